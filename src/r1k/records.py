@@ -1,0 +1,236 @@
+"""The JSONL artefacts that chain the stages, as typed records.
+
+One record a line, UTF-8, closed to unknown fields. Reading names the file, the line and the field of the first
+thing that is wrong; writing is whole or not at all.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from r1k.errors import RecordError, did_you_mean, field_path
+from r1k.files import atomic_write
+
+Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+Direction = Literal["forward", "reverse"]
+Split = Literal["train", "held_out"]
+DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
+
+
+class Record(BaseModel):
+    """A line of an artefact."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Response(Record):
+    """What follows a prompt: a chain of thought and the answer that it reaches."""
+
+    reasoning: Text
+    answer: Text
+
+
+class Teaching(Record):
+    """Where a teacher's response came from."""
+
+    model: Text
+    prompts: dict[str, str] = Field(description="prompt name to the digest of its text")
+    requests: list[str] = Field(description="digests of the journalled requests, in the order they were asked")
+    finish_reason: Text
+    tokens: int | None = Field(default=None, description="completion tokens that the server counted")
+
+
+class Example(Record):
+    """A question with its reasoned response, in one direction (`s1k`, `r1k`, `mix`, `half`)."""
+
+    id: Text
+    problem: Text = Field(description="shared by the forward and the reverse example of one problem")
+    direction: Direction
+    question: Text
+    reasoning: Text
+    answer: Text
+    gold: str | None = Field(default=None, description="the reference answer, where one is known")
+    kind: Text = Field(description="where the problem is from: s1K's source_type, or the world's relation")
+    grade: bool | None = Field(default=None, description="was the answer graded correct (s1K's deepseek_grade)")
+    teaching: Teaching | None = None
+
+    @property
+    def response(self) -> Response:
+        return Response(reasoning=self.reasoning, answer=self.answer)
+
+
+class Pair(Record):
+    """A preference: `chosen` is the response of the prompt's own direction, `rejected` that of the other."""
+
+    id: Text
+    problem: Text
+    direction: Direction = Field(description="of the prompt")
+    question: Text
+    chosen: Response
+    rejected: Response
+
+
+class ProbePair(Pair):
+    """A pair whose log-probabilities are followed over training."""
+
+    split: Split = Field(description="was the problem trained on by the runs that are probed")
+
+
+class Question(Record):
+    """A benchmark question."""
+
+    id: Text
+    benchmark: Text
+    direction: Direction | None = Field(default=None, description="where the benchmark marks it")
+    question: Text
+    options: list[Text] | None = Field(default=None, description="in the order shown, for multiple choice")
+    gold: Text = Field(description="the right answer: a number, an expression, or the letter of an option")
+    kind: Text
+
+
+class Sample(Record):
+    """What a model generated for a benchmark question."""
+
+    id: Text = Field(description="of the question")
+    benchmark: Text
+    prompt: Text = Field(description="as given to the model, chat template included")
+    completion: str
+    tokens: int = Field(ge=0)
+    truncated: bool = Field(description="the limit of new tokens was reached before the end of the answer")
+
+
+class Graded(Record):
+    """A verdict on a sample. What cannot be read is unparsed and wrong, never a default answer."""
+
+    id: Text
+    benchmark: Text
+    direction: Direction | None
+    gold: Text
+    extracted: str | None
+    correct: bool
+    rule: Text = Field(description="what decided: integer, letter, math-verify, text, unparsed")
+    last_number: str | None = Field(description="the last number of the completion, whatever its format")
+    last_number_correct: bool | None = Field(description="null where the gold answer is no number")
+    truncated: bool
+
+
+class Tally(Record):
+    """Counts over questions, with the accuracy's Wilson interval at 95 %."""
+
+    n: int = Field(ge=1)
+    correct: int = Field(ge=0)
+    unparsed: int = Field(ge=0)
+    truncated: int = Field(ge=0)
+    last_number_correct: int | None = Field(description="null where the gold answers are no numbers")
+    accuracy: float = Field(ge=0, le=1)
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+
+
+class Score(Record):
+    """A run's result on a benchmark: over all questions, and by direction where the benchmark marks it."""
+
+    run: Text
+    seed: int
+    benchmark: Text
+    all: Tally
+    forward: Tally | None = None
+    reverse: Tally | None = None
+
+
+class LogProb(Record):
+    """The log-probability of one response at one checkpoint, in nats."""
+
+    run: Text
+    seed: int
+    step: int = Field(ge=0, description="optimizer steps; 0 is the model before this run's training")
+    epoch: float = Field(ge=0)
+    split: Split
+    problem: Text
+    direction: Direction = Field(description="of the prompt")
+    response: Literal["chosen", "rejected"]
+    tokens: int = Field(gt=0, description="response tokens that were scored")
+    truncated: bool = Field(description="the response was longer than the probe's limit")
+    sum: float = Field(le=0)
+    mean: float = Field(le=0)
+
+    @property
+    def id(self) -> str:
+        return f"{self.step}/{self.split}/{self.problem}/{self.direction}/{self.response}"
+
+
+R = TypeVar("R", bound=Record)
+
+
+def iterate_jsonl(path: Path, model: type[R]) -> Iterator[tuple[int, R]]:
+    """Yield line number and record, lazily.
+
+    Raises RecordError naming file, line and field for a missing file, a broken line, or a field that is missing,
+    empty, unknown or of a wrong type.
+    """
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file; make it with `snakemake {path}`")
+    with path.open(encoding="utf-8") as handle:
+        for number, line in enumerate(handle, start=1):
+            if not line.strip():
+                raise RecordError(f"{path}:{number}: empty line; remove it")
+            try:
+                yield number, model.model_validate_json(line)
+            except ValidationError as error:
+                raise RecordError(f"{path}:{number}: {_explain(error, model)}") from error
+
+
+def read_jsonl(path: Path, model: type[R]) -> list[R]:
+    """Read a whole artefact; besides `iterate_jsonl`'s errors, an empty file or a repeated `id` is one."""
+    records: list[R] = []
+    seen: dict[str, int] = {}
+    for number, record in iterate_jsonl(path, model):
+        identity = getattr(record, "id", None)
+        if identity is not None and identity in seen:
+            raise RecordError(
+                f"{path}:{number}: field 'id': {identity!r} is already that of line {seen[identity]}; "
+                "ids must be unique: remove or rename one of the two"
+            )
+        if identity is not None:
+            seen[identity] = number
+        records.append(record)
+    if not records:
+        raise RecordError(f"{path}: holds no records; rebuild it with `snakemake --force {path}`")
+    return records
+
+
+def write_jsonl(path: Path, records: Iterable[Record]) -> None:
+    """Write one record a line, whole or not at all."""
+    with atomic_write(path) as handle:
+        for record in records:
+            handle.write(record.model_dump_json() + "\n")
+
+
+def by_problem(path: Path, examples: Iterable[Example]) -> dict[str, Example]:
+    """Examples of one direction by problem; RecordError where a problem comes twice."""
+    found: dict[str, Example] = {}
+    for example in examples:
+        if example.problem in found:
+            raise RecordError(f"{path}: field 'problem': {example.problem!r} comes twice; keep one of the two")
+        found[example.problem] = example
+    return found
+
+
+def _explain(error: ValidationError, model: type[Record]) -> str:
+    first = error.errors()[0]
+    where = field_path(first["loc"])
+    match first["type"]:
+        case "json_invalid":
+            return f"not a line of JSON ({first['ctx']['error']}); mend or remove the line, or rebuild the file"
+        case "missing":
+            return f"field {where!r} is missing; add it, or rebuild the file"
+        case "extra_forbidden":
+            return (
+                f"field {where!r} is not one of {model.__name__}'s{did_you_mean(where, model.model_fields)}; remove it"
+            )
+        case "string_too_short" | "string_pattern_mismatch":
+            return f"field {where!r} is empty; fill it, or leave the record out"
+        case _:
+            return f"field {where!r}: {first['msg']} (got {first['input']!r:.80})"
