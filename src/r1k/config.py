@@ -321,6 +321,38 @@ class Dynamics(Section):
     dpo: Name = Field(description="the probed DPO run that goes on from it")
 
 
+class Row(Section):
+    """A table's row, resolved."""
+
+    run: Name
+    data: DataName | None
+    method: Literal["none", "sft", "dpo"]
+    base: Name
+    model: str = Field(description="the base's title")
+    parent: Name | None
+    start_data: DataName | None = Field(description="the data of the parent run, which Table 2's rows are named by")
+
+
+class TableSpec(Section):
+    """All that a table's making needs to know besides the scores."""
+
+    name: Name
+    shows: Literal["sft", "dpo"]
+    rows: list[Row]
+    benchmarks: dict[Name, str] = Field(description="name to heading, in order")
+    seeds: list[int]
+    directions: list[Literal["all", "forward", "reverse"]]
+    published: bool
+
+
+class DynamicsSpec(Section):
+    """All that Figure 2's making needs to know besides the log-probabilities."""
+
+    arms: dict[Arm, Dynamics]
+    seeds: list[int]
+    epochs: dict[Name, float] = Field(description="of each run's whole training: where SFT ends and DPO begins")
+
+
 class Experiment(Section):
     """A whole study, from forward data to tables and figures."""
 
@@ -416,6 +448,38 @@ class Experiment(Section):
         rows = [row for table in self.tables.values() for row in table.rows]
         parents = [p for table in self.tables.values() if table.shows == "dpo" for p in map(self.parent_of, table.rows)]
         return list(dict.fromkeys([*rows, *parents]))
+
+    def table_spec(self, name: str) -> TableSpec:
+        """A table with its rows resolved."""
+        table = self.tables[name]
+        return TableSpec(
+            name=name,
+            shows=table.shows,
+            rows=[self._row(run) for run in table.rows],
+            benchmarks={key: benchmark.title for key, benchmark in self.benchmarks.items()},
+            seeds=self.seeds,
+            directions=table.directions,
+            published=table.published,
+        )
+
+    def _row(self, run: str) -> Row:
+        entry, base = self.runs[run], self.base_of(run)
+        return Row(
+            run=run,
+            data=entry.data,
+            method=entry.method,
+            base=base,
+            model=self.bases[base].title,
+            parent=entry.parent,
+            start_data=self.runs[entry.parent].data if entry.parent else None,
+        )
+
+    def dynamics_spec(self) -> DynamicsSpec:
+        """Figure 2's lines with the length of each training."""
+        runs = [run for lines in self.dynamics.values() for run in (lines.sft, lines.dpo)]
+        return DynamicsSpec(
+            arms=self.dynamics, seeds=self.seeds, epochs={run: float(self.settings(run).epochs) for run in runs}
+        )
 
     def parent_of(self, run: str) -> str:
         """The parent's name; ConfigError for a run that starts from a base."""

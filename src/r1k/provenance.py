@@ -1,0 +1,118 @@
+"""The manifest beside each artefact: what it is, what it was made from, by which code, on what, in how long."""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from r1k.files import directory_digest, file_digest, write_json
+
+PACKAGES = (
+    "r1k",
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "deepspeed",
+    "flash-attn",
+    "lm-eval",
+    "openai",
+    "math-verify",
+)
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self._start, 3)
+
+
+def manifest_path(artefact: Path) -> Path:
+    """`data/s1k.jsonl` has `data/s1k.manifest.json`; a directory has its own `manifest.json`."""
+    return artefact / "manifest.json" if artefact.is_dir() else artefact.with_suffix(".manifest.json")
+
+
+def write_manifest(
+    artefact: Path,
+    stage: str,
+    inputs: Mapping[str, Path | Sequence[Path]],
+    watch: Stopwatch,
+    **facts: Any,
+) -> None:
+    """Write the manifest of a finished artefact.
+
+    `inputs` are the files or directories that it was made from, by name; `facts` is whatever else the stage has to
+    say of it (counts, settings, what was truncated), and must hold no secret.
+    """
+    write_json(
+        manifest_path(artefact),
+        {
+            "artefact": artefact.name,
+            "stage": stage,
+            "sha256": _digest(artefact),
+            "inputs": {name: _describe(value) for name, value in inputs.items()},
+            "facts": facts,
+            "seconds": watch.seconds,
+            "commit": commit(),
+            "versions": versions(),
+            "hardware": hardware(),
+        },
+    )
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the code, with `+` where the tree had changes; None outside a git checkout."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Processor and cores, and the GPUs where torch is already loaded and sees any."""
+    import sys
+
+    facts: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        facts["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return facts
+
+
+def _digest(path: Path) -> str:
+    return directory_digest(path) if path.is_dir() else file_digest(path)
+
+
+def _describe(value: Path | Sequence[Path]) -> Any:
+    if isinstance(value, Path):
+        return {"path": str(value), "sha256": _digest(value)}
+    return [_describe(path) for path in value]
