@@ -96,6 +96,9 @@ class OpenAITeacher(Section):
     concurrency: int = Field(default=16, gt=0, description="requests in flight at once")
 
 
+Teacher = Annotated[EmbeddedTeacher | ReplayTeacher | OpenAITeacher, Field(discriminator="kind")]
+
+
 class HubBase(Section):
     """A causal language model of the hub, safetensors only."""
 
@@ -194,7 +197,7 @@ class Launch(Section):
     gpus: int = Field(default=8, ge=0, description="GPUs that a training job asks for, where there are any")
     cores: int = Field(default=1, gt=0, description="CPU cores that a training, probing or generating job asks for")
     micro_batch_size: int = Field(default=1, gt=0, description="examples on one device at once; divides the batch")
-    checkpoint_minutes: float = Field(default=15, gt=0, description="minutes of training that a kill may cost")
+    checkpoint_seconds: int = Field(default=900, gt=0, description="seconds of training that a kill may cost")
 
 
 class Train(Section):
@@ -343,6 +346,7 @@ class TableSpec(Section):
     seeds: list[int]
     directions: list[Literal["all", "forward", "reverse"]]
     published: bool
+    notes: list[str] = Field(description="what a reader must know of how the rows were trained")
 
 
 class DynamicsSpec(Section):
@@ -360,9 +364,7 @@ class Experiment(Section):
     description: str = Field(description="one line, printed in the report")
     seeds: list[int] = Field(default=[0], min_length=1, description="training seeds; every run is trained with each")
     data: Data = Field(description="forward problems")
-    teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher = Field(
-        discriminator="kind", description="who turns the problems round"
-    )
+    teacher: Teacher = Field(description="who turns the problems round")
     bases: dict[Name, Base] = Field(min_length=1, description="the models that runs start from")
     train: Train = Field(default=Train(), description="training settings")
     runs: dict[Name, Run] = Field(min_length=1, description="the models of the study, by name")
@@ -438,16 +440,20 @@ class Experiment(Section):
     # What the workflow asks
 
     @property
+    def trained_runs(self) -> list[str]:
+        """The runs that are trainings, not bases as they are."""
+        return [name for name, run in self.runs.items() if run.method != "none"]
+
+    @property
     def probed_runs(self) -> list[str]:
         """The runs whose checkpoints are kept and scored."""
         return [name for name, run in self.runs.items() if run.measure_every is not None]
 
-    @property
-    def evaluated_runs(self) -> list[str]:
-        """The runs that a table needs: its rows, and the parents that it compares with."""
-        rows = [row for table in self.tables.values() for row in table.rows]
-        parents = [p for table in self.tables.values() if table.shows == "dpo" for p in map(self.parent_of, table.rows)]
-        return list(dict.fromkeys([*rows, *parents]))
+    def table_runs(self, name: str) -> list[str]:
+        """The runs whose scores a table needs: its rows, and the parents that it compares them with."""
+        table = self.tables[name]
+        parents = [self.parent_of(row) for row in table.rows] if table.shows == "dpo" else []
+        return list(dict.fromkeys([*table.rows, *parents]))
 
     def table_spec(self, name: str) -> TableSpec:
         """A table with its rows resolved."""
@@ -460,6 +466,15 @@ class Experiment(Section):
             seeds=self.seeds,
             directions=table.directions,
             published=table.published,
+            notes=[self._matching_note(run) for run in table.rows if self.runs[run].method != "none"],
+        )
+
+    def _matching_note(self, run: str) -> str:
+        settings = self.settings(run)
+        reference = {"steps": "the forward set" if isinstance(settings, Sft) else "the pairs", "epochs": "its own data"}
+        return (
+            f"{run}: {self.steps(run)} optimizer steps of {settings.batch_size}, {settings.epochs:g} epochs of "
+            f"{reference[settings.match]}"
         )
 
     def _row(self, run: str) -> Row:

@@ -1,5 +1,6 @@
 """The manifest beside each artefact: what it is, what it was made from, by which code, on what, in how long."""
 
+import json
 import os
 import platform
 import subprocess
@@ -59,7 +60,7 @@ def write_manifest(
         {
             "artefact": artefact.name,
             "stage": stage,
-            "sha256": _digest(artefact),
+            "sha256": directory_digest(artefact) if artefact.is_dir() else file_digest(artefact),
             "inputs": {name: _describe(value) for name, value in inputs.items()},
             "facts": facts,
             "seconds": watch.seconds,
@@ -108,11 +109,17 @@ def hardware() -> dict[str, Any]:
     return facts
 
 
-def _digest(path: Path) -> str:
-    return directory_digest(path) if path.is_dir() else file_digest(path)
+def artefact_digest(path: Path) -> str:
+    """SHA-256 of a file, or of a directory's safetensors: from its manifest where it has one, since bases are large."""
+    if not path.is_dir():
+        return file_digest(path)
+    manifest = path / "manifest.json"
+    if manifest.is_file():
+        return str(json.loads(manifest.read_text(encoding="utf-8"))["sha256"])
+    return directory_digest(path)
 
 
 def _describe(value: Path | Sequence[Path]) -> Any:
     if isinstance(value, Path):
-        return {"path": str(value), "sha256": _digest(value)}
+        return {"path": str(value), "sha256": artefact_digest(value)}
     return [_describe(path) for path in value]

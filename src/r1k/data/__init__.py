@@ -1,0 +1,1 @@
+"""Forward problems, benchmarks, and the sets that are drawn from forward and reverse examples."""

@@ -1,0 +1,104 @@
+"""s1k, the forward problems: from the embedded world, a file, or the hub.
+
+Files and hub datasets have s1K-1.1's columns; the chain of thought and the answer are DeepSeek-R1's.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from r1k.config import Data, FileSource, HubSource, WorldSource
+from r1k.data.hub import hub_rows
+from r1k.errors import RecordError, field_path
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.records import Example, Text, write_jsonl
+
+
+class S1kRow(BaseModel):
+    """The columns of s1K-1.1 that we use; the others are let pass."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    question: Text
+    deepseek_thinking_trajectory: Text
+    deepseek_attempt: Text
+    deepseek_grade: str | None = None
+    solution: str | None = None
+    source_type: Text
+
+    def example(self, index: int) -> Example:
+        problem = f"s1k-{index:04d}"
+        grades = {"yes": True, "no": False}
+        return Example(
+            id=f"{problem}-forward",
+            problem=problem,
+            direction="forward",
+            question=self.question,
+            reasoning=self.deepseek_thinking_trajectory,
+            answer=self.deepseek_attempt,
+            gold=self.solution or None,
+            kind=self.source_type,
+            grade=grades.get((self.deepseek_grade or "").strip().lower()),
+        )
+
+
+def get_s1k(*, data: Data, output: Path) -> None:
+    """Write the forward examples as `s1k.jsonl`; RecordError where their number is not the config's."""
+    watch = Stopwatch()
+    everything = list(_examples(data))
+    kept = [example for example in everything if example.grade is not False] if data.filter_by_grade else everything
+    if len(kept) != data.source.problems:
+        raise RecordError(
+            f"{_name(data)}: {len(kept)} problems, but data.source.problems says {data.source.problems}; "
+            "the steps of every training depend on it: correct the config or the source"
+        )
+    write_jsonl(output, kept)
+    inputs = {"source": data.source.path} if isinstance(data.source, FileSource) else {}
+    write_manifest(output, "data", inputs, watch, n=len(kept), left_out_by_grade=len(everything) - len(kept))
+
+
+def _examples(data: Data) -> Iterator[Example]:
+    match data.source:
+        case WorldSource(problems=problems, seed=seed):
+            from r1k.world import forward_examples
+
+            yield from forward_examples(problems, seed)
+        case FileSource(path=path):
+            yield from _from_file(path)
+        case HubSource(repo=repo, revision=revision, split=split):
+            rows = hub_rows(repo, revision, split)
+            yield from _validated(((f"{repo} row {number}", row) for number, row in enumerate(rows)))
+
+
+def _from_file(path: Path) -> Iterator[Example]:
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file; correct data.source.path")
+    with path.open(encoding="utf-8") as handle:
+        yield from _validated(_parsed(path, handle))
+
+
+def _parsed(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, object]]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield f"{path}:{number}", json.loads(line)
+        except json.JSONDecodeError as error:
+            raise RecordError(f"{path}:{number}: not a line of JSON ({error}); mend or remove the line") from error
+
+
+def _validated(rows: Iterable[tuple[str, object]]) -> Iterator[Example]:
+    for index, (where, row) in enumerate(rows):
+        try:
+            yield S1kRow.model_validate(row).example(index)
+        except ValidationError as error:
+            first = error.errors()[0]
+            wrong = {"missing": "missing", "string_too_short": "empty", "string_pattern_mismatch": "empty"}
+            raise RecordError(
+                f"{where}: field {field_path(first['loc'])!r}: {wrong.get(first['type'], first['msg'])}; "
+                "mend the row, or leave it out and correct data.source.problems"
+            ) from error
+
+
+def _name(data: Data) -> str:
+    return str(getattr(data.source, "path", None) or getattr(data.source, "repo", None) or "the world")

@@ -1,0 +1,107 @@
+"""The sets drawn from s1k and r1k: mix, half, pairs, and the probe.
+
+Every choice of problems is a seeded permutation of the problems' names, so it depends on neither the order of the
+files nor the number of processes.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from r1k.config import Data
+from r1k.errors import RecordError
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.records import Example, Pair, ProbePair, Record, Split, by_problem, read_jsonl, write_jsonl
+
+Both = tuple[Example, Example]
+"""The forward and the reverse example of a problem."""
+
+Draw = Callable[[Sequence[Both]], Sequence[Record]]
+
+
+def read_both(s1k: Path, r1k: Path) -> list[Both]:
+    """Forward and reverse examples by problem, in s1k's order; RecordError for a problem without its pair."""
+    forward = by_problem(s1k, read_jsonl(s1k, Example))
+    reverse = by_problem(r1k, read_jsonl(r1k, Example))
+    for path, examples, direction in ((s1k, forward, "forward"), (r1k, reverse, "reverse")):
+        for example in examples.values():
+            if example.direction != direction:
+                raise RecordError(f"{path}: record {example.id!r}: field 'direction' must be {direction!r}")
+    for lacking, having, path in ((reverse, forward, r1k), (forward, reverse, s1k)):
+        missing = [problem for problem in having if problem not in lacking]
+        if missing:
+            raise RecordError(
+                f"{path}: {len(missing)} problems have no pair here, the first {missing[0]!r}; "
+                f"rebuild it with `snakemake --force {path}`"
+            )
+    return [(forward[problem], reverse[problem]) for problem in forward]
+
+
+def mix(both: Sequence[Both]) -> list[Example]:
+    """D: the union of s1k and r1k."""
+    return [example for pair in both for example in pair]
+
+
+def half(both: Sequence[Both], seed: int) -> list[Example]:
+    """D_0.5k: half of the problems, each in both directions."""
+    chosen = set(_shuffled(both, seed, "half")[: len(both) // 2])
+    return mix([pair for pair in both if pair[0].problem in chosen])
+
+
+def pairs(both: Sequence[Both]) -> list[Pair]:
+    """For each problem two preferences: each direction's response over the other's, to its own question."""
+    return [pair for forward, reverse in both for pair in (_pair(forward, reverse), _pair(reverse, forward))]
+
+
+def probe(both: Sequence[Both], train: int, held_out: int, seed: int) -> list[ProbePair]:
+    """Both preferences of `train` problems that probed runs train on, and of `held_out` that they never see."""
+    if train + held_out > len(both):
+        raise RecordError(f"{train + held_out} probe problems are asked of {len(both)}; lower data.probe_train")
+    order = _shuffled(both, seed, "probe")
+    split: dict[str, Split] = dict.fromkeys(order[:held_out], "held_out")
+    split |= dict.fromkeys(order[held_out : held_out + train], "train")
+    return [ProbePair(**pair.model_dump(), split=split[pair.problem]) for pair in pairs(both) if pair.problem in split]
+
+
+def make_mix(*, s1k: Path, r1k: Path, output: Path) -> None:
+    """Write `mix.jsonl`."""
+    _write("mix", s1k, r1k, output, mix)
+
+
+def make_half(*, s1k: Path, r1k: Path, data: Data, output: Path) -> None:
+    """Write `half.jsonl`."""
+    _write("half", s1k, r1k, output, lambda both: half(both, data.seed))
+
+
+def make_pairs(*, s1k: Path, r1k: Path, output: Path) -> None:
+    """Write `pairs.jsonl`."""
+    _write("pairs", s1k, r1k, output, pairs)
+
+
+def make_probe(*, s1k: Path, r1k: Path, data: Data, output: Path) -> None:
+    """Write `probe.jsonl`."""
+    _write("probe", s1k, r1k, output, lambda both: probe(both, data.probe_train, data.probe_held_out, data.seed))
+
+
+def _write(name: str, s1k: Path, r1k: Path, output: Path, draw: Draw) -> None:
+    watch = Stopwatch()
+    records = draw(read_both(s1k, r1k))
+    write_jsonl(output, records)
+    write_manifest(output, f"data.{name}", {"s1k": s1k, "r1k": r1k}, watch, n=len(records))
+
+
+def _pair(own: Example, other: Example) -> Pair:
+    return Pair(
+        id=f"{own.id}-pair",
+        problem=own.problem,
+        direction=own.direction,
+        question=own.question,
+        chosen=own.response,
+        rejected=other.response,
+    )
+
+
+def _shuffled(both: Sequence[Both], seed: int, purpose: str) -> list[str]:
+    names = sorted(forward.problem for forward, _ in both)
+    random.Random(f"{purpose}:{seed}").shuffle(names)
+    return names

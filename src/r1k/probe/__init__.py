@@ -1,0 +1,1 @@
+"""Log-probabilities over the checkpoints of a run."""

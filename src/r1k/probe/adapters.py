@@ -1,0 +1,128 @@
+"""One base in memory, whose LoRA adapter is exchanged in place."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners import lora
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoModelForCausalLM
+
+from r1k.errors import R1kError
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+SHAPE_KEYS = ("r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora")
+"""What adapters must agree in to be exchanged for each other, as keys of peft's config."""
+PLAIN = {"peft_type": "LORA", "use_dora": False, "bias": "none", "modules_to_save": None}
+"""What makes an adapter a low-rank change of the projections and of nothing else in the base."""
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+class SwappableModel:
+    """A base model in evaluation mode, with or without one of the adapters it was made for."""
+
+    def __init__(self, base: Path, adapters: Sequence[Path], precision: Literal["bf16", "fp32"]) -> None:
+        """Load `base` once. R1kError for adapters that cannot be exchanged for each other, or do not fit it."""
+        check_adapters(adapters)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=DTYPES[precision], attn_implementation="sdpa", use_safetensors=True
+        )
+        self.model = model.to(self.device).eval()
+        self._adapted = _with_empty_adapter(self.model, base, adapters[0]) if adapters else None
+        self._layers = [layer for layer in self.model.modules() if isinstance(layer, lora.Linear)]
+        # In float32, one product with W + BA is the same as two and a sum, and faster. In bf16 the sum's rounding
+        # would swallow small updates, so there the adapter stays apart, as it was trained.
+        if precision == "fp32":
+            for layer in self._layers:
+                layer.forward = partial(_folded_forward, layer)
+
+    def use(self, adapter: Path | None) -> None:
+        """Become the base with `adapter`, or the base alone.
+
+        R1kError where the adapter's tensors are not exactly those of the first adapter, in names and shapes.
+        """
+        if self._adapted is not None:
+            for layer in self._layers:
+                layer.enable_adapters(adapter is not None)
+        if adapter is None:
+            return
+        weights = _read_weights(adapter)
+        expected = get_peft_model_state_dict(self._adapted, save_embedding_layers=False)
+        wrong = _first_difference(weights, expected)
+        if wrong is not None:
+            raise R1kError(
+                f"{adapter / WEIGHTS}: tensor {wrong} does not fit the base; this adapter is of another base or was "
+                "cut short: rebuild the run it is from"
+            )
+        set_peft_model_state_dict(self._adapted, weights)
+
+
+def check_adapters(adapters: Sequence[Path]) -> None:
+    """R1kError unless all are plain LoRA adapters of one shape; it names the first that is not."""
+    shapes = [_shape(adapter) for adapter in adapters]
+    for adapter, shape in zip(adapters, shapes, strict=True):
+        for key in SHAPE_KEYS:
+            if shape[key] != shapes[0][key]:
+                raise R1kError(
+                    f"{adapter / CONFIG}: {key} is {shape[key]!r} and {shapes[0][key]!r} in {adapters[0]}; the "
+                    "checkpoints of a run must have adapters of one shape: rebuild the run"
+                )
+
+
+def _shape(adapter: Path) -> dict[str, Any]:
+    for name in (CONFIG, WEIGHTS):
+        if not (adapter / name).is_file():
+            raise R1kError(f"{adapter / name}: no such file; make the adapter with `snakemake {adapter}`")
+    try:
+        config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise R1kError(f"{adapter / CONFIG}: not JSON ({error}); rebuild the run it is from") from error
+    for key, plain in PLAIN.items():
+        if config.get(key, plain) != plain:
+            raise R1kError(
+                f"{adapter / CONFIG}: {key} is {config[key]!r}; the probe scores plain LoRA adapters, with {plain!r}"
+            )
+    targets = config.get("target_modules")
+    return {key: config.get(key) for key in SHAPE_KEYS} | {
+        "target_modules": sorted(targets) if isinstance(targets, list) else targets
+    }
+
+
+def _with_empty_adapter(model: Any, base: Path, adapter: Path) -> Any:
+    config = LoraConfig.from_pretrained(adapter)
+    # Some initialisations rewrite the base; the adapter's values are all loaded anyway.
+    config.init_lora_weights = False
+    config.inference_mode = True
+    try:
+        return get_peft_model(model, config, autocast_adapter_dtype=False).eval()
+    except ValueError as error:
+        raise R1kError(f"{adapter / CONFIG}: does not fit the base {base} ({error}); rebuild the run") from error
+
+
+def _read_weights(adapter: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(adapter / WEIGHTS)
+    except SafetensorError as error:
+        raise R1kError(f"{adapter / WEIGHTS}: damaged ({error}); rebuild the run it is from") from error
+
+
+def _first_difference(weights: dict[str, Tensor], expected: dict[str, Tensor]) -> str | None:
+    for name in sorted(weights.keys() | expected.keys()):
+        if name not in weights or name not in expected or weights[name].shape != expected[name].shape:
+            return name
+    return None
+
+
+def _folded_forward(layer: Any, x: Tensor) -> Tensor:
+    linear = layer.get_base_layer()
+    if layer.disable_adapters:
+        return functional.linear(x, linear.weight, linear.bias)
+    return functional.linear(x, linear.weight + layer.get_delta_weight("default"), linear.bias)

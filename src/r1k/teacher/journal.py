@@ -1,0 +1,165 @@
+"""The journal: one immutable line for each answer that a teacher gave, kept for ever, as answers cost money.
+
+A line is written whole, by one `write` under a file lock, and is on disk before its answer is used. A kill at any byte
+costs at most a torn last line, which is cut off at the next opening. In memory is only where each line begins.
+"""
+
+import fcntl
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError
+
+from r1k.errors import TeacherError
+from r1k.files import value_digest
+from r1k.records import Record, Text
+
+
+class TeacherStop(TeacherError):
+    """What ends a whole run, not one problem's request: every further request would meet it too."""
+
+
+class Message(Record):
+    """A turn of a chat."""
+
+    role: Literal["user"] = "user"
+    content: Text
+
+
+class Request(Record):
+    """What decides a teacher's answer, wherever it is served."""
+
+    call: Text = Field(description="the prompt's name")
+    prompt: Text = Field(description="digest of the prompt's text")
+    model: Text
+    messages: list[Message]
+    sampling: dict[str, float] = Field(default={}, description="sampling parameters that were set")
+
+    @property
+    def key(self) -> str:
+        """Its name in the journal.
+
+        The limit of tokens is no part of it: an answer that ended under one limit ends so under a higher one, and
+        raising the limit for the few that were cut must not buy all the others again.
+        """
+        return value_digest(self.model_dump())
+
+
+class Entry(Record):
+    """A request and its answer, as the server gave it."""
+
+    key: Text
+    request: Request
+    max_tokens: int | None = Field(description="the limit under which it was asked")
+    answer: str
+    reasoning: str | None = Field(description="of the field `reasoning_content` or `reasoning`")
+    refusal: str | None = None
+    finish_reason: str
+    usage: dict[str, Any] | None = None
+    seconds: float
+    finished: str = Field(description="UTC, ISO 8601")
+
+    @property
+    def cut(self) -> bool:
+        """The limit was reached before the answer ended."""
+        return self.finish_reason == "length"
+
+    def count(self, what: Literal["prompt_tokens", "completion_tokens"]) -> int | None:
+        """Tokens as the server counted them."""
+        value = (self.usage or {}).get(what)
+        return value if isinstance(value, int) else None
+
+
+class Journal:
+    """The journal at `path`, made where there is none. Usable by several threads, and by several processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._thread_lock = threading.Lock()
+        self._places: dict[str, tuple[int, int]] = {}
+        with self._locked():
+            self._heal()
+            self._index()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self._file)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def get(self, key: str) -> Entry | None:
+        """The newest answer to a request."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        offset, length = place
+        return Entry.model_validate_json(os.pread(self._file, length, offset))
+
+    def append(self, entry: Entry) -> None:
+        """Return when the entry is on disk. TeacherStop where it cannot be written: what is bought must be kept."""
+        line = entry.model_dump_json().encode() + b"\n"
+        with self._locked():
+            self._heal()
+            start = os.fstat(self._file).st_size
+            try:
+                written = os.write(self._file, line)
+                if written < len(line):
+                    raise OSError(f"{written} of {len(line)} bytes were written")
+                os.fsync(self._file)
+            except OSError as error:
+                os.ftruncate(self._file, start)
+                raise TeacherStop(f"{self.path}: cannot be written ({error}); make room, then run again") from error
+        self._places[entry.key] = (start, len(line))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._thread_lock:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _heal(self) -> None:
+        size = os.fstat(self._file).st_size
+        if size == 0 or os.pread(self._file, 1, size - 1) == b"\n":
+            return
+        with self.path.open("rb") as handle:
+            whole = size - len(_tail(handle.read()))
+        os.ftruncate(self._file, whole)
+        print(
+            f"{self.path}: the last line was torn by a kill and is cut off ({size - whole} bytes); "
+            "its request is asked again",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _index(self) -> None:
+        offset = 0
+        with self.path.open("rb") as handle:
+            for number, line in enumerate(handle, start=1):
+                try:
+                    entry = Entry.model_validate_json(line)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    raise TeacherError(
+                        f"{self.path}:{number}: not a record of the journal ({first['msg']}); "
+                        "mend the line, or remove it: its request is then asked again"
+                    ) from error
+                self._places[entry.key] = (offset, len(line))
+                offset += len(line)
+
+
+def _tail(content: bytes) -> bytes:
+    return content[content.rfind(b"\n") + 1 :]

@@ -1,0 +1,1 @@
+"""SFT and DPO of LoRA adapters, resumable and published whole."""

@@ -1,0 +1,138 @@
+"""TRL's trainers, given rows that are already tokens: TRL formats, shuffles and cuts nothing here."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig, PeftModel
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer, TrainerCallback
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+from r1k.config import Dpo, Settings, Sft
+from r1k.errors import TrainError
+
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
+    """DPO on `prompt_ids`, `chosen_ids` and `rejected_ids` as they are."""
+
+    def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
+        return dataset
+
+
+def load_base(base: Path, settings: Settings) -> Any:
+    """The base model, in the run's precision and attention; TrainError where the attention is not installed."""
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            base,
+            dtype=DTYPES[settings.precision],
+            attn_implementation=settings.attention,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    except ImportError as error:
+        raise TrainError(
+            f"train: attention {settings.attention!r} is not installed ({error}); install flash-attn on the GPU nodes, "
+            "or set attention: sdpa in the config"
+        ) from error
+
+
+def make_trainer(
+    *,
+    settings: Sft | Dpo,
+    base: Path,
+    parent: Path | None,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[dict[str, list[int]]],
+    steps: int,
+    seed: int,
+    micro_batch_size: int,
+    state: Path,
+    callback: TrainerCallback,
+    processes: int = 1,
+    deepspeed: Path | None = None,
+) -> Trainer:
+    """The trainer of a run.
+
+    `rows` come in the order of training, `settings.batch_size` a step. SFT from a base gets a new adapter; a run
+    with a `parent` goes on with the parent's. DPO's reference is a frozen copy of the parent's adapter.
+    """
+    arguments = _arguments(settings, steps, seed, micro_batch_size, state, processes, deepspeed)
+    # ZeRO-3 shards a model as it is loaded, which needs the training arguments to be there before it.
+    config = (
+        SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}) if isinstance(settings, Sft) else None
+    )
+    dpo_config = (
+        DPOConfig(**arguments, beta=settings.beta, loss_type=["sigmoid"]) if isinstance(settings, Dpo) else None
+    )
+    model = load_base(base, settings)
+    if parent is not None:
+        model = PeftModel.from_pretrained(model, parent, is_trainable=True)
+    common = {
+        "model": model,
+        "train_dataset": Dataset.from_list(list(rows)),
+        "processing_class": tokenizer,
+        "callbacks": [callback],
+    }
+    if dpo_config is not None:
+        return TokenDPOTrainer(args=dpo_config, **common)
+    return SFTTrainer(args=config, peft_config=None if parent is not None else _lora(settings), **common)
+
+
+def _arguments(
+    settings: Settings,
+    steps: int,
+    seed: int,
+    micro_batch_size: int,
+    state: Path,
+    processes: int,
+    deepspeed: Path | None,
+) -> dict[str, Any]:
+    devices = micro_batch_size * processes
+    if settings.batch_size % devices:
+        raise TrainError(
+            f"train.launch.micro_batch_size: {micro_batch_size} on {processes} processes do not divide the "
+            f"batch of {settings.batch_size}; lower it"
+        )
+    return {
+        "output_dir": str(state),
+        "max_steps": steps,
+        "per_device_train_batch_size": micro_batch_size,
+        "gradient_accumulation_steps": settings.batch_size // devices,
+        "train_sampling_strategy": "sequential",
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "warmup_steps": math.ceil(settings.warmup_ratio * steps),
+        "weight_decay": settings.weight_decay,
+        "adam_beta1": settings.beta1,
+        "adam_beta2": settings.beta2,
+        "max_grad_norm": settings.max_grad_norm,
+        "bf16": settings.precision == "bf16",
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "max_length": None,
+        "seed": seed,
+        "data_seed": seed,
+        "use_cpu": not torch.cuda.is_available(),
+        "logging_steps": 1,
+        "logging_strategy": "steps",
+        "save_strategy": "no",
+        "save_total_limit": 2,
+        "report_to": "none",
+        "dataloader_num_workers": 0,
+        "deepspeed": str(deepspeed) if deepspeed is not None else None,
+    }
+
+
+def _lora(settings: Settings) -> LoraConfig:
+    lora = settings.lora
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        task_type="CAUSAL_LM",
+    )

@@ -1,0 +1,92 @@
+"""What each process of a training does. `python -m r1k.train.worker ORDER` is torchrun's entry."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from transformers import Trainer
+
+from r1k.files import atomic_write, write_json
+from r1k.provenance import Stopwatch
+from r1k.text import load_tokenizer
+from r1k.train.checkpoints import Checkpoints, save_adapter
+from r1k.train.describe import read_run
+from r1k.train.launch import WorkOrder, die_with_parent
+from r1k.train.rows import Row, make_rows, read_records, training_order, write_trained_on
+from r1k.train.trainers import make_trainer
+
+
+def work(order: WorkOrder) -> None:
+    """Train from the order's checkpoint to the end, and leave the finished adapter in the training's state."""
+    watch = Stopwatch()
+    run = read_run(order.run)
+    tokenizer = load_tokenizer(order.base)
+    rows = make_rows(tokenizer, read_records(run.method, order.data, order.probe), run.settings.max_length)
+    sequence = training_order(len(rows), run.steps * run.settings.batch_size, run.seed)
+    trainer = make_trainer(
+        settings=run.settings,
+        base=order.base,
+        parent=order.parent,
+        tokenizer=tokenizer,
+        rows=[rows[index].columns for index in sequence],
+        steps=run.steps,
+        seed=run.seed,
+        micro_batch_size=order.micro_batch_size,
+        state=order.own,
+        callback=Checkpoints(order.own, order.checkpoint_seconds, run.measured),
+        processes=world_size(),
+        deepspeed=order.deepspeed if world_size() > 1 else None,
+    )
+    if order.resume is not None:
+        print(f"{run.run}: goes on from {order.resume}", flush=True)
+    trainer.train(resume_from_checkpoint=str(order.resume) if order.resume is not None else None)
+    _finish(order, trainer, rows, sequence, watch)
+
+
+def _finish(order: WorkOrder, trainer: Trainer, rows: list[Row], sequence: list[int], watch: Stopwatch) -> None:
+    partial = order.own / ".finished"
+    save_adapter(trainer.model, partial, write=trainer.is_world_process_zero())
+    if not trainer.is_world_process_zero():
+        return
+    write_trained_on(partial / "trained_on.jsonl", rows, sequence)
+    _write_history(partial / "history.jsonl", trainer.state.log_history)
+    resumed_at = int(order.resume.name.split("-")[1]) if order.resume is not None else 0
+    facts = _facts(trainer, rows, sequence)
+    write_json(partial / "facts.json", facts | {"resumed_at": resumed_at, "seconds_of_last_attempt": watch.seconds})
+    partial.replace(order.finished)
+
+
+def _facts(trainer: Trainer, rows: list[Row], sequence: list[int]) -> dict[str, Any]:
+    model = trainer.model.get_base_model()
+    return {
+        "records": len(rows),
+        "examples_seen": len(sequence),
+        "response_tokens_seen": sum(rows[index].tokens for index in sequence),
+        "truncated_records": sum(row.cut > 0 for row in rows),
+        "truncated_tokens": sum(row.cut for row in rows),
+        "optimizer": type(getattr(trainer.optimizer, "optimizer", trainer.optimizer)).__name__,
+        "precision": str(model.dtype).removeprefix("torch."),
+        "attention": model.config._attn_implementation,
+        "device": str(trainer.args.device),
+        "processes": world_size(),
+        "zero_stage": 3 if trainer.is_deepspeed_enabled else None,
+    }
+
+
+def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
+    with atomic_write(path) as handle:
+        for entry in history:
+            # The trainer's epoch counts the ordered rows, not the data.
+            handle.write(json.dumps({key: value for key, value in entry.items() if key != "epoch"}) + "\n")
+
+
+def world_size() -> int:
+    """Processes of this training, as torchrun tells."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    work(WorkOrder.model_validate_json(sys.argv[1]))

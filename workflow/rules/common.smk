@@ -1,0 +1,104 @@
+"""The experiment, checked, and what rules ask of it. Needs the config; yields EXPERIMENT and small functions."""
+
+import json
+import re
+
+from r1k.config import Experiment, validate
+from r1k.errors import ConfigError
+from r1k.train.describe import plan
+
+try:
+    EXPERIMENT = validate(Experiment, config)
+except ConfigError as error:
+    raise WorkflowError(f"the config ({', '.join(map(str, workflow.configfiles))}) is wrong:", *str(error).splitlines())
+
+OPENAI = EXPERIMENT.teacher.kind == "openai"
+# What was paid for is kept apart from an experiment's folder, and serves all experiments.
+JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
+LAUNCH = EXPERIMENT.train.launch
+
+
+def any_of(names):
+    """A regular expression that matches the names and nothing else."""
+    return "|".join(map(re.escape, names))
+
+
+def rule_name(verb, run):
+    return re.sub(r"\W", "_", f"{verb}_{run}")
+
+
+def section(part):
+    """A part of the config as text for a command's option."""
+    return json.dumps(part.model_dump(mode="json"), sort_keys=True)
+
+
+def data_section(wildcards):
+    return section(EXPERIMENT.data)
+
+
+def base_section(wildcards):
+    return section(EXPERIMENT.bases[wildcards.base])
+
+
+def tokenizer_data(wildcards):
+    wanted = EXPERIMENT.bases[wildcards.base].tokenizer_reads_data
+    return f"results/{wildcards.experiment}/data/s1k.jsonl" if wanted else []
+
+
+def benchmark_section(wildcards):
+    return section(EXPERIMENT.benchmarks[wildcards.benchmark])
+
+
+def benchmark_shape(wildcards):
+    return EXPERIMENT.benchmarks[wildcards.benchmark].shape
+
+
+def table_section(wildcards):
+    return section(EXPERIMENT.table_spec(wildcards.table))
+
+
+def run_plan(wildcards):
+    return section(plan(EXPERIMENT, wildcards.run, int(wildcards.seed)))
+
+
+def run_base(wildcards):
+    return f"results/{wildcards.experiment}/bases/{EXPERIMENT.base_of(wildcards.run)}"
+
+
+def run_data(wildcards):
+    return f"results/{wildcards.experiment}/data/{EXPERIMENT.runs[wildcards.run].data}.jsonl"
+
+
+def run_probe(wildcards):
+    wanted = EXPERIMENT.runs[wildcards.run].without_held_out
+    return f"results/{wildcards.experiment}/data/probe.jsonl" if wanted else []
+
+
+def parent_run(wildcards):
+    parent = EXPERIMENT.runs[wildcards.run].parent
+    return f"results/{wildcards.experiment}/runs/{parent}/{wildcards.seed}/run.json" if parent else []
+
+
+def parent_adapter(wildcards):
+    parent = EXPERIMENT.runs[wildcards.run].parent
+    return f"results/{wildcards.experiment}/runs/{parent}/{wildcards.seed}/adapter" if parent else []
+
+
+def own_adapter(wildcards):
+    trained = EXPERIMENT.runs[wildcards.run].method != "none"
+    return f"results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/adapter" if trained else []
+
+
+def kept_steps(wildcards):
+    steps = EXPERIMENT.measured_steps(wildcards.run)
+    return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
+
+
+def table_scores(wildcards):
+    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/score.json"
+    choices = {
+        "run": EXPERIMENT.table_runs(wildcards.table),
+        "seed": EXPERIMENT.seeds,
+        "benchmark": EXPERIMENT.benchmarks,
+    }
+    return expand(pattern, experiment=wildcards.experiment, **choices)

@@ -1,0 +1,73 @@
+"""Data. Needs the config; yields s1k.jsonl, the benchmarks, and the sets drawn from s1k and r1k."""
+
+
+localrules:
+    get_s1k,
+    get_benchmark,
+    make_set,
+    make_drawn_set,
+
+
+# The forward problems, from the world, a file or the hub.
+rule get_s1k:
+    output:
+        "results/{experiment}/data/s1k.jsonl",
+    log:
+        "logs/{experiment}/get_s1k.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        data=data_section,
+    shell:
+        "r1k get-s1k --data {params.data:q} --output {output} >{log} 2>&1"
+
+
+# A benchmark's questions, with the answers' options in a recorded order.
+rule get_benchmark:
+    output:
+        "results/{experiment}/benchmarks/{benchmark}.jsonl",
+    log:
+        "logs/{experiment}/get_benchmark/{benchmark}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        benchmark=benchmark_section,
+    shell:
+        "r1k get-benchmark --name {wildcards.benchmark} --benchmark {params.benchmark:q} --output {output} >{log} 2>&1"
+
+
+# The union of both directions, and the preferences between them: all problems, nothing drawn.
+rule make_set:
+    input:
+        s1k="results/{experiment}/data/s1k.jsonl",
+        r1k="results/{experiment}/data/r1k.jsonl",
+    output:
+        "results/{experiment}/data/{name}.jsonl",
+    log:
+        "logs/{experiment}/make_set/{name}.log",
+    wildcard_constraints:
+        name="mix|pairs",
+    conda:
+        "../../envs/cpu.yaml"
+    shell:
+        "r1k make-set {wildcards.name} --s1k {input.s1k} --r1k {input.r1k} --output {output} >{log} 2>&1"
+
+
+# Half of the problems in both directions, and the problems whose log-probabilities are followed: drawn with a seed.
+rule make_drawn_set:
+    input:
+        s1k="results/{experiment}/data/s1k.jsonl",
+        r1k="results/{experiment}/data/r1k.jsonl",
+    output:
+        "results/{experiment}/data/{name}.jsonl",
+    log:
+        "logs/{experiment}/make_set/{name}.log",
+    wildcard_constraints:
+        name="half|probe",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        data=data_section,
+    shell:
+        "r1k make-set {wildcards.name} --s1k {input.s1k} --r1k {input.r1k} --data {params.data:q}"
+        " --output {output} >{log} 2>&1"

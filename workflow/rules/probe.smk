@@ -1,0 +1,28 @@
+"""Probing. Needs a run's kept adapters and the probe set; yields a log-probability for each response and step."""
+
+
+# All checkpoints of a run in one job, on one loaded base; step 0 is the model before the run.
+rule probe:
+    input:
+        run="results/{experiment}/runs/{run}/{seed}/run.json",
+        base=run_base,
+        start=parent_adapter,
+        steps=kept_steps,
+        pairs="results/{experiment}/data/probe.jsonl",
+    output:
+        "results/{experiment}/probe/{run}/{seed}.jsonl",
+    log:
+        "logs/{experiment}/probe/{run}/{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: LAUNCH.cores
+    resources:
+        gpu=1,
+        mem="64GB",
+        runtime="8h",
+    params:
+        probe=section(EXPERIMENT.probe),
+    shell:
+        "r1k probe --run {input.run} --base {input.base} --start {input.start} --pairs {input.pairs}"
+        " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
+        " --probe {params.probe:q} --state results/{wildcards.experiment}/state/probe --output {output} >{log} 2>&1"

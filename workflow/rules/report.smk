@@ -1,0 +1,84 @@
+"""Report. Needs scores and log-probabilities; yields the tables, the figures, and a page with all of them."""
+
+
+localrules:
+    make_table,
+    draw_figure1,
+    draw_figure2,
+    write_report,
+
+
+# Accuracy by run and benchmark, in the paper's form, with intervals.
+rule make_table:
+    input:
+        scores=table_scores,
+    output:
+        markdown=report("results/{experiment}/tables/{table}.md", caption="../report/{table}.rst", category="Tables"),
+        csv="results/{experiment}/tables/{table}.csv",
+        latex="results/{experiment}/tables/{table}.tex",
+    log:
+        "logs/{experiment}/make_table/{table}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        table=table_section,
+    shell:
+        "r1k make-table --table {params.table:q} --scores {input.scores} --markdown {output.markdown}"
+        " --csv {output.csv} --latex {output.latex} >{log} 2>&1"
+
+
+# The pipeline, with one worked example of the data at hand.
+rule draw_figure1:
+    input:
+        s1k="results/{experiment}/data/s1k.jsonl",
+        r1k="results/{experiment}/data/r1k.jsonl",
+    output:
+        png=report("results/{experiment}/figures/figure1.png", caption="../report/figure1.rst", category="Figures"),
+        pdf="results/{experiment}/figures/figure1.pdf",
+    log:
+        "logs/{experiment}/draw_figure1.log",
+    conda:
+        "../../envs/cpu.yaml"
+    shell:
+        "r1k draw-figure1 --s1k {input.s1k} --r1k {input.r1k} --png {output.png} --pdf {output.pdf} >{log} 2>&1"
+
+
+# Log-probabilities of preferred and rejected responses over the epochs of SFT, then DPO.
+rule draw_figure2:
+    input:
+        logprobs=expand(
+            "results/{{experiment}}/probe/{run}/{seed}.jsonl",
+            run=EXPERIMENT.probed_runs,
+            seed=EXPERIMENT.seeds,
+        ),
+    output:
+        png=report("results/{experiment}/figures/figure2.png", caption="../report/figure2.rst", category="Figures"),
+        pdf="results/{experiment}/figures/figure2.pdf",
+        csv="results/{experiment}/figures/figure2.csv",
+    log:
+        "logs/{experiment}/draw_figure2.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        dynamics=section(EXPERIMENT.dynamics_spec()),
+    shell:
+        "r1k draw-figure2 --dynamics {params.dynamics:q} --logprobs {input.logprobs} --png {output.png}"
+        " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
+
+
+# Everything on one page that opens without a server.
+rule write_report:
+    input:
+        tables=expand("results/{{experiment}}/tables/{table}.md", table=EXPERIMENT.tables),
+        figures=expand("results/{{experiment}}/figures/{figure}.png", figure=["figure1", "figure2"]),
+    output:
+        "results/{experiment}/report.html",
+    log:
+        "logs/{experiment}/write_report.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        description=EXPERIMENT.description,
+    shell:
+        "r1k write-report --title {wildcards.experiment} --description {params.description:q}"
+        " --tables {input.tables} --figures {input.figures} --output {output} >{log} 2>&1"

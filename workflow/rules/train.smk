@@ -1,0 +1,66 @@
+"""Training. Needs bases and data sets; yields each run's adapter, and the adapters of the steps that are probed."""
+
+
+localrules:
+    describe_run,
+
+
+# All that decides a run's weights, ancestry included: what a training is resumed by.
+rule describe_run:
+    input:
+        data=run_data,
+        base=run_base,
+        probe=run_probe,
+        parent=parent_run,
+    output:
+        "results/{experiment}/runs/{run}/{seed}/run.json",
+    log:
+        "logs/{experiment}/describe_run/{run}/{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        plan=run_plan,
+    shell:
+        "r1k describe-run --plan {params.plan:q} --data {input.data} --base {input.base} --probe {input.probe}"
+        " --parent {input.parent} --output {output} >{log} 2>&1"
+
+
+for run in EXPERIMENT.trained_runs:
+
+    # SFT or DPO of an adapter. A rule for each run, because each keeps steps of its own.
+    rule:
+        name:
+            rule_name("train", run)
+        input:
+            run="results/{experiment}/runs/{run}/{seed}/run.json",
+            data=run_data,
+            base=run_base,
+            probe=run_probe,
+            parent=parent_adapter,
+        output:
+            adapter=directory("results/{experiment}/runs/{run}/{seed}/adapter"),
+            steps=directory(
+                expand(
+                    "results/{{experiment}}/runs/{{run}}/{{seed}}/steps/{step}",
+                    step=EXPERIMENT.measured_steps(run),
+                )
+            ),
+        log:
+            "logs/{experiment}/train/{run}/{seed}.log",
+        wildcard_constraints:
+            run=re.escape(run),
+        conda:
+            "../../envs/train.yaml"
+        threads: LAUNCH.cores
+        resources:
+            gpu=LAUNCH.gpus,
+            micro_batch_size=LAUNCH.micro_batch_size,
+            checkpoint_seconds=LAUNCH.checkpoint_seconds,
+            mem="256GB",
+            runtime="24h",
+        shell:
+            "r1k train --run {input.run} --data {input.data} --base {input.base} --probe {input.probe}"
+            " --parent {input.parent} --micro-batch-size {resources.micro_batch_size}"
+            " --checkpoint-seconds {resources.checkpoint_seconds} --deepspeed envs/zero3.json"
+            " --state results/{wildcards.experiment}/state/train --output {output.adapter}"
+            " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps >{log} 2>&1"
