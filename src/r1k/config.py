@@ -17,7 +17,7 @@ from r1k.errors import ConfigError, did_you_mean, field_path
 from r1k.files import value_digest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+Revision = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|main)$")]
 DataName = Literal["s1k", "r1k", "half", "mix", "pairs"]
 Arm = Literal["forward", "reverse", "mixed"]
 
@@ -52,7 +52,7 @@ class HubSource(Section):
 
     kind: Literal["hub"]
     repo: str = Field(description="dataset id, as `simplescaling/s1K-1.1`")
-    revision: Revision = Field(description="commit of the dataset, 40 hexadecimal digits")
+    revision: Revision = Field(description="commit, 40 hexadecimal digits; `main` is resolved and recorded")
     split: str = Field(default="train", description="split of the dataset")
     problems: int = Field(gt=1, description="rows expected after the grade filter; another number is an error")
 
@@ -105,7 +105,7 @@ class HubBase(Section):
     kind: Literal["hub"]
     title: str = Field(description="the name in the tables")
     repo: str = Field(description="model id, as `Qwen/Qwen2.5-7B-Instruct`")
-    revision: Revision = Field(description="commit of the model, 40 hexadecimal digits")
+    revision: Revision = Field(description="commit, 40 hexadecimal digits; `main` is resolved and recorded")
 
 
 class PackagedBase(Section):
@@ -281,7 +281,7 @@ class HubQuestions(Section):
     kind: Literal["hub"]
     repo: str = Field(description="dataset id")
     config: str | None = Field(default=None, description="dataset configuration, where it has several")
-    revision: Revision = Field(description="commit of the dataset, 40 hexadecimal digits")
+    revision: Revision = Field(description="commit, 40 hexadecimal digits; `main` is resolved and recorded")
     split: str = Field(description="split of the dataset")
     fields: QuestionFields = Field(default=QuestionFields(), description="its columns")
     n: int = Field(gt=0, description="questions expected; another number is an error")

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from r1k.config import Data, FileSource, HubSource, WorldSource
-from r1k.data.hub import hub_rows
 from r1k.errors import RecordError, field_path
+from r1k.hub import dataset_rows, resolve_commit
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, Text, write_jsonl
 
@@ -47,7 +47,9 @@ class S1kRow(BaseModel):
 def get_s1k(*, data: Data, output: Path) -> None:
     """Write the forward examples as `s1k.jsonl`; RecordError where their number is not the config's."""
     watch = Stopwatch()
-    everything = list(_examples(data))
+    source = data.source
+    commit = resolve_commit("dataset", source.repo, source.revision) if isinstance(source, HubSource) else None
+    everything = list(_examples(source, commit))
     kept = [example for example in everything if example.grade is not False] if data.filter_by_grade else everything
     if len(kept) != data.source.problems:
         raise RecordError(
@@ -55,12 +57,15 @@ def get_s1k(*, data: Data, output: Path) -> None:
             "the steps of every training depend on it: correct the config or the source"
         )
     write_jsonl(output, kept)
-    inputs = {"source": data.source.path} if isinstance(data.source, FileSource) else {}
-    write_manifest(output, "data", inputs, watch, n=len(kept), left_out_by_grade=len(everything) - len(kept))
+    inputs = {"source": source.path} if isinstance(source, FileSource) else {}
+    facts = {"source": source.model_dump(mode="json"), "hub_commit": commit}
+    write_manifest(
+        output, "data.s1k", inputs, watch, n=len(kept), left_out_by_grade=len(everything) - len(kept), **facts
+    )
 
 
-def _examples(data: Data) -> Iterator[Example]:
-    match data.source:
+def _examples(source: WorldSource | FileSource | HubSource, commit: str | None) -> Iterator[Example]:
+    match source:
         case WorldSource(problems=problems, seed=seed):
             from r1k.world import forward_examples
 
@@ -68,7 +73,7 @@ def _examples(data: Data) -> Iterator[Example]:
         case FileSource(path=path):
             yield from _from_file(path)
         case HubSource(repo=repo, revision=revision, split=split):
-            rows = hub_rows(repo, revision, split)
+            rows = dataset_rows(repo, commit or revision, split)
             yield from _validated(((f"{repo} row {number}", row) for number, row in enumerate(rows)))
 
 

@@ -1,0 +1,86 @@
+from collections import Counter
+
+import pytest
+
+from examples import lines, make_both
+from r1k.config import Data, WorldSource
+from r1k.data.sets import half, make_half, make_mix, make_pairs, make_probe, pairs, probe, read_both
+from r1k.errors import RecordError
+from r1k.records import Example, Pair, ProbePair, read_jsonl, write_jsonl
+
+DATA = Data(source=WorldSource(kind="world", problems=8), probe_train=2, probe_held_out=3)
+
+
+def test_mix_is_the_union(tmp_path, both_files):
+    s1k, r1k = both_files
+    make_mix(s1k=s1k, r1k=r1k, output=tmp_path / "mix.jsonl")
+    assert Counter(map(str, lines(tmp_path / "mix.jsonl"))) == Counter(map(str, lines(s1k) + lines(r1k)))
+
+
+def test_half_is_half_of_the_problems_in_both_directions(tmp_path, both_files):
+    s1k, r1k = both_files
+    make_half(s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "half.jsonl")
+    examples = read_jsonl(tmp_path / "half.jsonl", Example)
+    assert Counter(example.direction for example in examples) == {"forward": 4, "reverse": 4}
+    assert set(Counter(example.problem for example in examples).values()) == {2}
+
+
+def test_a_pair_prefers_its_prompts_own_direction(tmp_path, both_files):
+    s1k, r1k = both_files
+    make_pairs(s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
+    examples = {
+        (example.problem, example.direction): example for path in both_files for example in read_jsonl(path, Example)
+    }
+    records = read_jsonl(tmp_path / "pairs.jsonl", Pair)
+    assert len(records) == 16
+    for pair in records:
+        other = {"forward": "reverse", "reverse": "forward"}[pair.direction]
+        assert pair.question == examples[pair.problem, pair.direction].question
+        assert pair.chosen == examples[pair.problem, pair.direction].response
+        assert pair.rejected == examples[pair.problem, other].response
+
+
+def test_probe_problems_are_split_and_in_both_directions(tmp_path, both_files):
+    s1k, r1k = both_files
+    make_probe(s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "probe.jsonl")
+    records = read_jsonl(tmp_path / "probe.jsonl", ProbePair)
+    assert Counter((pair.split, pair.direction) for pair in records) == {
+        ("train", "forward"): 2,
+        ("train", "reverse"): 2,
+        ("held_out", "forward"): 3,
+        ("held_out", "reverse"): 3,
+    }
+    train = {pair.problem for pair in records if pair.split == "train"}
+    assert not train & {pair.problem for pair in records if pair.split == "held_out"}
+
+
+def test_draws_depend_on_the_seed_and_not_on_the_order_of_files():
+    forward, reverse = make_both(20)
+    both = list(zip(forward, reverse, strict=True))
+    chosen = {example.problem for example in half(both, 0)}
+    assert chosen == {example.problem for example in half(both[::-1], 0)} != {e.problem for e in half(both, 1)}
+    with pytest.raises(RecordError, match="21 probe problems are asked of 20"):
+        probe(both, 20, 1, 0)
+
+
+def test_chosen_and_rejected_cannot_be_told_apart_by_their_ends():
+    forward, reverse = make_both(20)
+    records = pairs(list(zip(forward, reverse, strict=True)))
+    for end in (slice(0, 1), slice(-1, None)):
+        for side in ("reasoning", "answer"):
+            chosen = Counter(getattr(pair.chosen, side).encode()[end] for pair in records)
+            rejected = Counter(getattr(pair.rejected, side).encode()[end] for pair in records)
+            assert chosen == rejected
+
+
+def test_a_problem_without_a_pair_is_named(both_files):
+    s1k, r1k = both_files
+    write_jsonl(r1k, read_jsonl(r1k, Example)[1:])
+    with pytest.raises(RecordError, match=r"r1k\.jsonl: 1 problems have no pair here, the first 'p000'"):
+        read_both(s1k, r1k)
+
+
+def test_files_in_the_wrong_place_are_noticed(both_files):
+    s1k, r1k = both_files
+    with pytest.raises(RecordError, match="field 'direction' must be 'forward'"):
+        read_both(r1k, s1k)

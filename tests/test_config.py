@@ -1,0 +1,122 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from examples import ROOT
+from r1k.config import Experiment, load, validate
+from r1k.errors import ConfigError
+
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+
+
+@pytest.fixture
+def demo() -> dict:
+    return yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+
+
+def changed(config: dict, path: str, value: object) -> dict:
+    config = copy.deepcopy(config)
+    *above, last = path.split("/")
+    part = config
+    for key in above:
+        part = part[key]
+    part[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_experiments_are_valid(path):
+    assert load(path).experiment == path.stem
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("runs/tiny-s1k/methd", "sft", r"runs.tiny-s1k.methd: unknown key \(did you mean 'method'\?\)"),
+        ("train/sft/learning_rat", 1, r"train.sft.learning_rat: unknown key \(did you mean 'learning_rate'"),
+        ("runs/tiny-mix-dpo/parent", "tiny-mx", r"runs.tiny-mix-dpo.parent: no run 'tiny-mx' in runs \(did you mean"),
+        ("runs/tiny-s1k/base", "tinny", "runs.tiny-s1k.base: no base 'tinny' in bases"),
+        ("runs/tiny-s1k/data", "pairs", "runs.tiny-s1k: method sft takes"),
+        ("tables/table1/rows", ["tiny-s1"], r"tables.table1.rows: no run 'tiny-s1' in runs \(did you mean 'tiny-s1k'"),
+        ("tables/table2/rows", ["tiny-s1k"], "tables.table2.rows: 'tiny-s1k' is no DPO run"),
+        ("dynamics/mixed/sft", "tiny-mix", "dynamics.mixed.sft: 'tiny-mix' is not a probed sft run"),
+        ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 300"),
+        ("runs/tiny-s1k/changes", {"lr": 1}, "runs.tiny-s1k.changes.lr: unknown key"),
+        ("runs/tiny-s1k/changes", {"batch_size": 24}, "train.launch.micro_batch_size: 16 does not divide the batch"),
+        ("seeds", [], "seeds: "),
+        ("teacher", {"kind": "oracle"}, "teacher"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_to_do(demo, path, value, message):
+    with pytest.raises(ConfigError, match=message):
+        validate(Experiment, changed(demo, path, value))
+
+
+def test_parents_in_a_circle_are_an_error(demo):
+    demo["runs"]["a"] = {"method": "sft", "parent": "b", "data": "s1k"}
+    demo["runs"]["b"] = {"method": "sft", "parent": "a", "data": "r1k"}
+    with pytest.raises(ConfigError, match="the parents form a circle: a <- b <- a"):
+        validate(Experiment, demo)
+
+
+def test_a_missing_section_is_named(demo):
+    del demo["data"]
+    with pytest.raises(ConfigError, match="data: missing; add it"):
+        validate(Experiment, demo)
+
+
+def test_a_file_that_is_absent_or_not_yaml_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
+        load(Path("nowhere.yaml"))
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    with pytest.raises(ConfigError, match=r"bad\.yaml: not YAML"):
+        load(tmp_path / "bad.yaml")
+
+
+def test_arms_that_match_in_steps_take_the_same_steps():
+    paper = load(ROOT / "config" / "paper.yaml")
+    assert {paper.steps(run) for run in ("7b-s1k", "7b-r1k", "7b-half", "7b-mix")} == {313}
+    assert {paper.steps(run) for run in ("dyn-s1k", "dyn-r1k", "dyn-mix")} == {713}
+    assert list(paper.measured_steps("dyn-mix").values()) == [2, 4, 6, 8, 10, 12]
+    assert list(paper.measured_steps("dyn-mix-dpo").values()) == [1, 2, 3, 4, 5, 6, 7]
+    assert max(paper.measured_steps("dyn-mix-dpo")) == paper.steps("dyn-mix-dpo")
+
+
+def test_arms_that_match_in_epochs_take_the_steps_of_their_data(demo):
+    experiment = validate(Experiment, changed(demo, "train/sft/match", "epochs"))
+    assert experiment.steps("tiny-mix") == 300
+    assert experiment.steps("tiny-s1k") == experiment.steps("tiny-half") == 150
+
+
+def test_the_paper_is_reproduced_to_the_letter_where_it_states_a_number():
+    paper = load(ROOT / "config" / "paper.yaml")
+    for run in paper.trained_runs:
+        settings = paper.settings(run)
+        assert (settings.lora.rank, settings.lora.alpha) == (256, 512)
+        if paper.runs[run].method == "dpo":
+            assert settings.beta == 0.6
+    assert [paper.benchmarks[name].source.n for name in paper.benchmarks] == [30, 500, 198]
+    assert (paper.evaluate.max_new_tokens, paper.probe.max_tokens) == (32768, 1000)
+
+
+def test_the_identity_of_a_run_holds_its_ancestry_and_nothing_else(demo):
+    before = validate(Experiment, demo)
+    parent = validate(Experiment, changed(demo, "runs/tiny-mix/changes", {"learning_rate": 1e-3}))
+    assert before.digest("tiny-mix-dpo", 0) != parent.digest("tiny-mix-dpo", 0)
+    assert before.digest("tiny-s1k-dpo", 0) == parent.digest("tiny-s1k-dpo", 0)
+    assert before.digest("tiny-mix", 0) != before.digest("tiny-mix", 1)
+    for irrelevant in (
+        changed(demo, "bases/tiny/title", "another name"),
+        changed(demo, "train/launch/micro_batch_size", 4),
+        changed(demo, "benchmarks/aime/title", "another name"),
+    ):
+        assert validate(Experiment, irrelevant).digest("tiny-mix-dpo", 0) == before.digest("tiny-mix-dpo", 0)
+
+
+def test_the_teacher_decides_reverse_data_and_not_forward_data(demo):
+    before = validate(Experiment, demo)
+    other = validate(Experiment, changed(demo, "teacher", {"kind": "replay", "path": "x.jsonl"}))
+    assert before.digest("tiny-s1k", 0) == other.digest("tiny-s1k", 0)
+    assert before.digest("tiny-r1k", 0) != other.digest("tiny-r1k", 0)

@@ -1,0 +1,275 @@
+"""Trainings of a random model of two layers: real TRL, real checkpoints, real kills."""
+
+import math
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import TrainerCallback
+
+from examples import lines, make_both
+from r1k.config import Dpo, Sft
+from r1k.data.sets import make_pairs
+from r1k.errors import TrainError
+from r1k.records import Example, Pair, read_jsonl, write_jsonl
+from r1k.text import format_response, load_tokenizer
+from r1k.train import worker
+from r1k.train.checkpoints import is_complete, newest_complete
+from r1k.train.describe import RunPlan, describe_run, read_run
+from r1k.train.launch import WorkOrder
+from r1k.train.rows import columns_digest, make_rows
+from r1k.train.train import train
+from r1k.train.trainers import load_base, make_trainer
+
+SETTINGS = {
+    "batch_size": 4,
+    "max_length": 1024,
+    "lora": {"rank": 4, "alpha": 8, "dropout": 0.1},
+    "precision": "fp32",
+    "attention": "sdpa",
+    "gradient_checkpointing": False,
+}
+SFT = Sft(learning_rate=5e-3, epochs=3, **SETTINGS)
+DPO = Dpo(learning_rate=1e-4, epochs=1, **SETTINGS)
+
+
+def describe(folder: Path, base: Path, data: Path, name: str, parent: str | None = None, **more) -> Path:
+    settings = {"dpo": DPO, "steps": 4} if parent else {"sft": SFT, "steps": 6}
+    plan = {"run": name, "seed": 0, "identity": {"name": name}, "measured": {}, "without_held_out": False}
+    plan = RunPlan(**(plan | settings | {"method": "dpo" if parent else "sft"} | more))
+    described = folder / name / "run.json"
+    above = folder / parent / "run.json" if parent else None
+    describe_run(plan=plan, data=data, base=base, output=described, parent=above)
+    return described
+
+
+def options(folder: Path, base: Path, data: Path, name: str, parent: str | None = None) -> dict:
+    return {
+        "run": folder / name / "run.json",
+        "base": base,
+        "data": data,
+        "output": folder / name / "adapter",
+        "steps": folder / name / "steps",
+        "state": folder / "state",
+        "parent": folder / parent / "adapter" if parent else None,
+        "micro_batch_size": 2,
+        "checkpoint_seconds": 1e9,
+        "processes": 1,
+    }
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, tiny_base):
+    """An SFT run with two kept steps and the DPO run that goes on from it."""
+    folder = tmp_path_factory.mktemp("study")
+    forward, reverse = make_both(8)
+    write_jsonl(folder / "s1k.jsonl", forward)
+    write_jsonl(folder / "r1k.jsonl", reverse)
+    make_pairs(s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "pairs.jsonl")
+    describe(folder, tiny_base, folder / "s1k.jsonl", "sft", measured={2: 1.0, 6: 3.0})
+    train(**options(folder, tiny_base, folder / "s1k.jsonl", "sft"))
+    describe(folder, tiny_base, folder / "pairs.jsonl", "sft-dpo", parent="sft")
+    train(**options(folder, tiny_base, folder / "pairs.jsonl", "sft-dpo", parent="sft"))
+    return folder
+
+
+def test_the_adapters_of_the_measured_steps_are_published(study):
+    first, last = (load_file(study / "sft" / "steps" / step / "adapter_model.safetensors") for step in ("2", "6"))
+    final = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
+    assert all(torch.equal(last[name], final[name]) for name in final)
+    assert any(not torch.equal(first[name], final[name]) for name in final)
+
+
+def test_sft_lowers_the_loss(study):
+    history = [entry for entry in lines(study / "sft" / "adapter" / "history.jsonl") if "loss" in entry]
+    assert [entry["step"] for entry in history] == [1, 2, 3, 4, 5, 6]
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_dpo_starts_at_ln_2_with_the_sft_model_as_reference(study):
+    first = lines(study / "sft-dpo" / "adapter" / "history.jsonl")[0]
+    assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert first["rewards/margins"] == first["rewards/chosen"] == first["rewards/rejected"] == 0
+
+
+def test_the_reference_is_the_parents_adapter_not_the_base(study, tiny_base):
+    """Over the pairs, the frozen reference's log-probabilities are the SFT model's and stay so; the base's differ."""
+    tokenizer = load_tokenizer(tiny_base)
+    pairs = read_jsonl(study / "pairs.jsonl", Pair)
+    rows = [row.columns for row in make_rows(tokenizer, pairs, 1024)]
+    trainer = make_trainer(
+        settings=DPO,
+        base=tiny_base,
+        parent=study / "sft" / "adapter",
+        tokenizer=tokenizer,
+        rows=rows,
+        steps=4,
+        seed=0,
+        micro_batch_size=2,
+        state=study / "scratch",
+        callback=TrainerCallback(),
+    )
+    parent = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
+    reference = {name: value.clone() for name, value in trainer.model.named_parameters() if ".ref." in name}
+    assert len(reference) == len(parent)
+    for name, value in reference.items():
+        assert torch.equal(value, parent[name.replace(".ref.", ".")])
+    trainer.train()
+    after = dict(trainer.model.named_parameters())
+    assert all(torch.equal(after[name], value) for name, value in reference.items())
+    assert any(not torch.equal(after[name.replace(".ref.", ".default.")], value) for name, value in reference.items())
+
+
+def test_what_was_trained_on_is_the_data_file(study, tiny_base):
+    tokenizer = load_tokenizer(tiny_base)
+    examples = read_jsonl(study / "s1k.jsonl", Example)
+    recorded = lines(study / "sft" / "adapter" / "trained_on.jsonl")
+    assert [entry["id"] for entry in recorded] == [example.id for example in examples]
+    assert sum(entry["times"] for entry in recorded) == 6 * 4 and {entry["times"] for entry in recorded} == {3}
+    for entry, example in zip(recorded, examples, strict=True):
+        turns = [
+            {"role": "user", "content": example.question},
+            {"role": "assistant", "content": format_response(example.response)},
+        ]
+        whole = tokenizer.apply_chat_template(turns, tokenize=True, return_dict=True)["input_ids"]
+        head = tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True, return_dict=True)["input_ids"]
+        newline = len(tokenizer("\n", add_special_tokens=False)["input_ids"])
+        ids = whole[:-newline]
+        labels = [-100] * len(head) + ids[len(head) :]
+        assert entry["sha256"] == columns_digest({"input_ids": ids, "labels": labels})
+
+
+def test_the_tokens_that_enter_the_model_are_the_recorded_rows(tmp_path, tiny_base):
+    """What the collator hands over, in order, is the order of training: nothing shuffled, cut or formatted by TRL."""
+    tokenizer = load_tokenizer(tiny_base)
+    forward, _ = make_both(8)
+    rows = [row.columns for row in make_rows(tokenizer, forward, 1024)]
+    trainer = make_trainer(
+        settings=SFT,
+        base=tiny_base,
+        parent=None,
+        tokenizer=tokenizer,
+        rows=rows,
+        steps=2,
+        seed=0,
+        micro_batch_size=2,
+        state=tmp_path,
+        callback=TrainerCallback(),
+    )
+    seen = []
+    for batch in trainer.get_train_dataloader():
+        for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
+            real = mask.bool()
+            assert (labels[~real] == -100).all()
+            seen.append({"input_ids": ids[real].tolist(), "labels": labels[real].tolist()})
+    assert seen == rows
+
+
+def test_a_finished_training_is_published_again_without_a_step(study, tiny_base, capsys, monkeypatch):
+    before = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
+    monkeypatch.setattr(worker, "work", _must_not_run)
+    train(**options(study, tiny_base, study / "s1k.jsonl", "sft"))
+    assert "sft: already trained" in capsys.readouterr().out
+    after = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_parents_data_is_part_of_the_digest(study, tiny_base, tmp_path):
+    known = read_run(study / "sft-dpo" / "run.json").digest
+    forward, _ = make_both(8)
+    changed = forward[0].model_copy(update={"answer": "another"})
+    write_jsonl(tmp_path / "s1k.jsonl", [changed, *forward[1:]])
+    describe(tmp_path, tiny_base, tmp_path / "s1k.jsonl", "sft", measured={2: 1.0, 6: 3.0})
+    again = describe(tmp_path, tiny_base, study / "pairs.jsonl", "sft-dpo", parent="sft")
+    assert read_run(again).digest != known
+
+
+KILLED = """
+import sys
+from r1k.train import checkpoints, launch, worker
+from r1k.train.launch import WorkOrder
+
+class Slow(checkpoints.Checkpoints):
+    def on_step_end(self, args, state, control, **kwargs):
+        print("step", state.global_step, flush=True)
+        import time; time.sleep(0.3)
+        return super().on_step_end(args, state, control, **kwargs)
+
+worker.Checkpoints = Slow
+launch.start(WorkOrder.model_validate_json(sys.argv[1]), 1)
+"""
+
+
+@pytest.mark.parametrize("kind", ["sft", "sft-dpo"])
+def test_kill_9_and_resume_ends_in_the_same_weights(study, tiny_base, tmp_path, kind):
+    """Killed once a checkpoint is there, then resumed: bitwise the undisturbed adapter, no early step done twice."""
+    data = study / ("pairs.jsonl" if kind == "sft-dpo" else "s1k.jsonl")
+    own = tmp_path / "own"
+    order = WorkOrder(
+        run=study / kind / "run.json",
+        base=tiny_base,
+        data=data,
+        probe=None,
+        parent=study / "sft" / "adapter" if kind == "sft-dpo" else None,
+        own=own,
+        finished=own / "adapter",
+        micro_batch_size=2,
+        checkpoint_seconds=0.5,
+        deepspeed=None,
+    )
+    command = [sys.executable, "-c", KILLED, order.model_dump_json()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as first:
+        while not any(is_complete(path) for path in own.glob("checkpoint-*")):
+            assert first.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        first.send_signal(signal.SIGKILL)
+    assert not (own / "adapter").exists()
+    (own / "checkpoint-99").mkdir()  # what a kill in the middle of a save leaves
+    resumed_at = int(newest_complete(own).name.split("-")[1])
+    second = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    steps = [int(line.split()[1]) for line in second.stdout.splitlines() if line.startswith("step ")]
+    assert steps == list(range(resumed_at + 1, read_run(order.run).steps + 1))
+    undisturbed = load_file(study / kind / "adapter" / "adapter_model.safetensors")
+    resumed = load_file(own / "adapter" / "adapter_model.safetensors")
+    assert undisturbed.keys() == resumed.keys()
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+
+
+def test_a_truncated_checkpoint_is_recognised(tmp_path):
+    from r1k.train.checkpoints import seal
+
+    for step in (10, 20):
+        checkpoint = tmp_path / f"checkpoint-{step}"
+        checkpoint.mkdir()
+        (checkpoint / "optimizer.pt").write_bytes(b"x" * 100)
+        seal(checkpoint)
+    (tmp_path / "checkpoint-20" / "optimizer.pt").write_bytes(b"x" * 50)
+    assert newest_complete(tmp_path) == tmp_path / "checkpoint-10"
+    assert not (tmp_path / "checkpoint-20").exists()
+
+
+def test_missing_flash_attention_is_an_error_with_its_remedy(tiny_base):
+    with pytest.raises(TrainError, match=r"attention 'flash_attention_2' is not installed .* set attention: sdpa"):
+        load_base(tiny_base, SFT.model_copy(update={"attention": "flash_attention_2"}))
+
+
+def test_a_probed_run_needs_a_place_for_its_steps(study, tiny_base):
+    wanted = options(study, tiny_base, study / "s1k.jsonl", "sft") | {"steps": None}
+    with pytest.raises(TrainError, match="say with --steps"):
+        train(**wanted)
+
+
+def test_a_batch_that_does_not_divide_is_an_error(study, tiny_base, tmp_path):
+    describe(tmp_path, tiny_base, study / "s1k.jsonl", "odd")
+    wanted = options(tmp_path, tiny_base, study / "s1k.jsonl", "odd") | {"micro_batch_size": 3}
+    with pytest.raises(TrainError, match="3 on 1 processes do not divide the batch of 4"):
+        train(**wanted)
+
+
+def _must_not_run(order: WorkOrder) -> None:
+    raise AssertionError("trained a second time")
