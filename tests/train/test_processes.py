@@ -1,0 +1,45 @@
+"""Two processes over gloo, by torchrun: the same data order and global batch as one."""
+
+import pytest
+
+from examples import lines, make_both
+from r1k.config import Sft
+from r1k.records import write_jsonl
+from r1k.train.describe import RunPlan, describe_run
+from r1k.train.train import train
+
+
+@pytest.mark.slow
+def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
+    forward, _ = make_both(8)
+    data = tmp_path / "s1k.jsonl"
+    write_jsonl(data, forward)
+    settings = Sft(
+        batch_size=4,
+        max_length=1024,
+        lora={"rank": 4, "alpha": 8, "dropout": 0.0},
+        precision="fp32",
+        attention="sdpa",
+        gradient_checkpointing=False,
+    )
+    plan = RunPlan(
+        run="a", seed=0, method="sft", identity={}, sft=settings, steps=2, measured={1: 0.5}, without_held_out=False
+    )
+    describe_run(plan=plan, data=data, base=tiny_base, output=tmp_path / "run.json")
+    losses = {}
+    for processes in (1, 2):
+        train(
+            run=tmp_path / "run.json",
+            base=tiny_base,
+            data=data,
+            output=tmp_path / f"adapter-{processes}",
+            steps=tmp_path / f"steps-{processes}",
+            state=tmp_path / f"state-{processes}",
+            micro_batch_size=1,
+            checkpoint_seconds=1e9,
+            processes=processes,
+        )
+        history = lines(tmp_path / f"adapter-{processes}" / "history.jsonl")
+        losses[processes] = [entry["loss"] for entry in history if "loss" in entry]
+        assert (tmp_path / f"steps-{processes}" / "1" / "adapter_model.safetensors").is_file()
+    assert losses[1] == pytest.approx(losses[2], abs=1e-4)
