@@ -551,7 +551,7 @@ class Experiment(Section):
         return {math.ceil(epoch * per_epoch): float(epoch) for epoch in epochs}
 
     def identity(self, run: str, seed: int) -> dict[str, Any]:
-        """All of the config that decides a run's weights, ancestry included."""
+        """All of the config that decides a run's weights, ancestry included; `run.json` adds the digests of the data."""
         entry = self.runs[run]
         base = self.bases[self.base_of(run)].model_dump(mode="json", exclude={"title"})
         if entry.method == "none":
@@ -561,16 +561,10 @@ class Experiment(Section):
             "method": entry.method,
             "seed": seed,
             "start": self.identity(entry.parent, seed) if entry.parent else base,
-            "data": {"name": entry.data, "without_held_out": entry.without_held_out, **self._data_identity(entry)},
+            "data": {"name": entry.data, "without_held_out": entry.without_held_out},
             "settings": self.settings(run).model_dump(mode="json"),
             "steps": self.steps(run),
         }
-
-    def _data_identity(self, entry: Run) -> dict[str, Any]:
-        whole = self.data.model_dump(mode="json")
-        return (
-            {"from": whole} if entry.data == "s1k" else {"from": whole, "teacher": self.teacher.model_dump(mode="json")}
-        )
 
     def digest(self, run: str, seed: int) -> str:
         """16 hexadecimal digits of a run's identity."""

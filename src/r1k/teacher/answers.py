@@ -25,7 +25,7 @@ def read(entry: Entry) -> Answer:
     Servers whose chat template opens the block themselves return it without its first tag.
     """
     text, inline = entry.answer.strip(), ""
-    if text.startswith(OPEN) or CLOSE in text and not entry.reasoning:
+    if text.startswith(OPEN) or (CLOSE in text and not entry.reasoning):
         inline, _, text = text.removeprefix(OPEN).partition(CLOSE)
     return Answer(text=text.strip(), reasoning=(entry.reasoning or inline).strip())
 
@@ -34,14 +34,15 @@ def defect(entry: Entry) -> str | None:
     """Why an answer cannot be used, and what to do; None where it can."""
     answer = read(entry)
     if entry.cut:
-        limit = entry.count("completion_tokens") or entry.max_tokens
+        tokens = entry.count("completion_tokens")
         return (
-            f"the answer was cut at {limit} tokens (finish_reason 'length'); raise teacher.max_tokens above {limit}"
-            " (the cut answer stays in the journal)"
+            f"the answer was cut after {'an unknown number of' if tokens is None else tokens} tokens (finish_reason "
+            f"'length'); raise teacher.max_tokens above {entry.max_tokens} (the cut answer stays in the journal, and "
+            "is not asked for again under this limit)"
         )
     if entry.refusal or entry.finish_reason == "content_filter":
         said = f": {entry.refusal[:200]!r}" if entry.refusal else ""
-        return f"the teacher refused (finish_reason {entry.finish_reason!r}){said}; leave the problem out, or change teacher"
+        return f"the teacher refused{said} (finish_reason {entry.finish_reason!r}); leave the problem out"
     if entry.finish_reason not in FINISHED:
         return f"the answer did not end by itself (finish_reason {entry.finish_reason!r}); run again, or change teacher"
     if not answer.text:

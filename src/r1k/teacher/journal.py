@@ -20,8 +20,10 @@ from r1k.errors import TeacherError
 from r1k.files import value_digest
 from r1k.records import Record, Text
 
+CHUNK = 1 << 16
 
-class TeacherStop(TeacherError):
+
+class RunStoppedError(TeacherError):
     """What ends a whole run, not one problem's request: every further request would meet it too."""
 
 
@@ -81,18 +83,27 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._thread_lock = threading.Lock()
         self._places: dict[str, tuple[int, int]] = {}
-        with self._locked():
-            self._heal()
-            self._index()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise TeacherError(f"{path}: the journal cannot be opened for writing ({error}); name another") from error
+        try:
+            with self._locked():
+                self._heal()
+                self._index()
+        except TeacherError:
+            os.close(self._file)
+            raise
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self._file)
 
     def __len__(self) -> int:
@@ -107,7 +118,7 @@ class Journal:
         return Entry.model_validate_json(os.pread(self._file, length, offset))
 
     def append(self, entry: Entry) -> None:
-        """Return when the entry is on disk. TeacherStop where it cannot be written: what is bought must be kept."""
+        """Return when the entry is on disk. RunStoppedError where it cannot be written: what is bought must be kept."""
         line = entry.model_dump_json().encode() + b"\n"
         with self._locked():
             self._heal()
@@ -119,7 +130,7 @@ class Journal:
                 os.fsync(self._file)
             except OSError as error:
                 os.ftruncate(self._file, start)
-                raise TeacherStop(f"{self.path}: cannot be written ({error}); make room, then run again") from error
+                raise RunStoppedError(f"{self.path}: cannot be written ({error}); make room, then run again") from error
         self._places[entry.key] = (start, len(line))
 
     @contextmanager
@@ -135,8 +146,7 @@ class Journal:
         size = os.fstat(self._file).st_size
         if size == 0 or os.pread(self._file, 1, size - 1) == b"\n":
             return
-        with self.path.open("rb") as handle:
-            whole = size - len(_tail(handle.read()))
+        whole = self._end_of_last_line(size)
         os.ftruncate(self._file, whole)
         print(
             f"{self.path}: the last line was torn by a kill and is cut off ({size - whole} bytes); "
@@ -144,6 +154,16 @@ class Journal:
             file=sys.stderr,
             flush=True,
         )
+
+    def _end_of_last_line(self, size: int) -> int:
+        end = size
+        while end > 0:
+            start = max(0, end - CHUNK)
+            found = os.pread(self._file, end - start, start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+        return 0
 
     def _index(self) -> None:
         offset = 0
@@ -159,7 +179,3 @@ class Journal:
                     ) from error
                 self._places[entry.key] = (offset, len(line))
                 offset += len(line)
-
-
-def _tail(content: bytes) -> bytes:
-    return content[content.rfind(b"\n") + 1 :]

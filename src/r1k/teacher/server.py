@@ -1,0 +1,192 @@
+"""A chat-completions server on loopback, for teachers that need no network: HTTP/1.1, OpenAI's answers and errors."""
+
+import json
+import re
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher
+from r1k.errors import R1kError, TeacherError, field_path
+from r1k.teacher.local import Answerer, local_answerer
+from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
+
+LONGEST_BODY = 1 << 24
+TOKEN = re.compile(r"\s*\S+")
+"""The server counts words: it has no tokenizer."""
+
+
+class _Turn(BaseModel):
+    role: Literal["user"]
+    content: str
+
+
+class _Asked(BaseModel):
+    model: str
+    messages: list[_Turn] = Field(min_length=1, max_length=1)
+    max_tokens: int | None = Field(default=None, gt=0)
+    n: Literal[1] = 1
+    stream: Literal[False] = False
+
+
+class ChatHandler(BaseHTTPRequestHandler):
+    """One connection, which serves many requests."""
+
+    server: "ChatServer"
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # headers and body leave in one packet
+
+    def do_GET(self) -> None:
+        """The list of models."""
+        if self.path != "/v1/models":
+            self.send_error_object(
+                404, "not_found", f"no such path {self.path}; there are /v1/chat/completions and /v1/models"
+            )
+            return
+        self.send_object(200, {"object": "list", "data": [{"id": self.server.answerer.model, "object": "model"}]})
+
+    def do_POST(self) -> None:
+        """A chat completion."""
+        body = self.read_body()
+        if body is None:
+            return
+        if self.path != "/v1/chat/completions":
+            self.send_error_object(404, "not_found", f"no such path {self.path}; post to /v1/chat/completions")
+            return
+        try:
+            asked = _Asked.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            self.send_error_object(400, "invalid_request", f"{field_path(first['loc']) or 'body'}: {first['msg']}")
+            return
+        if asked.model != self.server.answerer.model:
+            self.send_error_object(
+                404, "model_not_found", f"no model {asked.model!r} here, only {self.server.answerer.model!r}"
+            )
+            return
+        self.answer(asked)
+
+    def answer(self, asked: _Asked) -> None:
+        """Send what the answerer says, or that it has no answer."""
+        prompt = asked.messages[0].content
+        try:
+            reasoning, text = respond(self.server.answerer, prompt)
+        except R1kError as error:
+            self.send_error_object(404, "no_answer", str(error))
+            return
+        self.send_object(200, completion(asked.model, prompt, reasoning, text, asked.max_tokens))
+
+    def read_body(self) -> bytes | None:
+        """The request's body, read whole so that the connection can go on; None where an error was sent."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > LONGEST_BODY:
+            self.close_connection = True
+            self.send_error_object(411, "invalid_request", f"a Content-Length of at most {LONGEST_BODY} is needed")
+            return None
+        return self.rfile.read(int(length))
+
+    def send_error_object(self, status: int, code: str, message: str) -> None:
+        """An error as OpenAI's API shapes it."""
+        self.send_object(
+            status, {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+        )
+
+    def send_object(self, status: int, value: dict[str, Any]) -> None:
+        """A JSON answer."""
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent: the client reports."""
+
+
+class ChatServer(ThreadingHTTPServer):
+    """Serves one answerer on 127.0.0.1; port 0 takes a free one."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, answerer: Answerer, port: int = 0, handler: type[ChatHandler] = ChatHandler) -> None:
+        super().__init__(("127.0.0.1", port), handler)
+        self.answerer = answerer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is a mistake here, and its trace is printed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    @property
+    def url(self) -> str:
+        """The `base_url` for clients."""
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+def respond(answerer: Answerer, prompt: str) -> tuple[str, str]:
+    """Chain of thought and text for a prompt, which is told by its template."""
+    asked = REVERSE_QUESTION.read(prompt)
+    if asked is not None:
+        return "", answerer.reverse_question(asked["question"], asked["answer"])
+    asked = SOLVE.read(prompt)
+    if asked is None:
+        raise TeacherError(f"this teacher answers the prompts {REVERSE_QUESTION.name} and {SOLVE.name} alone")
+    response = answerer.solve(asked["question"])
+    return response.reasoning, response.answer
+
+
+def completion(model: str, prompt: str, reasoning: str, text: str, max_tokens: int | None) -> dict[str, Any]:
+    """A chat completion, cut after `max_tokens` words of reasoning and text together."""
+    thought, said = TOKEN.findall(reasoning), TOKEN.findall(text)
+    room = len(thought) + len(said) if max_tokens is None else max_tokens
+    cut = room < len(thought) + len(said)
+    if cut:
+        thought, said = thought[:room], said[: max(0, room - len(thought))]
+        reasoning, text = "".join(thought), "".join(said)
+    spent, read = len(thought) + len(said), len(TOKEN.findall(prompt))
+    message = {"role": "assistant", "content": text, "reasoning_content": reasoning or None}
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "length" if cut else "stop"}],
+        "usage": {"prompt_tokens": read, "completion_tokens": spent, "total_tokens": read + spent},
+    }
+
+
+@contextmanager
+def running(server: ChatServer) -> Iterator[ChatServer]:
+    """Serve in a thread, for as long as the block takes."""
+    with server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def serve(teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, port: int = 0) -> None:
+    """Serve a teacher on 127.0.0.1 until interrupted; its URL and model go to standard output."""
+    try:
+        server = ChatServer(local_answerer(teacher), port)
+    except OSError as error:
+        raise TeacherError(f"--port: 127.0.0.1:{port} cannot be listened on ({error}); name another, or 0") from error
+    with server:
+        print(f"base_url: {server.url}\nmodel: {server.answerer.model}", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)

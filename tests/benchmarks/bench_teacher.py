@@ -1,0 +1,139 @@
+"""How near an inversion comes to the time that its server needs, and how long a journal takes to be resumed.
+
+    python tests/benchmarks/bench_teacher.py
+    python tests/benchmarks/bench_teacher.py --problems 200
+
+A server on loopback, in a process of its own, takes 200 ms for each answer. The ideal is calls x 200 ms / concurrency.
+The plain loop asks the same through a thread pool around the `openai` client, keeps nothing and checks nothing. The
+journal that is resumed holds two answers a problem, each of `--answer` characters; it is read as a second run reads it.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import openai
+
+sys.path.append(str(Path(__file__).parents[1] / "teacher"))
+from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Place, Riddles
+
+from r1k.config import OpenAITeacher
+from r1k.records import Example, read_jsonl
+from r1k.teacher.inversion import Calls, invert
+from r1k.teacher.journal import Entry, Journal, Request
+
+SECONDS = 0.2
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", type=int, default=1000, help="two calls each")
+    parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--resumed", type=int, default=5000, help="problems in the journal that is resumed")
+    parser.add_argument("--answer", type=int, default=8000, help="characters of reasoning in a resumed answer")
+    options = parser.parse_args()
+    os.environ[KEY_VARIABLE] = KEY
+    with tempfile.TemporaryDirectory() as root:
+        place = Place(Path(root))
+        place.write_problems(options.problems)
+        ideal = 2 * options.problems * SECONDS / options.concurrency
+        print(f"{2 * options.problems} calls of {SECONDS} s at concurrency {options.concurrency}: ideal {ideal:.2f} s")
+        for name, ask in (("inversion", _inversion), ("plain loop", _plain_loop)):
+            seconds = _with_server(ask, place, options.concurrency)
+            print(f"  {name}: {seconds:.2f} s, {seconds / ideal:.2f} x ideal")
+    with tempfile.TemporaryDirectory() as root:
+        _resume(Place(Path(root)), options.resumed, options.answer)
+    print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+
+
+def _serve(port: Any) -> None:
+    server = FaultyServer()
+    server.delay = SECONDS
+    port.send(server.server_port)
+    server.serve_forever()
+
+
+def _with_server(ask: Callable[[OpenAITeacher, Place], None], place: Place, concurrency: int) -> float:
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
+    process.start()
+    teacher = OpenAITeacher(
+        kind="openai",
+        base_url=f"http://127.0.0.1:{here.recv()}/v1",
+        model=Riddles.model,
+        key_variable=KEY_VARIABLE,
+        concurrency=concurrency,
+    )
+    begin = time.perf_counter()
+    ask(teacher, place)
+    seconds = time.perf_counter() - begin
+    process.terminate()
+    return seconds
+
+
+def _inversion(teacher: OpenAITeacher, place: Place) -> None:
+    invert(teacher=teacher, **place.paths)
+
+
+def _plain_loop(teacher: OpenAITeacher, place: Place) -> None:
+    calls = Calls(teacher.model, {})
+    with openai.OpenAI(base_url=teacher.base_url, api_key=KEY) as client:
+
+        def answer(request: Request) -> str:
+            turns: Any = [turn.model_dump() for turn in request.messages]
+            return str(client.chat.completions.create(model=request.model, messages=turns).choices[0].message.content)
+
+        def both(example: Example) -> None:
+            answer(calls.solve(answer(calls.reverse_question(example))))
+
+        with ThreadPoolExecutor(teacher.concurrency) as pool:
+            list(pool.map(both, read_jsonl(place.s1k, Example)))
+
+
+def _resume(place: Place, problems: int, characters: int) -> None:
+    place.write_problems(problems)
+    teacher = OpenAITeacher(kind="openai", base_url="http://127.0.0.1:9/v1", model="m", key_variable=KEY_VARIABLE)
+    calls = Calls(teacher.model, {})
+    with place.journal.open("w", encoding="utf-8") as handle:
+        for example in read_jsonl(place.s1k, Example):
+            handle.write(_line(calls.reverse_question(example), f"reverse of {example.problem}", characters))
+            handle.write(_line(calls.solve(f"reverse of {example.problem}"), "an answer", characters))
+    size = place.journal.stat().st_size / 2**20
+    begin = time.perf_counter()
+    with Journal(place.journal) as journal:
+        opened = time.perf_counter() - begin
+        n = len(journal)
+    begin = time.perf_counter()
+    invert(teacher=teacher, **place.paths)
+    whole = time.perf_counter() - begin
+    print(
+        f"journal of {n} records, {size:.0f} MiB: opened in {opened:.2f} s; r1k.jsonl rebuilt from it in {whole:.2f} s"
+    )
+
+
+def _line(request: Request, answer: str, characters: int) -> str:
+    entry = Entry(
+        key=request.key,
+        request=request,
+        max_tokens=None,
+        answer=answer,
+        reasoning="so it is " * (characters // 9),
+        finish_reason="stop",
+        usage={"prompt_tokens": 100, "completion_tokens": 2000},
+        seconds=60.0,
+        finished="2025-01-01T00:00:00+00:00",
+    )
+    return entry.model_dump_json() + "\n"
+
+
+if __name__ == "__main__":
+    main()

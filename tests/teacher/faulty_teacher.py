@@ -1,0 +1,165 @@
+"""A teacher whose answers can be told by eye, behind the real server, which can be made to fail as servers do."""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from r1k.config import OpenAITeacher
+from r1k.errors import TeacherError
+from r1k.records import Example, Response, write_jsonl
+from r1k.teacher.server import ChatHandler, ChatServer, completion
+
+KEY = "sk-marked-0123456789abcdef"
+KEY_VARIABLE = "R1K_TEST_KEY"
+
+Fault = Callable[["FaultyHandler", Any], None]
+
+
+class Riddles:
+    """Answers everything but questions with `unknown` in them."""
+
+    model = "riddles"
+
+    def reverse_question(self, question: str, answer: str) -> str:
+        if "unknown" in question:
+            raise TeacherError(f"no riddle for {question!r}")
+        return f"What has the answer {answer}, if not {question}"
+
+    def solve(self, question: str) -> Response:
+        return Response(reasoning=f"Let me think of {question}", answer=f"It is {question.upper()}")
+
+
+class FaultyHandler(ChatHandler):
+    """Meets each prompt with the next fault that waits for it, then with an answer."""
+
+    server: "FaultyServer"
+
+    def answer(self, asked: Any) -> None:
+        prompt = asked.messages[0].content
+        with self.server.lock:
+            self.server.requests[prompt] += 1
+            fault = self.server.next_fault(prompt)
+        time.sleep(self.server.delay)
+        if fault is not None:
+            fault(self, asked)
+            return
+        super().answer(asked)
+        with self.server.lock:
+            self.server.answered[prompt] += 1
+
+
+class FaultyServer(ChatServer):
+    """Counts what it is asked, and fails where it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(Riddles(), handler=FaultyHandler)
+        self.lock = threading.Lock()
+        self.requests: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.delay = 0.0
+        self._faults: dict[str, deque[Fault]] = {}
+
+    def fail(self, fragment: str, *faults: Fault) -> None:
+        """The next requests whose prompt holds `fragment` meet these, in this order."""
+        self._faults.setdefault(fragment, deque()).extend(faults)
+
+    def next_fault(self, prompt: str) -> Fault | None:
+        for fragment, waiting in self._faults.items():
+            if fragment in prompt and waiting:
+                return waiting.popleft()
+        return None
+
+    @property
+    def total(self) -> int:
+        return self.requests.total()
+
+    def teacher(self, **changes: Any) -> OpenAITeacher:
+        settings = {"max_tokens": 500, "concurrency": 4, "timeout": 20} | changes
+        return OpenAITeacher(
+            kind="openai", base_url=self.url, model=Riddles.model, key_variable=KEY_VARIABLE, **settings
+        )
+
+
+def status(code: int, message: str = "no", headers: dict[str, str] | None = None, error_code: str = "x") -> Fault:
+    def fault(handler: FaultyHandler, asked: Any) -> None:
+        body = b'{"error": {"message": "%s", "type": "t", "code": "%s"}}' % (message.encode(), error_code.encode())
+        raw(code, body, "application/json", headers)(handler, asked)
+
+    return fault
+
+
+def raw(code: int, body: bytes, content_type: str, headers: dict[str, str] | None = None) -> Fault:
+    def fault(handler: FaultyHandler, asked: Any) -> None:
+        handler.send_response(code)
+        for name, value in ({"Content-Type": content_type, "Content-Length": str(len(body))} | (headers or {})).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return fault
+
+
+def dropped(handler: FaultyHandler, asked: Any) -> None:
+    """The connection ends without a byte."""
+    handler.close_connection = True
+
+
+def half_sent(handler: FaultyHandler, asked: Any) -> None:
+    """The connection ends in the middle of the body."""
+    raw(200, b'{"choices": [', "application/json", {"Content-Length": "500"})(handler, asked)
+    handler.close_connection = True
+
+
+def message(finish_reason: str | None = "stop", **fields: Any) -> Fault:
+    """A chat completion with this message."""
+
+    def fault(handler: FaultyHandler, asked: Any) -> None:
+        whole = completion(asked.model, asked.messages[0].content, "r", "t", None)
+        whole["choices"][0] |= {"message": {"role": "assistant", **fields}, "finish_reason": finish_reason}
+        handler.send_object(200, whole)
+
+    return fault
+
+
+def echo_key(code: int) -> Fault:
+    """A careless server, that says the key it was given."""
+
+    def fault(handler: FaultyHandler, asked: Any) -> None:
+        status(code, f"bad header {handler.headers['Authorization']}")(handler, asked)
+
+    return fault
+
+
+def forward(name: str, question: str | None = None) -> Example:
+    return Example(
+        id=f"{name}-forward",
+        problem=name,
+        direction="forward",
+        question=question or f"question of {name}",
+        reasoning="because",
+        answer=f"answer of {name}",
+        gold="1",
+        kind="riddle",
+    )
+
+
+class Place:
+    """Where a run reads and writes."""
+
+    def __init__(self, root: Path) -> None:
+        self.s1k = root / "s1k.jsonl"
+        self.output = root / "r1k.jsonl"
+        self.journal = root / "journal.jsonl"
+
+    def write(self, *examples: Example) -> None:
+        write_jsonl(self.s1k, examples)
+
+    def write_problems(self, n: int) -> None:
+        self.write(*(forward(f"p{index:03d}") for index in range(n)))
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        return {"s1k": self.s1k, "output": self.output, "journal": self.journal}

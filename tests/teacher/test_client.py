@@ -1,0 +1,155 @@
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, half_sent, message, raw, status
+
+from r1k.errors import TeacherError
+from r1k.teacher.client import Client, Endpoint, Patience
+from r1k.teacher.journal import Message, Request, RunStoppedError
+
+HASTY = Patience(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
+HTML = raw(200, b"<html>Bad gateway</html>", "text/html")
+
+
+def request(question="q"):
+    return Request(call="solve", prompt="p", model=Riddles.model, messages=[Message(content=question)])
+
+
+def endpoint(server, **changes):
+    settings = {"base_url": server.url, "timeout": 10, "max_tokens": 50, "key_variable": KEY_VARIABLE} | changes
+    return Endpoint(model=Riddles.model, key=KEY, concurrency=2, **settings)
+
+
+def complete(server, *questions, patience=HASTY, **changes):
+    """Ask one after the other; the last answer."""
+
+    async def run():
+        async with Client(endpoint(server, **changes), patience) as client:
+            for question in questions[:-1]:
+                with pytest.raises(TeacherError):
+                    await client.complete(request(question))
+            return await client.complete(request(questions[-1]))
+
+    return asyncio.run(run())
+
+
+def test_an_answer_is_kept_as_it_came(server: FaultyServer):
+    entry = complete(server, "q")
+    assert (entry.answer, entry.reasoning) == ("It is Q", "Let me think of q")
+    assert (entry.finish_reason, entry.max_tokens, entry.key) == ("stop", 50, request().key)
+    assert entry.count("completion_tokens") == 8
+    assert 0 <= entry.seconds < 10
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        status(408),
+        status(409),
+        status(429),
+        status(500),
+        status(503),
+        dropped,
+        half_sent,
+        HTML,
+        raw(200, b'{"choices": [', "application/json"),
+        raw(200, b'{"error": {"message": "upstream"}}', "application/json"),
+        message("insufficient_system_resource", content=""),
+    ],
+)
+def test_what_may_pass_is_tried_again(server: FaultyServer, fault):
+    server.fail("q", fault, fault)
+    assert complete(server, "q").answer == "It is Q"
+    assert server.total == 3
+
+
+@pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 422, 451])
+def test_what_will_not_pass_stops_the_run_at_once(server: FaultyServer, code):
+    server.fail("q", status(code, "because"))
+    with pytest.raises(RunStoppedError, match=f"HTTP {code} from {server.url}: because; ") as caught:
+        complete(server, "q")
+    assert server.total == 1
+    assert (KEY_VARIABLE in str(caught.value)) == (code in (401, 402, 403))
+
+
+def test_an_empty_account_is_not_a_rate_limit(server: FaultyServer):
+    server.fail("q", status(429, "quota", error_code="insufficient_quota"))
+    with pytest.raises(RunStoppedError, match="no credit left"):
+        complete(server, "q")
+    assert server.total == 1
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_honoured(server: FaultyServer, form):
+    date = format_datetime(datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2), usegmt=True)
+    server.fail("q", status(429, headers={"Retry-After": "1" if form == "seconds" else date}))
+    begin = time.monotonic()
+    complete(server, "q")
+    assert 0.9 <= time.monotonic() - begin < 6
+    assert server.total == 2
+
+
+def test_a_retry_after_of_an_hour_stops_the_run(server: FaultyServer):
+    server.fail("q", status(429, headers={"Retry-After": "3600"}))
+    with pytest.raises(RunStoppedError, match="asks to wait 3600 s"):
+        complete(server, "q")
+
+
+def test_a_nonsense_retry_after_is_no_wait(server: FaultyServer):
+    server.fail("q", status(429, headers={"Retry-After": "soon"}))
+    assert complete(server, "q").answer == "It is Q"
+
+
+def test_retries_are_bounded(server: FaultyServer):
+    server.fail("q", *[HTML] * 5)
+    with pytest.raises(TeacherError, match=r"no chat completion .*Bad gateway.*\(3 attempts\)") as caught:
+        complete(server, "q")
+    assert not isinstance(caught.value, RunStoppedError)
+    assert server.total == 3
+
+
+def test_a_server_that_is_down_ends_the_run(server: FaultyServer):
+    server.fail("q", *[status(503)] * 6)
+    with pytest.raises(RunStoppedError, match="2 requests in a row were given up"):
+        complete(server, "q1", "q2")
+
+
+def test_a_server_that_is_not_there_is_named(server: FaultyServer):
+    with pytest.raises(TeacherError, match=r"no answer from http://127\.0\.0\.1:9/v1: ConnectError"):
+        complete(server, "q", base_url="http://127.0.0.1:9/v1")
+
+
+def test_a_slow_answer_is_given_up(server: FaultyServer):
+    server.delay = 0.5
+    with pytest.raises(TeacherError, match=r"no answer .* in 0\.1 s \(teacher\.timeout\) \(3 attempts\)"):
+        complete(server, "q", timeout=0.1)
+
+
+def test_a_stop_wakes_those_that_wait(server: FaultyServer):
+    server.fail("q", status(429, headers={"Retry-After": "60"}))
+
+    async def run():
+        async with Client(endpoint(server), HASTY) as client:
+            waiting = asyncio.create_task(client.complete(request()))
+            while server.total == 0:
+                await asyncio.sleep(0.01)
+            client.stop("enough")
+            await waiting
+
+    begin = time.monotonic()
+    with pytest.raises(RunStoppedError, match="enough"):
+        asyncio.run(run())
+    assert time.monotonic() - begin < 5
+    assert server.total == 1
+
+
+def test_a_short_key_is_a_placeholder_and_spoils_no_answer(server: FaultyServer):
+    async def run():
+        placeholder = Endpoint(server.url, Riddles.model, "none", 1, 10, KEY_VARIABLE)
+        async with Client(placeholder, HASTY) as client:
+            return await client.complete(request("is there none?"))
+
+    assert asyncio.run(run()).reasoning == "Let me think of is there none?"

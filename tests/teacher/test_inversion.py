@@ -1,0 +1,381 @@
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Place, echo_key, forward, message, status
+
+from r1k.config import EmbeddedTeacher, ReplayTeacher
+from r1k.data.s1k import S1kRow
+from r1k.errors import RecordError, TeacherError
+from r1k.records import Example, read_jsonl
+from r1k.teacher.inversion import invert
+from r1k.teacher.journal import Journal
+from r1k.teacher.server import ChatHandler
+from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
+from r1k.world import forward_examples, solve
+
+RECORDED = Path(__file__).parents[2] / "../shared/data/s1k_r1k_20.jsonl"
+
+RUN = """
+import json, sys
+from pathlib import Path
+from r1k.config import OpenAITeacher
+from r1k.teacher.inversion import invert
+teacher, *paths = json.loads(sys.argv[1])
+invert(teacher=OpenAITeacher(**teacher), **dict(zip(("s1k", "output", "journal"), map(Path, paths))))
+"""
+
+
+def written(place: Place) -> list[Example]:
+    return read_jsonl(place.output, Example)
+
+
+def facts(place: Place):
+    return json.loads(place.output.with_suffix(".manifest.json").read_text())["facts"]
+
+
+def start(server: FaultyServer, place: Place, **changes) -> subprocess.Popen[str]:
+    """A run in a process of its own."""
+    teacher = server.teacher(**changes).model_dump(mode="json")
+    job = json.dumps([teacher, *map(str, (place.s1k, place.output, place.journal))])
+    return subprocess.Popen([sys.executable, "-c", RUN, job], stderr=subprocess.PIPE, text=True)
+
+
+def test_each_problem_gets_its_pair_in_order(server: FaultyServer, place: Place):
+    place.write_problems(7)
+    invert(teacher=server.teacher(), **place.paths)
+    records = written(place)
+    assert [record.problem for record in records] == [f"p{index:03d}" for index in range(7)]
+    one = records[3]
+    question = "What has the answer answer of p003, if not question of p003"
+    assert (one.id, one.direction, one.kind, one.gold) == ("p003-reverse", "reverse", "riddle", None)
+    assert (one.question, one.reasoning) == (question, f"Let me think of {question}")
+    assert one.answer == f"It is {question.upper()}"
+    assert one.teaching.model == "riddles"
+    assert one.teaching.prompts == {"reverse_question": REVERSE_QUESTION.digest, "solve": SOLVE.digest}
+    assert (one.teaching.finish_reason, len(one.teaching.requests)) == ("stop", 2)
+    with Journal(place.journal) as journal:
+        entries = [journal.get(key) for key in one.teaching.requests]
+    assert [entry.answer for entry in entries] == [one.question, one.answer]
+    assert one.teaching.tokens == entries[1].usage["completion_tokens"]
+
+
+def test_the_second_call_sees_the_reverse_question_alone(server: FaultyServer, place: Place):
+    place.write_problems(1)
+    invert(teacher=server.teacher(), **place.paths)
+    assert list(server.requests) == [
+        REVERSE_QUESTION.render(question="question of p000", answer="answer of p000"),
+        "What has the answer answer of p000, if not question of p000",
+    ]
+
+
+def test_a_second_run_asks_for_nothing_and_needs_no_server_and_no_key(
+    server: FaultyServer, place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    place.write_problems(5)
+    invert(teacher=server.teacher(), **place.paths)
+    assert facts(place)["requests"] == {"asked": 10, "found_in_journal": 0}
+    first, kept = place.output.read_bytes(), place.journal.read_bytes()
+    place.output.unlink()
+    monkeypatch.delenv(KEY_VARIABLE)
+    elsewhere = server.teacher().model_copy(update={"base_url": "http://127.0.0.1:9/v1", "max_tokens": 100})
+    invert(teacher=elsewhere, **place.paths)
+    assert server.total == 10
+    assert (place.output.read_bytes(), place.journal.read_bytes()) == (first, kept)
+    assert facts(place)["requests"] == {"asked": 0, "found_in_journal": 10}
+    assert facts(place)["tokens"]["completion"] > 0
+    assert facts(place)["tokens"]["answers_without_count"] == 0
+
+
+def test_a_new_problem_is_all_that_is_asked_for(server: FaultyServer, place: Place):
+    place.write_problems(3)
+    invert(teacher=server.teacher(), **place.paths)
+    place.write(forward("new"), *(forward(f"p{index:03d}") for index in range(3)))
+    invert(teacher=server.teacher(), **place.paths)
+    assert server.total == 8
+    assert facts(place)["requests"] == {"asked": 2, "found_in_journal": 6}
+    assert written(place)[0].problem == "new"
+
+
+def test_another_sampling_is_another_request(server: FaultyServer, place: Place):
+    place.write_problems(2)
+    invert(teacher=server.teacher(), **place.paths)
+    invert(teacher=server.teacher(temperature=0.6), **place.paths)
+    assert server.total == 8
+
+
+def test_no_more_requests_at_once_than_the_config_says(server: FaultyServer, place: Place):
+    at_once, highest, lock = 0, 0, threading.Lock()
+    answer = server.answerer.solve
+
+    def watched(question):
+        nonlocal at_once, highest
+        with lock:
+            at_once += 1
+            highest = max(highest, at_once)
+        time.sleep(0.05)
+        with lock:
+            at_once -= 1
+        return answer(question)
+
+    server.answerer.solve = watched
+    place.write_problems(12)
+    invert(teacher=server.teacher(concurrency=3), **place.paths)
+    assert highest == 3
+
+
+def test_inline_reasoning_is_taken_out_of_the_answer(server: FaultyServer, place: Place):
+    place.write_problems(1)
+    server.fail("question of p000\n", message(content="<think>hm</think>\n\nHow come?"))
+    server.fail("How come?", message(content="<think>\nSo and so.\n</think>\n\nThat is how."))
+    invert(teacher=server.teacher(), **place.paths)
+    record = written(place)[0]
+    assert (record.question, record.reasoning, record.answer) == ("How come?", "So and so.", "That is how.")
+
+
+def test_a_failed_problem_costs_no_other_and_is_all_that_a_rerun_asks_for(server: FaultyServer, place: Place):
+    place.write_problems(8)
+    solved = "if not question of "
+    server.fail(f"{solved}p001", message(content="It is", reasoning_content=None))
+    server.fail("question of p002\n", message("content_filter", content=""))
+    server.fail(f"{solved}p003", message(content=None, refusal="I will not", reasoning_content="hm"))
+    server.fail(f"{solved}p004", message("stop", content="", reasoning_content="hm"))
+    with pytest.raises(TeacherError) as caught:
+        invert(teacher=server.teacher(concurrency=2), **place.paths)
+    said = str(caught.value).splitlines()
+    assert said[0] == "4 of 8 problems have no reverse pair, and no output was written:"
+    assert said[1].startswith("  p001: solve: the answer has no reasoning")
+    assert said[2].startswith("  p002: reverse_question: the teacher refused")
+    assert said[3].startswith("  p003: solve: the teacher refused: 'I will not'")
+    assert said[4].startswith("  p004: solve: the answer is empty")
+    assert "a rerun asks for these problems alone" in said[5]
+    assert not place.output.exists()
+    assert server.total == 15
+    invert(teacher=server.teacher(), **place.paths)
+    assert server.total == 15 + 5
+    assert len(written(place)) == 8
+
+
+def test_a_cut_answer_is_kept_and_not_used_and_bought_again_under_a_higher_limit(server: FaultyServer, place: Place):
+    place.write(forward("p000"), forward("p001", "word " * 30))
+    for _ in range(2):
+        with pytest.raises(
+            TeacherError, match=r"1 of 2 .*\n  p001: solve: the answer was cut after 40 tokens"
+        ) as caught:
+            invert(teacher=server.teacher(max_tokens=40), **place.paths)
+        assert "raise teacher.max_tokens above 40" in str(caught.value)
+        assert server.total == 4, "a limit that cut once is not paid for again"
+    assert not place.output.exists()
+    assert '"finish_reason":"length"' in place.journal.read_text()
+    invert(teacher=server.teacher(max_tokens=400), **place.paths)
+    assert server.total == 5, "answers that were whole under the lower limit are not bought again"
+    assert len(written(place)) == 2
+
+
+def test_what_stops_the_run_keeps_what_was_bought(server: FaultyServer, place: Place):
+    place.write_problems(30)
+    server.delay = 0.02
+    server.fail("if not question of p003", status(402, "Insufficient Balance"))
+    with pytest.raises(
+        TeacherError, match=r"p003: HTTP 402 .*Insufficient Balance; the account of the key in"
+    ) as caught:
+        invert(teacher=server.teacher(concurrency=3), **place.paths)
+    assert "a rerun asks for the rest alone" in str(caught.value)
+    assert server.total < 20
+    bought = set(server.answered)
+    with Journal(place.journal) as journal:
+        assert len(journal) == len(bought)
+    invert(teacher=server.teacher(), **place.paths)
+    assert all(server.answered[prompt] == 1 for prompt in server.answered)
+    assert len(written(place)) == 30
+
+
+def test_a_server_error_is_waited_out(server: FaultyServer, place: Place):
+    place.write_problems(3)
+    server.fail("p001", status(500), status(429, headers={"Retry-After": "1"}))
+    invert(teacher=server.teacher(), **place.paths)
+    assert len(written(place)) == 3
+    assert server.total == 8
+
+
+def test_a_kill_costs_no_more_than_what_was_in_flight(server: FaultyServer, place: Place):
+    place.write_problems(40)
+    server.delay = 0.03
+    kills = 0
+    while not place.output.exists():
+        before = server.answered.total()
+        with start(server, place, concurrency=4) as process:
+            while process.poll() is None and (kills == 2 or server.answered.total() < before + 25):
+                time.sleep(0.005)
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            elif process.returncode != 0:
+                pytest.fail(process.stderr.read())
+        with Journal(place.journal) as journal:
+            assert len(journal) >= 25 * kills - 4 * kills
+    assert kills == 2
+    assert server.answered.total() <= 80 + 4 * kills
+    assert [record.problem for record in written(place)] == [f"p{index:03d}" for index in range(40)]
+
+
+def test_what_was_journalled_before_a_kill_is_not_asked_again(server: FaultyServer, place: Place):
+    place.write_problems(20)
+    server.delay = 0.05
+    with start(server, place) as process:
+        while server.answered.total() < 15:
+            time.sleep(0.005)
+        process.kill()
+    server.delay = 0.0
+    whole = [line for line in place.journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    kept = {json.loads(line)["request"]["messages"][0]["content"] for line in whole}
+    place.journal.write_text("".join(whole) + whole[0][:100])
+    time.sleep(0.1)
+    server.requests.clear()
+    invert(teacher=server.teacher(), **place.paths)
+    assert len(kept) >= 10
+    assert kept.isdisjoint(server.requests)
+    assert server.total == 40 - len(kept)
+    assert len(written(place)) == 20
+
+
+def test_two_runs_at_once_buy_nothing_twice(server: FaultyServer, place: Place):
+    gate = threading.Event()
+    server.fail("question of p000\n", lambda handler, asked: gate.wait(60) and ChatHandler.answer(handler, asked))
+    place.write_problems(10)
+    with start(server, place) as first:
+        while server.total == 0:
+            time.sleep(0.005)
+        with start(server, place) as second:
+            assert "another process is at it" in second.stderr.readline()
+            gate.set()
+            first.communicate()
+            second.communicate()
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert server.total == 20
+
+
+@pytest.mark.parametrize("code", [401, 503])
+def test_the_key_is_nowhere(server: FaultyServer, place: Place, code: int):
+    place.write_problems(6)
+    server.fail("question of p000\n", message(content=f"Use {KEY} to ask", reasoning_content=KEY))
+    server.fail("if not question of p004", echo_key(code))
+    with start(server, place, concurrency=1) as process:
+        stderr = process.communicate()[1]
+    assert (process.returncode == 0) == (code == 503)
+    if code != 503:
+        assert "bad header Bearer [key]" in stderr
+        assert "p004" in stderr
+    files = [path for path in place.s1k.parent.rglob("*") if path.is_file()]
+    assert place.journal in files
+    assert "Use [key] to ask" in place.journal.read_text()
+    assert KEY not in stderr
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, f"the environment variable {KEY_VARIABLE} is not set"),
+        (" ", f"the environment variable {KEY_VARIABLE} is not set"),
+        ("sk-secret-é", f"{KEY_VARIABLE}: holds characters"),
+        ("sk-secret\nHost: x", f"{KEY_VARIABLE}: holds characters"),
+    ],
+)
+def test_a_key_that_is_none_is_named_by_its_variable(
+    server: FaultyServer, place: Place, monkeypatch: pytest.MonkeyPatch, value, said
+):
+    place.write_problems(1)
+    monkeypatch.delenv(KEY_VARIABLE)
+    if value is not None:
+        monkeypatch.setenv(KEY_VARIABLE, value)
+    with pytest.raises(TeacherError, match=said) as caught:
+        invert(teacher=server.teacher(), **place.paths)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("api.deepseek.com", "is no URL"),
+        ("https://u:secret@h/v1", "holds a user or a password"),
+        ("https://h/v1/chat/completions", "goes too far"),
+    ],
+)
+def test_a_base_url_that_cannot_be_asked_is_named(server: FaultyServer, place: Place, url, said):
+    place.write_problems(1)
+    with pytest.raises(TeacherError, match=rf"teacher\.base_url: .*{said}") as caught:
+        invert(teacher=server.teacher().model_copy(update={"base_url": url}), **place.paths)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_a_local_server(place: Place, monkeypatch: pytest.MonkeyPatch):
+    for variable in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    place.write(*forward_examples(2, 0))
+    invert(teacher=EmbeddedTeacher(kind="embedded"), **place.paths)
+    assert len(written(place)) == 2
+
+
+def test_a_question_that_would_break_the_prompt_fails_alone(server: FaultyServer, place: Place):
+    delimiter = REVERSE_QUESTION.text.partition("{{question}}")[2].partition("{{answer}}")[0]
+    place.write(forward("p000"), forward("bad", f"a{delimiter}b"))
+    with pytest.raises(TeacherError, match=r"1 of 2 problems[^\n]*\n  bad: prompt reverse_question: "):
+        invert(teacher=server.teacher(), **place.paths)
+    assert server.answered.total() == 2
+
+
+def test_a_reverse_example_among_the_forward_ones_is_named(server: FaultyServer, place: Place):
+    place.write(forward("p000").model_copy(update={"direction": "reverse"}))
+    with pytest.raises(RecordError, match=r"s1k\.jsonl: record 'p000-forward': field 'direction' must be 'forward'"):
+        invert(teacher=server.teacher(), **place.paths)
+    assert server.total == 0
+
+
+def test_the_embedded_teacher_turns_the_world_round(place: Place):
+    examples = forward_examples(60, 1)
+    place.write(*examples)
+    invert(teacher=EmbeddedTeacher(kind="embedded"), **place.paths)
+    records = written(place)
+    assert [record.problem for record in records] == [example.problem for example in examples]
+    assert all(solve(record.question) == record.response for record in records)
+    assert all(record.question != example.question for record, example in zip(records, examples, strict=True))
+    assert facts(place)["requests"]["asked"] == 120
+
+
+def test_the_embedded_teacher_refuses_what_is_not_of_its_world(place: Place):
+    place.write(forward("odd"))
+    with pytest.raises(TeacherError, match=r"odd: HTTP 404 from http://127\.0\.0\.1:\d+/v1: "):
+        invert(teacher=EmbeddedTeacher(kind="embedded"), **place.paths)
+
+
+def test_replay_gives_the_recorded_columns_of_real_rows(place: Place):
+    if not RECORDED.is_file():
+        pytest.skip(f"{RECORDED} is not here: the real rows are no part of the repository")
+    rows = [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
+    place.write(*(S1kRow.model_validate(row).example(index) for index, row in enumerate(rows)))
+    invert(teacher=ReplayTeacher(kind="replay", path=RECORDED), **place.paths)
+    records = written(place)
+    for column, name in (
+        ("question", "reverse_question"),
+        ("reasoning", "reverse_thinking"),
+        ("answer", "reverse_attempt"),
+        ("kind", "source_type"),
+    ):
+        assert [getattr(record, column) for record in records] == [row[name].strip() for row in rows]
+    assert [record.problem for record in records] == [f"s1k-{index:04d}" for index in range(20)]
+
+
+def test_replay_says_which_question_it_does_not_hold(place: Place, tmp_path: Path):
+    recorded = tmp_path / "pairs.jsonl"
+    row = {"question": "a?", "reverse_question": "b?", "reverse_thinking": "hm", "reverse_attempt": "c"}
+    recorded.write_text(json.dumps(row) + "\n")
+    place.write(forward("p000", "a?"), forward("p001", "What else?"))
+    with pytest.raises(TeacherError, match=r"p001: HTTP 404 .*holds no row whose `question` is 'What else\?'"):
+        invert(teacher=ReplayTeacher(kind="replay", path=recorded), **place.paths)
+    assert not place.output.exists()

@@ -1,0 +1,112 @@
+import http.client
+import json
+import re
+import subprocess
+import sys
+
+import openai
+import pytest
+from faulty_teacher import Riddles
+
+from r1k.config import OpenAITeacher, ReplayTeacher
+from r1k.errors import TeacherError
+from r1k.teacher.server import ChatServer, running, serve
+from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
+
+
+@pytest.fixture
+def url():
+    with running(ChatServer(Riddles())) as server:
+        yield server.url
+
+
+@pytest.fixture
+def client(url):
+    with openai.OpenAI(base_url=url, api_key="any", max_retries=0) as client:
+        yield client
+
+
+def ask(client, prompt, **parameters):
+    return client.chat.completions.create(model="riddles", messages=[{"role": "user", "content": prompt}], **parameters)
+
+
+def test_it_tells_the_two_calls_apart(client):
+    asked = ask(client, REVERSE_QUESTION.render(question="Who?", answer="Me")).choices[0]
+    assert asked.message.content == "What has the answer Me, if not Who?"
+    solved = ask(client, SOLVE.render(question="Who?"))
+    assert solved.choices[0].message.content == "It is WHO?"
+    assert solved.choices[0].message.model_extra["reasoning_content"] == "Let me think of Who?"
+    assert solved.choices[0].finish_reason == "stop"
+    assert solved.usage.completion_tokens == 5 + 3
+    assert solved.usage.total_tokens == solved.usage.prompt_tokens + 8
+    assert client.models.list().data[0].id == "riddles"
+
+
+@pytest.mark.parametrize(("limit", "reasoning", "text"), [(3, "Let me think", ""), (6, "Let me think of Who?", "It")])
+def test_max_tokens_cuts(client, limit, reasoning, text):
+    cut = ask(client, "Who?", max_tokens=limit)
+    assert cut.choices[0].finish_reason == "length"
+    assert cut.choices[0].message.model_extra["reasoning_content"] == reasoning
+    assert cut.choices[0].message.content == text
+    assert cut.usage.completion_tokens == limit
+
+
+def test_what_it_cannot_answer_is_an_error_that_says_so(client):
+    with pytest.raises(openai.NotFoundError, match="no riddle for 'unknown'"):
+        ask(client, REVERSE_QUESTION.render(question="unknown", answer="a"))
+    with pytest.raises(openai.NotFoundError, match="no model 'r1' here, only 'riddles'"):
+        client.chat.completions.create(model="r1", messages=[{"role": "user", "content": "q"}])
+    with pytest.raises(openai.BadRequestError, match="stream"):
+        ask(client, "q", stream=True)
+    with pytest.raises(openai.BadRequestError, match=r"messages\.0\.role"):
+        client.chat.completions.create(model="riddles", messages=[{"role": "system", "content": "q"}])
+
+
+def test_a_connection_is_kept_over_errors_and_answers(url):
+    host = re.fullmatch(r"http://(127\.0\.0\.1:\d+)/v1", url)[1]
+    connection = http.client.HTTPConnection(host)
+    connection.connect()
+    socket, seen = connection.sock, []
+    good = json.dumps({"model": "riddles", "messages": [{"role": "user", "content": "q"}]})
+    for path, body in (("/v1/chat/completions", "not json"), ("/nowhere", "{}"), ("/v1/chat/completions", good)):
+        connection.request("POST", path, body)
+        response = connection.getresponse()
+        seen.append((response.status, "error" in json.loads(response.read())))
+        assert connection.sock is socket
+    assert seen == [(400, True), (404, True), (200, False)]
+    connection.close()
+
+
+def test_serve_prints_where_it_is_and_answers(tmp_path):
+    recorded = tmp_path / "pairs.jsonl"
+    row = {"question": "a?", "reverse_question": "b?", "reverse_thinking": "hm", "reverse_attempt": "c"}
+    recorded.write_text(json.dumps(row) + "\n")
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from r1k.config import ReplayTeacher; from r1k.teacher.server import serve\n"
+        "serve(ReplayTeacher(kind='replay', path=Path(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, str(recorded)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().removeprefix("base_url: ").strip()
+        model = process.stdout.readline().removeprefix("model: ").strip()
+        try:
+            assert url.startswith("http://127.0.0.1:")
+            with openai.OpenAI(base_url=url, api_key="any", max_retries=0) as client:
+                answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "b?"}])
+            assert answer.choices[0].message.content == "c"
+        finally:
+            process.terminate()
+
+
+def test_serve_refuses_what_it_cannot_serve(tmp_path, url):
+    remote = OpenAITeacher(kind="openai", base_url="https://example.org/v1", model="m", key_variable="K")
+    with pytest.raises(TeacherError, match=r"is served at https://example\.org/v1"):
+        serve(remote)
+    recorded = tmp_path / "pairs.jsonl"
+    row = {"question": "a?", "reverse_question": "b?", "reverse_thinking": "hm", "reverse_attempt": "c"}
+    recorded.write_text(json.dumps(row) + "\n")
+    port = int(url.split(":")[2].removesuffix("/v1"))
+    with pytest.raises(TeacherError, match=rf"127\.0\.0\.1:{port} cannot be listened on"):
+        serve(ReplayTeacher(kind="replay", path=recorded), port)
