@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint smollm2 sample lock clean
+.PHONY: demo test lint smollm2 sample docs lock clean
 
 ## The whole study in miniature: about ten minutes on two cores.
 demo: .venv/installed
@@ -47,3 +47,7 @@ lock: .venv/installed
 
 clean:
 	rm -rf results/demo logs/demo
+
+## config/README.md and the config's schema, from the code.
+docs: .venv/installed
+	r1k describe-config --readme config/README.md --schema workflow/schemas/config.schema.json

@@ -320,7 +320,7 @@ def _report_commands(commands: Any) -> None:
     command.add_argument("file", type=Path, help="the YAML file")
 
     def describe(o: argparse.Namespace) -> None:
-        from r1k.report.configdoc import write_config_docs
+        from r1k.configdoc import write_config_docs
 
         write_config_docs(readme=o.readme, schema=o.schema)
 

@@ -10,6 +10,7 @@ from r1k.errors import R1kError
 @contextmanager
 def hub_errors(what: str) -> Iterator[None]:
     """Turn the hub's errors on `what` (as "dataset a/b") into R1kErrors: gated, not found, out of reach."""
+    import httpx2
     from datasets.exceptions import DatasetNotFoundError
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -30,7 +31,7 @@ def hub_errors(what: str) -> Iterator[None]:
             f"{what}: not found, or not for you; check repo and revision in the config, and set HF_TOKEN if it is "
             f"gated ({error})"
         ) from error
-    except (HfHubHTTPError, OfflineModeIsEnabled, ConnectionError, OSError) as error:
+    except (HfHubHTTPError, httpx2.HTTPError, OfflineModeIsEnabled, ConnectionError, OSError) as error:
         raise R1kError(
             f"{what}: cannot be fetched ({error}); run this where there is network, or name files in the config"
         ) from error

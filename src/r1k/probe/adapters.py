@@ -101,6 +101,7 @@ def _with_empty_adapter(model: Any, base: Path, adapter: Path) -> Any:
     # Some initialisations rewrite the base; the adapter's values are all loaded anyway.
     config.init_lora_weights = False
     config.inference_mode = True
+    config.base_model_name_or_path = None
     try:
         return get_peft_model(model, config, autocast_adapter_dtype=False).eval()
     except ValueError as error:
@@ -125,4 +126,5 @@ def _folded_forward(layer: Any, x: Tensor) -> Tensor:
     linear = layer.get_base_layer()
     if layer.disable_adapters:
         return functional.linear(x, linear.weight, linear.bias)
-    return functional.linear(x, linear.weight + layer.get_delta_weight("default"), linear.bias)
+    down, up, scale = (part["default"] for part in (layer.lora_A, layer.lora_B, layer.scaling))
+    return functional.linear(x, torch.addmm(linear.weight, up.weight, down.weight, alpha=scale), linear.bias)

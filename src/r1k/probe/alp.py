@@ -4,6 +4,7 @@ ALP(y) is the mean over examples of the mean over tokens of log p(y_t | x, y_<t)
 tokens. Here the values of each example are written; averages and their intervals are the report's.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,14 +74,15 @@ def probe(
     checkpoints = list_checkpoints(start, steps, epochs)
     check_adapters([checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter])
     responses = encode_pairs(load_tokenizer(base), read_pairs(pairs), config.max_tokens)
+    distinct = list(dict.fromkeys(response.item for response in responses))
     with exclusive(state / "lock", f"probing {run}, seed {seed}"):
         kept = {checkpoint.step: state / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints}
         missing = [checkpoint for checkpoint in checkpoints if not kept[checkpoint.step].is_file()]
         to_records = partial(_records, run, seed, responses)
         if missing:
-            scored = _Scoring(base, checkpoints, responses, config)
+            scoring = _Scoring(base, checkpoints, responses, distinct, config)
             for checkpoint in missing:
-                write_jsonl(kept[checkpoint.step], to_records(checkpoint, scored.sums(checkpoint)))
+                write_jsonl(kept[checkpoint.step], to_records(checkpoint, scoring.sums(checkpoint)))
         records = [
             record
             for checkpoint in checkpoints
@@ -98,7 +100,7 @@ def probe(
         checkpoints_resumed=len(checkpoints) - len(missing),
         responses=len(responses),
         responses_truncated=sum(response.truncated for response in responses),
-        responses_distinct=len({response.item for response in responses}),
+        responses_distinct=len(distinct),
         response_tokens=sum(len(response.item.response) for response in responses),
         **config.model_dump(),
     )
@@ -137,12 +139,16 @@ class _Scoring:
     """All that is made once for every checkpoint: the base, and the distinct responses in batches."""
 
     def __init__(
-        self, base: Path, checkpoints: Sequence[Checkpoint], responses: Sequence[Scored], config: settings.Probe
+        self,
+        base: Path,
+        checkpoints: Sequence[Checkpoint],
+        responses: Sequence[Scored],
+        distinct: Sequence[Item],
+        config: settings.Probe,
     ) -> None:
         adapters = [checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter]
         self._model = SwappableModel(base, adapters, config.precision)
         self._items = [response.item for response in responses]
-        distinct = list(dict.fromkeys(self._items))
         self._places = {item: place for place, item in enumerate(distinct)}
         _check_widths(responses, getattr(self._model.model.config, "max_position_embeddings", None))
         self._batches = prepare(distinct, config.tokens_per_batch, self._model.device)
@@ -156,6 +162,11 @@ class _Scoring:
         with tqdm(total=padded, desc=f"step {checkpoint.step}", unit="token", unit_scale=True) as bar:
             values: list[Tensor] = score(backbone, self._head, self._batches, bar.update)
         sums = [float(value.double().sum()) for value in values]
+        if not all(map(math.isfinite, sums)):
+            raise R1kError(
+                f"step {checkpoint.step}: the model of {checkpoint.adapter} gives log-probabilities that are no finite "
+                "numbers; its training diverged: lower the learning rate of the run"
+            )
         return [sums[self._places[item]] for item in self._items]
 
 

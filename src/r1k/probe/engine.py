@@ -2,7 +2,7 @@
 
 Sequences of like length share a batch under a budget of padded tokens. The output head is applied where a response
 token is predicted and nowhere else, a few rows at a time and in float32, so no [tokens, vocabulary] matrix of a
-batch ever exists: beyond the backbone's own activations the memory is bounded by `LOGITS`.
+batch ever exists: beyond the backbone's own activations the memory is that of `ROWS` rows of logits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from r1k.errors import R1kError
 
-LOGITS = 1 << 24
-"""Logits that exist at once: 64 MiB in float32, and as much again while they are reduced."""
+ROWS = 256
+"""Rows of logits that exist at once, and as many again while they are reduced: less than the head's own weight, which
+has as many rows as the hidden states are wide, and few enough to stay in the caches where the vocabulary is small."""
 
 
 class Item(NamedTuple):
@@ -79,7 +80,7 @@ def score(
     for batch in batches:
         with torch.inference_mode():
             values = _score_batch(backbone, head, batch)
-        found |= zip(batch.items, values.split(batch.lengths), strict=True)
+        found |= zip(batch.items, torch.split(values, batch.lengths), strict=True)
         advance(batch.input_ids.numel())
     return [found[place] for place in range(len(found))]
 
@@ -95,13 +96,15 @@ def output_head(model: Any) -> Tensor:
         if getattr(model.config, name, None) not in (None, 1, 1.0)
     ]
     head = model.get_output_embeddings()
-    if altered or type(head) is not torch.nn.Linear or head.bias is not None:
+    plain = type(head) is torch.nn.Linear and getattr(head, "bias", None) is None
+    if altered or not plain:
         what = f"its config sets {altered[0]}" if altered else "it has an output head with a bias or an adapter"
         raise R1kError(
             f"{model.config.model_type} model: {what}, which the probe does not compute; "
             "use a base of Qwen2 or Llama architecture and adapters on its projections alone"
         )
-    return head.weight
+    weight: Tensor = head.weight
+    return weight
 
 
 def _batch(items: Sequence[Item], places: list[int], device: torch.device) -> Batch:
@@ -128,12 +131,12 @@ def _score_batch(backbone: Callable[..., Any], head: Tensor, batch: Batch) -> Te
     hidden = backbone(input_ids=batch.input_ids, use_cache=False).last_hidden_state
     predicting = hidden.flatten(0, 1)[batch.rows]
     del hidden
-    return torch.cat([_log_probs(logits, targets) for logits, targets in _chunks(predicting, head, batch.targets)])
+    chunks = _chunks(predicting, head, batch.targets)
+    return torch.cat([_log_probs(logits, targets) for logits, targets in chunks]).cpu()
 
 
 def _chunks(hidden: Tensor, head: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    size = max(1, LOGITS // head.shape[0])
-    for rows, wanted in zip(hidden.split(size), targets.split(size), strict=True):
+    for rows, wanted in zip(torch.split(hidden, ROWS), torch.split(targets, ROWS), strict=True):
         yield _logits(rows, head), wanted
 
 
@@ -147,4 +150,4 @@ def _logits(hidden: Tensor, head: Tensor) -> Tensor:
 def _log_probs(logits: Tensor, targets: Tensor) -> Tensor:
     # Not log_softmax: over a large vocabulary its float32 sums are off by 2e-5 a token, logsumexp's by 2e-8.
     chosen = logits.gather(1, targets[:, None]).squeeze(1)
-    return (chosen - logits.logsumexp(1)).cpu()
+    return chosen - logits.logsumexp(1)

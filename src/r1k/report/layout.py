@@ -86,16 +86,20 @@ class Block:
     """Name to heading, in order."""
     lines: tuple[Line, ...]
 
+    @property
+    def counted(self) -> bool:
+        """Whether the counts behind every cell are known: unparsed and truncated shares are then printed."""
+        return all(cell.tallies for line in self.lines for cell in line.cells)
+
 
 @dataclass(frozen=True)
 class TableData:
-    """A whole table. `behind` is its block over all questions, from which unparsed and truncated shares are printed."""
+    """A whole table."""
 
     name: str
     title: str
     shows: Literal["sft", "dpo"]
     blocks: tuple[Block, ...]
-    behind: Block | None = None
     notes: tuple[str, ...] = ()
 
 

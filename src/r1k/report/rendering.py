@@ -11,7 +11,7 @@ from r1k.report.layout import DATA_SYMBOLS, Block, Cell, Label, Line, TableData,
 from r1k.report.statistics import Estimate
 
 COUNTS = ("n", "correct", "unparsed", "truncated", "last_number_correct")
-BEHIND = "unparsed / truncated / right by the last number"
+BEHIND = "Unparsed / truncated / right by the last number, in percent"
 _SYMBOLS = {"up": "↑", "down": "↓", "equal": "="}
 _LATEX_CHARACTERS = {
     "\\": r"\textbackslash{}",
@@ -163,10 +163,10 @@ def _markdown(table: TableData) -> str:
         if len(table.blocks) > 1:
             parts.append(f"### {heading(block)}")
         parts.append(_markdown_grid(_header(table, block, _MARKDOWN), _rows(table, block, _MARKDOWN)))
-    if table.behind is not None:
-        parts.append(f"### Behind the cells, in percent: {BEHIND}")
-        header = _behind_header(table, table.behind, _MARKDOWN)
-        parts.append(_markdown_grid(header, _behind_rows(table, table.behind, _MARKDOWN)))
+        if block.counted:
+            parts.append(f"{BEHIND}:")
+            header = _behind_header(table, block, _MARKDOWN)
+            parts.append(_markdown_grid(header, _behind_rows(table, block, _MARKDOWN)))
     if table.notes:
         parts.append("\n".join(f"- {escape_markdown(note)}" for note in table.notes))
     return "\n\n".join(parts) + "\n"
@@ -211,9 +211,9 @@ def _latex(table: TableData) -> str:
         if len(table.blocks) > 1:
             parts.append(f"\\par\\smallskip\\textbf{{{heading(block)}}}\\par\\smallskip")
         parts += _latex_grid(_header(table, block, _LATEX), _rows(table, block, _LATEX))
-    if table.behind is not None:
-        parts.append(f"\\par\\smallskip\\textbf{{Behind the cells}}, in percent: {BEHIND}\\par\\smallskip")
-        parts += _latex_grid(_behind_header(table, table.behind, _LATEX), _behind_rows(table, table.behind, _LATEX))
+        if block.counted:
+            parts.append(f"\\par\\smallskip {escape_latex(BEHIND)}:\\par\\smallskip")
+            parts += _latex_grid(_behind_header(table, block, _LATEX), _behind_rows(table, block, _LATEX))
     if table.notes:
         notes = "\\par ".join(escape_latex(note) for note in table.notes)
         parts.append(f"\\par\\smallskip\n\\begin{{minipage}}{{\\textwidth}}\\footnotesize {notes}\\end{{minipage}}")

@@ -29,17 +29,15 @@ TITLES = {
 }
 
 
-def make_table(
-    *, spec: TableSpec, scores: Sequence[Path], markdown: Path, csv: Path, latex: Path, notes: Sequence[str] = ()
-) -> None:
+def make_table(*, spec: TableSpec, scores: Sequence[Path], markdown: Path, csv: Path, latex: Path) -> None:
     """Write a table in three formats from `score.json` files.
 
-    Scores that the table does not need are left aside. `notes` are printed below, after those on n, intervals and
-    seeds. RecordError names the run, seed and benchmark of a score that is missing or comes twice; ConfigError a
+    Scores that the table does not need are left aside. `spec.notes` are printed below, after those on n, intervals
+    and seeds. RecordError names the run, seed and benchmark of a score that is missing or comes twice; ConfigError a
     table that cannot be filled in.
     """
     watch = Stopwatch()
-    rendered = render(table_data(spec, read_scores(scores), notes))
+    rendered = render(table_data(spec, read_scores(scores)))
     written = {markdown: rendered.markdown, csv: rendered.csv, latex: rendered.latex}
     for path, text in written.items():
         with atomic_write(path) as handle:
@@ -76,18 +74,16 @@ def _read_score(path: Path) -> Score:
         raise RecordError(f"{path}: {where}{first['msg']}; rebuild it with `snakemake --force {path}`") from error
 
 
-def table_data(spec: TableSpec, scores: Scores, notes: Sequence[str] = ()) -> TableData:
+def table_data(spec: TableSpec, scores: Scores) -> TableData:
     """The table's content: a block for each of the directions, and the notes that belong below it."""
     builder = _Builder(spec, scores)
-    behind = builder.block("all")
-    blocks = tuple(behind if direction == "all" else builder.block(direction) for direction in spec.directions)
+    blocks = tuple(builder.block(direction) for direction in spec.directions)
     return TableData(
         name=spec.name,
         title=TITLES[spec.shows],
         shows=spec.shows,
         blocks=blocks,
-        behind=behind,
-        notes=(*_notes(spec, blocks), *(_published_notes(spec) if spec.published else ()), *notes),
+        notes=(*_notes(spec, blocks), *(_published_notes(spec) if spec.published else ()), *dict.fromkeys(spec.notes)),
     )
 
 

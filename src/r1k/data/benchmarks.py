@@ -1,0 +1,115 @@
+"""Benchmark questions: from the embedded world, a JSONL file, or the hub, as one kind of record."""
+
+import json
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from r1k.config import Benchmark, FileQuestions, HubQuestions, QuestionFields, WorldQuestions
+from r1k.errors import ConfigError, RecordError, did_you_mean
+from r1k.hub import dataset_rows, resolve_commit
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.records import Question, write_jsonl
+from r1k.text import OPTION_LETTERS
+
+
+def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
+    """Write a benchmark's questions as `output`.
+
+    RecordError names file, line and field of a row that is no question, and where the number of rows is not the
+    config's; ConfigError where the columns do not fit the benchmark's shape.
+    """
+    watch = Stopwatch()
+    source = benchmark.source
+    commit = resolve_commit("dataset", source.repo, source.revision) if isinstance(source, HubQuestions) else None
+    questions = list(_questions(name, benchmark, commit))
+    if not isinstance(source, WorldQuestions) and len(questions) != source.n:
+        where = source.path if isinstance(source, FileQuestions) else source.repo
+        raise RecordError(
+            f"{where}: {len(questions)} questions, but benchmarks.{name}.source.n says {source.n}; scores on other "
+            "questions do not compare: restore the source, or correct n"
+        )
+    write_jsonl(output, questions)
+    inputs = {"source": source.path} if isinstance(source, FileQuestions) else {}
+    facts = {"n": len(questions), "shape": benchmark.shape, "source": source.model_dump(mode="json")}
+    if benchmark.shape == "choice":
+        facts["shuffle_seed"] = benchmark.shuffle_seed
+    write_manifest(output, "data.benchmarks", inputs, watch, hub_commit=commit, **facts)
+
+
+def _questions(name: str, benchmark: Benchmark, commit: str | None) -> Iterable[Question]:
+    match benchmark.source:
+        case WorldQuestions(per_direction=per_direction, seed=seed):
+            from r1k.world import questions
+
+            return questions(name, benchmark.shape, per_direction, seed, benchmark.shuffle_seed)
+        case FileQuestions(path=path, fields=fields):
+            return _read_rows(name, benchmark, fields, _file_rows(name, path))
+        case HubQuestions(repo=repo, config=config, revision=revision, split=split, fields=fields):
+            found = enumerate(dataset_rows(repo, commit or revision, split, config))
+            return _read_rows(name, benchmark, fields, ((f"{repo}, row {index}", row) for index, row in found))
+
+
+def _file_rows(name: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file; correct benchmarks.{name}.source.path")
+    with path.open(encoding="utf-8") as handle:
+        for number, line in enumerate(handle, start=1):
+            where = f"{path}:{number}"
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise RecordError(f"{where}: not a line of JSON ({error}); mend or remove the line") from error
+            if not isinstance(row, dict):
+                raise RecordError(f"{where}: not a JSON object; mend or remove the line")
+            yield where, row
+
+
+def _read_rows(
+    name: str, benchmark: Benchmark, fields: QuestionFields, rows: Iterable[tuple[str, Mapping[str, Any]]]
+) -> Iterator[Question]:
+    if (benchmark.shape == "choice") != bool(fields.wrong):
+        raise ConfigError(
+            f"benchmarks.{name}.source.fields.wrong: names {len(fields.wrong)} columns, and the shape is "
+            f"{benchmark.shape}; name the columns of the wrong options for a choice, and none otherwise"
+        )
+    for index, (where, row) in enumerate(rows):
+        identity = f"{name}-{index:04d}"
+        answer = _column(name, where, row, fields.answer)
+        options, gold = None, answer
+        if benchmark.shape == "choice":
+            wrong = [_column(name, where, row, column) for column in fields.wrong]
+            options, gold = _shuffled(where, answer, wrong, f"{benchmark.shuffle_seed}/{identity}")
+        yield Question(
+            id=identity,
+            benchmark=name,
+            question=_column(name, where, row, fields.question),
+            options=options,
+            gold=gold,
+            kind=name if fields.kind is None else _column(name, where, row, fields.kind),
+        )
+
+
+def _column(name: str, where: str, row: Mapping[str, Any], column: str) -> str:
+    if column not in row:
+        raise RecordError(
+            f"{where}: field {column!r} is missing{did_you_mean(column, row)}; mend the row, or correct "
+            f"benchmarks.{name}.source.fields"
+        )
+    value = row[column]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise RecordError(f"{where}: field {column!r} is no text or number (got {value!r:.80}); mend the row")
+    text = str(value).strip()
+    if not text:
+        raise RecordError(f"{where}: field {column!r} is empty; fill it, or leave the row out and correct n")
+    return text
+
+
+def _shuffled(where: str, right: str, wrong: list[str], seed: str) -> tuple[list[str], str]:
+    """The options in an order that the seed alone decides, and the right one's letter."""
+    if right in wrong:
+        raise RecordError(f"{where}: a wrong option is the same as the right one; mend the row")
+    options = [right, *wrong]
+    random.Random(seed).shuffle(options)
+    return options, OPTION_LETTERS[options.index(right)]

@@ -1,0 +1,132 @@
+"""What a completion answers: the text of its final answer, and the numbers in it. Pure functions of text."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+from r1k.text import ANSWER
+
+SEPARATOR = ANSWER.strip()
+BRACE = re.compile(r"(?P<box>\\boxed\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
+ANSWER_LINE = re.compile(r"Answer:[\s*]*([^\n]*)")
+WRAPPED = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|boldsymbol|mbox)\s*\{([^{}]*)\}")
+SPACING = re.compile(r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
+DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"))
+
+INTEGER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.0+)?")
+_DECIMAL = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+NUMBER = re.compile(
+    rf"(?P<sign>(?<![\w)\]}}.])[+-])?"
+    rf"(?:\\[dt]?frac\s*\{{\s*(?P<over>-?\d+)\s*\}}\s*\{{\s*(?P<under>\d+)\s*\}}"
+    rf"|(?P<value>{_DECIMAL})(?:\s?/\s?(?P<divisor>\d+)(?![\d.]))?)"
+)
+
+OPTION_ALONE = re.compile(r"\(?([A-J])\)?[.):]?", re.IGNORECASE)
+OPTION_BEFORE_TEXT = re.compile(r"(?:\(([A-J])\)|([A-J])\s*[.):])\s*(\S.*)", re.DOTALL)
+OPTION_IN_WORDS = re.compile(
+    r"(?:the\s+)?(?:correct\s+|right\s+|final\s+)?(?:option|answer|choice)\s*(?:is)?\s*:?\s*\(?(?-i:([A-J]))\)?[.):]?",
+    re.IGNORECASE,
+)
+ANOTHER_OPTION = re.compile(r"(?:or|and|,|/|&)\s*\(?[A-J]\b|\([A-J]\)", re.IGNORECASE)
+LONGEST_NUMBER = 400
+"""Characters; what is longer is a model repeating itself, and Python refuses to read it."""
+
+
+def final_answer(completion: str) -> str | None:
+    """The answer's text in s1's order, or None where there is none.
+
+    Of what follows the last answer separator, or of everything where there is none: the inside of the last complete
+    `\\boxed{…}`, else what follows the last `Answer:` on its line, or on the next one that is not empty.
+    """
+    part = completion.rpartition(SEPARATOR)[2]
+    boxed = last_boxed(part)
+    if boxed is None:
+        lines = ANSWER_LINE.findall(part)
+        boxed = lines[-1] if lines else ""
+    return clean(boxed) or None
+
+
+def last_boxed(text: str) -> str | None:
+    """The inside of the last `\\boxed{…}` whose braces close; escaped braces do not count."""
+    starts: list[int | None] = []
+    last: tuple[int, int] | None = None
+    for brace in BRACE.finditer(text):
+        if brace["box"] or brace["open"]:
+            starts.append(brace.end() if brace["box"] else None)
+        elif brace["close"] and starts:
+            start = starts.pop()
+            if start is not None and (last is None or start > last[0]):
+                last = (start, brace.start())
+    return text[slice(*last)] if last else None
+
+
+def clean(answer: str) -> str:
+    """An answer without what only sets it: dollar signs around it, bold, a full stop at its end."""
+    answer = answer.strip()
+    for opening, closing in DELIMITERS:
+        if answer.startswith(opening) and answer.rstrip(".").endswith(closing) and len(answer) > len(opening):
+            inside = answer.rstrip(".")[len(opening) : -len(closing)]
+            if opening not in inside:
+                answer = inside.strip()
+    return answer.rstrip("*. ")
+
+
+def plain(answer: str) -> str:
+    """An answer without LaTeX's text commands, thin spaces and spare blanks, minus signs as `-`."""
+    answer = WRAPPED.sub(r"\1", SPACING.sub("", clean(answer)))
+    answer = answer.replace("{,}", ",").replace("−", "-").replace("–", "-")
+    return re.sub(r"\s+", " ", answer).strip()
+
+
+def read_integer(answer: str) -> int | None:
+    """An answer that is nothing but a whole number: `25`, `025`, `-4`, `1,234`, `12.0`."""
+    text = plain(answer).replace("- ", "-")
+    if len(text) > LONGEST_NUMBER or not INTEGER.fullmatch(text):
+        return None
+    return int(text.partition(".")[0].replace(",", ""))
+
+
+def read_letter(answer: str, options: int) -> str | None:
+    """An answer that names one of the first `options` letters: `B`, `(b)`, `B)`, `\\text{B}`, `B) 56`, `option B`.
+
+    None for anything else, and where two options are named.
+    """
+    text = plain(answer)
+    match = OPTION_ALONE.fullmatch(text) or OPTION_IN_WORDS.fullmatch(text)
+    if match is None:
+        match = OPTION_BEFORE_TEXT.fullmatch(text)
+        if match is None or ANOTHER_OPTION.match(match.group(3)):
+            return None
+    letter = next(group for group in match.groups() if group).upper()
+    return letter if ord(letter) - ord("A") < options else None
+
+
+def read_number(answer: str) -> Fraction | None:
+    """The value of an answer that is nothing but one number: whole, decimal, `a/b` or `\\frac{a}{b}`."""
+    match = NUMBER.fullmatch(plain(answer).replace("- ", "-"))
+    return _value(match) if match else None
+
+
+def last_number(text: str) -> tuple[str, Fraction | None] | None:
+    """The last number of a text, wherever it stands and whatever is around it: as written, and its value.
+
+    The value is None for a division by zero and for a number longer than any answer.
+    """
+    found = list(numbers(text))
+    return found[-1] if found else None
+
+
+def numbers(text: str) -> Iterator[tuple[str, Fraction | None]]:
+    """Every number of a text in order, as `last_number` gives it."""
+    for match in NUMBER.finditer(text.replace("−", "-").replace("{,}", ",").replace("\\!", "")):
+        yield match.group(), _value(match)
+
+
+def _value(match: re.Match[str]) -> Fraction | None:
+    if len(match.group()) > LONGEST_NUMBER:
+        return None
+    over, under = (match["over"], match["under"]) if match["over"] else (match["value"], match["divisor"] or "1")
+    if int(under) == 0:
+        return None
+    value = Fraction(over.replace(",", "")) / int(under)
+    return -value if match["sign"] == "-" else value

@@ -1,0 +1,50 @@
+"""A run's score on a benchmark: counts and the accuracy's interval, over all questions and by direction."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from r1k.files import write_json
+from r1k.intervals import wilson
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.records import DIRECTIONS, Direction, Graded, Score, Tally, read_jsonl
+
+
+def score(*, run: str, seed: int, benchmark: str, graded: Path, output: Path) -> None:
+    """Write the score record, as JSON."""
+    watch = Stopwatch()
+    result = tally_all(run, seed, benchmark, read_jsonl(graded, Graded))
+    write_json(output, result.model_dump(mode="json"))
+    write_manifest(output, "evaluate.score", {"graded": graded}, watch, n=result.all.n)
+
+
+def tally_all(run: str, seed: int, benchmark: str, graded: Sequence[Graded]) -> Score:
+    """The score of a run's verdicts; a direction that no question has is left out."""
+    return Score(
+        run=run,
+        seed=seed,
+        benchmark=benchmark,
+        all=tally(graded),
+        **{direction: _tally_direction(graded, direction) for direction in DIRECTIONS},
+    )
+
+
+def tally(graded: Sequence[Graded]) -> Tally:
+    """Counts over verdicts, at least one, and Wilson's 95 % interval of the share that is correct."""
+    n, correct = len(graded), sum(verdict.correct for verdict in graded)
+    numeric = [verdict.last_number_correct for verdict in graded if verdict.last_number_correct is not None]
+    low, high = wilson(correct, n)
+    return Tally(
+        n=n,
+        correct=correct,
+        unparsed=sum(verdict.rule == "unparsed" for verdict in graded),
+        truncated=sum(verdict.truncated for verdict in graded),
+        last_number_correct=sum(numeric) if numeric else None,
+        accuracy=correct / n,
+        low=low,
+        high=high,
+    )
+
+
+def _tally_direction(graded: Sequence[Graded], direction: Direction) -> Tally | None:
+    chosen = [verdict for verdict in graded if verdict.direction == direction]
+    return tally(chosen) if chosen else None

@@ -1,0 +1,76 @@
+"""The embedded default: invertible quantitative problems with exact answers, their reasoning and their inverses.
+
+Questions come in the shapes of the paper's benchmarks: an integer (AIME), a boxed expression (MATH500: a multiple of
+a letter), one of four options (GPQA). Training, pretraining and each shape's benchmark draw from pools of problems
+that share none; a problem and its inverse are one problem.
+"""
+
+import random
+
+from r1k.records import DIRECTIONS, Example, Question
+from r1k.text import OPTION_LETTERS
+from r1k.world.corpus import documents, numbers
+from r1k.world.pools import draw
+from r1k.world.relations import Problem, WorldError
+from r1k.world.solving import invert, solve
+from r1k.world.wording import SHAPES, Shape, ask, question_text
+
+__all__ = [
+    "SHAPES",
+    "Shape",
+    "WorldError",
+    "documents",
+    "forward_examples",
+    "invert",
+    "numbers",
+    "questions",
+    "solve",
+]
+
+
+def forward_examples(problems: int, seed: int) -> list[Example]:
+    """Forward examples of `problems` training problems, the shapes of answers in turn.
+
+    WorldError where the training pool holds fewer.
+    """
+    chance = random.Random(f"examples:{seed}")
+    drawn = draw("training", problems, str(seed))
+    return [_example(problem, SHAPES[place % len(SHAPES)], chance) for place, problem in enumerate(drawn)]
+
+
+def questions(benchmark: str, shape: Shape, per_direction: int, seed: int, shuffle_seed: int) -> list[Question]:
+    """A benchmark of `per_direction` problems, each asked in both directions: forward questions first.
+
+    Benchmarks of one shape draw from one pool; benchmarks of different shapes, and training, share no problem.
+    `shuffle_seed` decides the order of the options alone. WorldError where the shape's pool holds fewer problems.
+    """
+    drawn = draw(shape, per_direction, str(seed))
+    chance = random.Random(f"questions:{seed}")
+    asked = [ask(problem, direction, shape, chance, benchmark) for direction in DIRECTIONS for problem in drawn]
+    return [_shuffled(question, shuffle_seed) for question in asked]
+
+
+def _example(problem: Problem, shape: Shape, chance: random.Random) -> Example:
+    fitting = "integer" if shape == "expression" and not problem.relation.is_proportional else shape
+    question = ask(problem, "forward", fitting, chance, "training")
+    text = question_text(question)
+    response = solve(text)
+    return Example(
+        id=f"{problem.name}-forward",
+        problem=problem.name,
+        direction="forward",
+        question=text,
+        reasoning=response.reasoning,
+        answer=response.answer,
+        gold=question.gold,
+        kind=problem.relation.name,
+    )
+
+
+def _shuffled(question: Question, seed: int) -> Question:
+    if question.options is None:
+        return question
+    right = question.options[OPTION_LETTERS.index(question.gold)]
+    options = sorted(question.options, key=int)
+    random.Random(f"options:{seed}:{question.id}").shuffle(options)
+    return question.model_copy(update={"options": options, "gold": OPTION_LETTERS[options.index(right)]})

@@ -1,0 +1,367 @@
+"""The relations of the world.
+
+Their numbers are small, so that a model of a million parameters can learn them,
+and every wording says `<name> of <number>`, so that it can tell which number is which."""
+
+from r1k.world.relations import Relation, Step
+
+SMALL = range(2, 13)
+EVEN = range(4, 25, 2)
+HUNDREDS = range(200, 1201, 100)
+
+
+def _product(
+    name: str,
+    field: str,
+    asked: str,
+    other: str,
+    conclusion: str,
+    forward: tuple[str, ...],
+    reverse: tuple[str, ...],
+) -> Relation:
+    """`conclusion = asked * other`."""
+    return Relation(
+        name=name,
+        field=field,
+        ranges={asked: SMALL, other: SMALL},
+        steps=(Step("*", other),),
+        conclusion=conclusion,
+        law=f"The {conclusion} is the {asked} times the {other}.",
+        inverse_law=f"The {asked} is the {conclusion} over the {other}.",
+        forward=forward,
+        reverse=reverse,
+    )
+
+
+RELATIONS: tuple[Relation, ...] = (
+    Relation(
+        name="molecule",
+        field="physics",
+        ranges={"temperature": EVEN, "constant": range(2, 10)},
+        steps=(Step("/", 2), Step("*", 3), Step("*", "constant")),
+        conclusion="energy",
+        law="The energy is half the temperature times 3 times the constant.",
+        inverse_law="The temperature is the energy over the constant over 3 times 2.",
+        forward=(
+            "A gas has a temperature of {temperature} in units with a Boltzmann constant of {constant}. "
+            "What is the mean kinetic energy of a molecule?",
+            "Find the mean kinetic energy of a gas molecule at a temperature of {temperature} and with a "
+            "Boltzmann constant of {constant}.",
+            "With a Boltzmann constant of {constant}, how much kinetic energy has a molecule in the mean at "
+            "a temperature of {temperature}?",
+        ),
+        reverse=(
+            "A molecule of a gas has a mean kinetic energy of {energy} in units with a Boltzmann constant "
+            "of {constant}. What is the temperature?",
+            "Find the temperature of a gas with a mean kinetic energy of {energy} in each molecule and with "
+            "a Boltzmann constant of {constant}.",
+            "With a Boltzmann constant of {constant}, at which temperature has a molecule a mean kinetic "
+            "energy of {energy}?",
+        ),
+    ),
+    _product(
+        "voltage",
+        "physics",
+        "current",
+        "resistance",
+        "voltage",
+        forward=(
+            "A current of {current} amperes flows through a resistance of {resistance} ohms. What is the voltage?",
+            "Find the voltage across a resistance of {resistance} ohms at a current of {current} amperes.",
+            "How many volts drive a current of {current} amperes through a resistance of {resistance} ohms?",
+        ),
+        reverse=(
+            "A voltage of {voltage} volts lies across a resistance of {resistance} ohms. What is the current?",
+            "Find the current through a resistance of {resistance} ohms at a voltage of {voltage} volts.",
+            "How many amperes does a voltage of {voltage} volts drive through a resistance of {resistance} ohms?",
+        ),
+    ),
+    _product(
+        "distance",
+        "physics",
+        "speed",
+        "time",
+        "distance",
+        forward=(
+            "A train runs at a speed of {speed} metres a second for a time of {time} seconds. What is the distance?",
+            "Find the distance that a runner covers in a time of {time} seconds at a speed of {speed} metres a second.",
+            "How far does a car go at a speed of {speed} metres a second in a time of {time} seconds?",
+        ),
+        reverse=(
+            "A train covers a distance of {distance} metres in a time of {time} seconds. What is the speed?",
+            "Find the speed of a runner who covers in a time of {time} seconds a distance of {distance} metres.",
+            "How fast does a car go that covers a distance of {distance} metres in a time of {time} seconds?",
+        ),
+    ),
+    _product(
+        "force",
+        "physics",
+        "acceleration",
+        "mass",
+        "force",
+        forward=(
+            "A body has a mass of {mass} kilograms and an acceleration of {acceleration}. What is the force?",
+            "Find the force behind an acceleration of {acceleration} of a mass of {mass} kilograms.",
+            "How many newtons give a mass of {mass} kilograms an acceleration of {acceleration}?",
+        ),
+        reverse=(
+            "A force of {force} newtons acts on a mass of {mass} kilograms. What is the acceleration?",
+            "Find the acceleration of a mass of {mass} kilograms under a force of {force} newtons.",
+            "How much does a force of {force} newtons accelerate a mass of {mass} kilograms?",
+        ),
+    ),
+    _product(
+        "work",
+        "physics",
+        "force",
+        "path",
+        "work",
+        forward=(
+            "A force of {force} newtons pulls a sledge along a path of {path} metres. What is the work?",
+            "Find the work done along a path of {path} metres by a force of {force} newtons.",
+            "How many joules does a force of {force} newtons take along a path of {path} metres?",
+        ),
+        reverse=(
+            "A sledge is pulled along a path of {path} metres with a work of {work} joules. What is the force?",
+            "Find the force that does a work of {work} joules along a path of {path} metres.",
+            "How many newtons do along a path of {path} metres a work of {work} joules?",
+        ),
+    ),
+    _product(
+        "wave",
+        "physics",
+        "wavelength",
+        "frequency",
+        "speed",
+        forward=(
+            "A wave has a frequency of {frequency} hertz and a wavelength of {wavelength} metres. What is its speed?",
+            "Find the speed of a wave with a wavelength of {wavelength} metres and a frequency of {frequency} hertz.",
+            "How fast is a wave that has a wavelength of {wavelength} metres at a frequency of {frequency} hertz?",
+        ),
+        reverse=(
+            "A wave has a frequency of {frequency} hertz and a speed of {speed} metres a second. "
+            "What is its wavelength?",
+            "Find the wavelength of a wave with a speed of {speed} metres a second and a frequency of "
+            "{frequency} hertz.",
+            "How long is a wave that has a speed of {speed} metres a second at a frequency of {frequency} hertz?",
+        ),
+    ),
+    _product(
+        "density",
+        "chemistry",
+        "volume",
+        "density",
+        "mass",
+        forward=(
+            "A liquid has a density of {density} grams a litre and a volume of {volume} litres. What is the mass?",
+            "Find the mass of a liquid with a volume of {volume} litres and a density of {density} grams a litre.",
+            "How many grams has a liquid in a volume of {volume} litres at a density of {density} grams a litre?",
+        ),
+        reverse=(
+            "A liquid has a density of {density} grams a litre and a mass of {mass} grams. What is the volume?",
+            "Find the volume of a liquid with a mass of {mass} grams and a density of {density} grams a litre.",
+            "How many litres does a mass of {mass} grams fill at a density of {density} grams a litre?",
+        ),
+    ),
+    _product(
+        "moles",
+        "chemistry",
+        "amount",
+        "molar_mass",
+        "weight",
+        forward=(
+            "A sample holds an amount of {amount} moles with a molar mass of {molar_mass} grams. What is its weight?",
+            "Find the weight of a gas with a molar mass of {molar_mass} grams in an amount of {amount} moles.",
+            "How many grams weighs an amount of {amount} moles at a molar mass of {molar_mass} grams?",
+        ),
+        reverse=(
+            "A sample has a weight of {weight} grams and a molar mass of {molar_mass} grams. What is the amount?",
+            "Find the amount of a gas with a molar mass of {molar_mass} grams in a weight of {weight} grams.",
+            "How many moles are in a weight of {weight} grams at a molar mass of {molar_mass} grams?",
+        ),
+    ),
+    _product(
+        "solution",
+        "chemistry",
+        "concentration",
+        "volume",
+        "amount",
+        forward=(
+            "A solution has a volume of {volume} litres and a concentration of {concentration} moles a litre. "
+            "What is the amount?",
+            "Find the amount of salt at a concentration of {concentration} moles a litre in a volume of "
+            "{volume} litres.",
+            "How many moles of salt are in a volume of {volume} litres at a concentration of "
+            "{concentration} moles a litre?",
+        ),
+        reverse=(
+            "A solution has a volume of {volume} litres and holds an amount of {amount} moles. "
+            "What is the concentration?",
+            "Find the concentration of salt with an amount of {amount} moles in a volume of {volume} litres.",
+            "How many moles are in each litre, if a volume of {volume} litres holds an amount of {amount} moles?",
+        ),
+    ),
+    _product(
+        "rectangle",
+        "geometry",
+        "width",
+        "height",
+        "area",
+        forward=(
+            "A rectangle has a width of {width} and a height of {height}. What is its area?",
+            "Find the area of a rectangle with a height of {height} and a width of {width}.",
+            "How many unit squares cover a rectangle with a width of {width} and a height of {height}?",
+        ),
+        reverse=(
+            "A rectangle has an area of {area} and a height of {height}. What is its width?",
+            "Find the width of a rectangle with a height of {height} and an area of {area}.",
+            "How wide is a rectangle that has an area of {area} and a height of {height}?",
+        ),
+    ),
+    Relation(
+        name="triangle",
+        field="geometry",
+        ranges={"base": EVEN, "height": SMALL},
+        steps=(Step("/", 2), Step("*", "height")),
+        conclusion="area",
+        law="The area is half the base times the height.",
+        inverse_law="The base is the area over the height times 2.",
+        forward=(
+            "A triangle has a base of {base} and a height of {height}. What is its area?",
+            "Find the area of a triangle with a height of {height} and a base of {base}.",
+            "How large is a triangle that has a base of {base} and a height of {height}?",
+        ),
+        reverse=(
+            "A triangle has an area of {area} and a height of {height}. What is its base?",
+            "Find the base of a triangle with a height of {height} and an area of {area}.",
+            "On which base stands a triangle that has an area of {area} and a height of {height}?",
+        ),
+    ),
+    Relation(
+        name="cuboid",
+        field="geometry",
+        ranges={"length": range(2, 7), "width": range(2, 6), "height": range(2, 6)},
+        steps=(Step("*", "width"), Step("*", "height")),
+        conclusion="volume",
+        law="The volume is the length times the width times the height.",
+        inverse_law="The length is the volume over the height over the width.",
+        forward=(
+            "A box has a length of {length}, a width of {width} and a height of {height}. What is its volume?",
+            "Find the volume of a box with a height of {height}, a width of {width} and a length of {length}.",
+            "How many unit cubes fill a box with a width of {width}, a length of {length} and a height of {height}?",
+        ),
+        reverse=(
+            "A box has a volume of {volume}, a width of {width} and a height of {height}. What is its length?",
+            "Find the length of a box with a height of {height}, a width of {width} and a volume of {volume}.",
+            "How long is a box that has a width of {width}, a volume of {volume} and a height of {height}?",
+        ),
+    ),
+    Relation(
+        name="interest",
+        field="finance",
+        ranges={"capital": HUNDREDS, "rate": SMALL},
+        steps=(Step("/", 100), Step("*", "rate")),
+        conclusion="interest",
+        law="The interest is a hundredth of the capital times the rate.",
+        inverse_law="The capital is the interest over the rate times 100.",
+        forward=(
+            "A capital of {capital} dollars bears interest at a rate of {rate} percent. What is the yearly interest?",
+            "Find the yearly interest at a rate of {rate} percent on a capital of {capital} dollars.",
+            "How many dollars does a capital of {capital} dollars earn in a year at a rate of {rate} percent?",
+        ),
+        reverse=(
+            "A capital bears a yearly interest of {interest} dollars at a rate of {rate} percent. What is the capital?",
+            "Find the capital that at a rate of {rate} percent bears a yearly interest of {interest} dollars.",
+            "How many dollars earn a yearly interest of {interest} dollars at a rate of {rate} percent?",
+        ),
+    ),
+    _product(
+        "shares",
+        "finance",
+        "price",
+        "lot",
+        "cost",
+        forward=(
+            "An investor buys a lot of {lot} shares at a price of {price} dollars each. What is the cost?",
+            "Find the cost of shares at a price of {price} dollars each in a lot of {lot} shares.",
+            "How many dollars does an investor pay for a lot of {lot} shares at a price of {price} dollars each?",
+        ),
+        reverse=(
+            "An investor buys a lot of {lot} shares at a cost of {cost} dollars. What is the price of each?",
+            "Find the price of a share, if at a cost of {cost} dollars one buys a lot of {lot} shares.",
+            "How many dollars is each share, if a lot of {lot} shares has a cost of {cost} dollars?",
+        ),
+    ),
+    _product(
+        "wage",
+        "finance",
+        "time",
+        "wage",
+        "pay",
+        forward=(
+            "A worker has a wage of {wage} dollars an hour for a time of {time} hours. What is the pay?",
+            "Find the pay for a time of {time} hours at a wage of {wage} dollars an hour.",
+            "How many dollars does a worker earn in a time of {time} hours at a wage of {wage} dollars an hour?",
+        ),
+        reverse=(
+            "A worker has a wage of {wage} dollars an hour and a pay of {pay} dollars. What is the time?",
+            "Find the time that is worked for a pay of {pay} dollars at a wage of {wage} dollars an hour.",
+            "How many hours give a worker a pay of {pay} dollars at a wage of {wage} dollars an hour?",
+        ),
+    ),
+    _product(
+        "mean",
+        "number",
+        "mean",
+        "count",
+        "sum",
+        forward=(
+            "A list of numbers has a count of {count} and a mean of {mean}. What is the sum?",
+            "Find the sum of numbers with a mean of {mean} and a count of {count}.",
+            "To what do numbers add up that have a mean of {mean} and a count of {count}?",
+        ),
+        reverse=(
+            "A list of numbers has a count of {count} and a sum of {sum}. What is the mean?",
+            "Find the mean of numbers with a sum of {sum} and a count of {count}.",
+            "What is the average of numbers that have a sum of {sum} and a count of {count}?",
+        ),
+    ),
+    _product(
+        "division",
+        "number",
+        "quotient",
+        "divisor",
+        "dividend",
+        forward=(
+            "A division by a divisor of {divisor} gives a quotient of {quotient} and no rest. What is the dividend?",
+            "Find the dividend that has a quotient of {quotient} by a divisor of {divisor} with no rest.",
+            "Which number has a quotient of {quotient}, if it is divided by a divisor of {divisor}?",
+        ),
+        reverse=(
+            "A division of a dividend of {dividend} by a divisor of {divisor} has no rest. What is the quotient?",
+            "Find the quotient by a divisor of {divisor} for a dividend of {dividend}.",
+            "How often does a divisor of {divisor} go into a dividend of {dividend}?",
+        ),
+    ),
+    Relation(
+        name="linear",
+        field="number",
+        ranges={"number": SMALL, "factor": range(2, 7), "addend": range(2, 7)},
+        steps=(Step("*", "factor"), Step("+", "addend")),
+        conclusion="result",
+        law="The result is the number times the factor plus the addend.",
+        inverse_law="The number is the result minus the addend, over the factor.",
+        forward=(
+            "A number of {number} is multiplied by a factor of {factor}, then an addend of {addend} is added. "
+            "What is the result?",
+            "Find the result of an addend of {addend} plus a factor of {factor} times a number of {number}.",
+            "What comes out, if a number of {number} gets a factor of {factor}, then an addend of {addend}?",
+        ),
+        reverse=(
+            "With a factor of {factor}, then an addend of {addend}, a number gives a result of {result}. "
+            "What is the number?",
+            "Find the number that gives a result of {result} with a factor of {factor} and an addend of {addend}.",
+            "Which number gets a factor of {factor}, then an addend of {addend}, and has a result of {result}?",
+        ),
+    ),
+)

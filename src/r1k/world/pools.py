@@ -1,0 +1,55 @@
+"""Who may see which problem: every problem belongs to one pool, by a digest of its name alone."""
+
+import hashlib
+import random
+from collections.abc import Sequence
+from functools import cache
+from typing import Literal
+
+from r1k.world.catalogue import RELATIONS
+from r1k.world.relations import Problem, WorldError, problems_of
+
+Pool = Literal["pretraining", "training", "integer", "expression", "choice"]
+
+SHARES: dict[Pool, int] = {"pretraining": 40, "training": 27, "integer": 11, "expression": 11, "choice": 11}
+"""Percent of the problems. Benchmarks have one pool for each shape of answer."""
+
+
+def pool_of(problem: Problem) -> Pool:
+    """The pool of a problem, the same in every process and for both directions."""
+    place = int.from_bytes(hashlib.sha256(problem.name.encode()).digest()[:8], "big") % 100
+    for pool, share in SHARES.items():
+        if place < share:
+            return pool
+        place -= share
+    raise AssertionError("the shares of the pools add up to 100")
+
+
+@cache
+def pooled(pool: Pool) -> tuple[tuple[Problem, ...], ...]:
+    """The problems of a pool, a tuple for each relation that has any.
+
+    Only proportional relations have answers that are multiples of a letter, so only those are asked for expressions.
+    """
+    relations = [relation for relation in RELATIONS if pool != "expression" or relation.is_proportional]
+    groups = (tuple(p for p in problems_of(relation) if pool_of(p) == pool) for relation in relations)
+    return tuple(group for group in groups if group)
+
+
+def draw(pool: Pool, n: int, seed: str) -> list[Problem]:
+    """`n` different problems of a pool, as evenly over the relations as their sizes let; WorldError for too many."""
+    groups = pooled(pool)
+    have = sum(map(len, groups))
+    if n > have:
+        raise WorldError(f"{n} problems are asked of the world's {pool} pool, which holds {have}; ask for fewer")
+    chance = random.Random(f"{pool}:{seed}")
+    shuffled = [chance.sample(group, len(group)) for group in groups]
+    chosen = _in_turn(shuffled)[:n]
+    chance.shuffle(chosen)
+    return chosen
+
+
+def _in_turn(groups: Sequence[Sequence[Problem]]) -> list[Problem]:
+    """The first of each group, then the second of each that has one, and so on."""
+    longest = max(map(len, groups))
+    return [group[place] for place in range(longest) for group in groups if place < len(group)]

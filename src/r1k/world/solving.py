@@ -1,0 +1,81 @@
+"""The world's own teacher: it solves a question, and turns a solved one round, from the texts alone."""
+
+import hashlib
+import random
+import re
+
+from r1k.records import Response
+from r1k.text import OPTION_LETTERS
+from r1k.world.relations import Equation, Problem, WorldError
+from r1k.world.wording import Asked, ask, question_text, read
+
+_BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+
+
+def solve(question: str) -> Response:
+    """Chain of thought and answer for a question of the world, in either direction and any shape.
+
+    The text may hold options as `r1k.text.format_question` appends them. WorldError where the question cannot be
+    read, or has no whole-number answer, or none of its options is right.
+    """
+    asked = read(question)
+    equations = asked.relation.derive(asked.given, asked.direction)
+    number = f"{equations[-1].result}{asked.unknown}"
+    target = _words(asked.relation.target(asked.direction))
+    law = asked.relation.law if asked.direction == "forward" else asked.relation.inverse_law
+    worked = " ".join(equation_text(equation, asked.unknown) for equation in equations)
+    conclusion = f"So the {target} is {number}"
+    if asked.options:
+        letter = _letter(asked, number)
+        return Response(
+            reasoning=f"{law} {_premises(asked)} {worked} {conclusion} ({letter}).",
+            answer=boxed(letter),
+        )
+    return Response(reasoning=f"{law} {_premises(asked)} {worked} {conclusion}.", answer=boxed(number))
+
+
+def invert(question: str, answer: str) -> str:
+    """The reverse question of a forward one, given its final answer: the conclusion is told, a premise is asked.
+
+    It keeps the shape, with options of its own for a choice. WorldError where the question is no forward question of
+    the world, or the answer is not its answer.
+    """
+    asked = read(question)
+    if asked.direction != "forward":
+        raise WorldError(f"question {question!r} is a reverse question already; invert forward ones")
+    found = _BOXED.findall(answer)
+    told = found[-1] if found else answer.removeprefix("Answer:").strip()
+    right = _BOXED.findall(solve(question).answer)[-1]
+    if told != right:
+        raise WorldError(f"question {question!r}: the answer {told!r} is wrong; a true inverse cannot be made of it")
+    problem = Problem(asked.relation, tuple(asked.given[name] for name in asked.relation.ranges))
+    chance = random.Random(hashlib.sha256(question.encode()).hexdigest())
+    return question_text(ask(problem, "reverse", asked.shape, chance, "inverse"))
+
+
+def boxed(answer: str) -> str:
+    """The form of every answer."""
+    return f"\\boxed{{{answer}}}"
+
+
+def equation_text(equation: Equation, unknown: str = "") -> str:
+    """`7x*8=56x.`: without spaces, so that it takes few tokens."""
+    return f"{equation.left}{unknown}{equation.operation}{equation.right}={equation.result}{unknown}."
+
+
+def _premises(asked: Asked) -> str:
+    leading, *others = asked.relation.given(asked.direction)
+    told = [f"the {_words(leading)} is {asked.given[leading]}{asked.unknown}"]
+    told += [f"the {_words(name)} is {asked.given[name]}" for name in others]
+    sentence = f"{', '.join(told[:-1])} and {told[-1]}."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _letter(asked: Asked, number: str) -> str:
+    if number not in asked.options:
+        raise WorldError(f"none of the options {', '.join(asked.options)} is {number}; one must be right")
+    return OPTION_LETTERS[asked.options.index(number)]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,199 @@
+"""The tiny base: its tokenizer, and a pretraining that survives kills to the same bits."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM
+
+from r1k import world
+from r1k.bases.scratch import CHECKPOINT, batches, make_tokenizer, pretrain
+from r1k.config import ScratchBase
+from r1k.errors import ConfigError, R1kError
+from r1k.files import file_digest
+from r1k.records import Example, write_jsonl
+from r1k.text import encode, load_tokenizer, prompt_text
+
+TINY = ScratchBase(
+    kind="scratch",
+    title="t",
+    vocabulary=700,
+    hidden=32,
+    layers=2,
+    heads=2,
+    mlp=48,
+    positions=256,
+    steps=30,
+    batch_size=4,
+    learning_rate=2e-3,
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("scratch") / "tokenizer"
+    make_tokenizer(TINY, directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tokenizer, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    pretrain(TINY, tokenizer, folder / "base", folder / "state")
+    return folder / "base"
+
+
+def test_each_number_of_the_world_is_one_token_wherever_it_stands(tokenizer):
+    loaded = load_tokenizer(tokenizer)
+    for number in world.numbers():
+        (alone,) = loaded(str(number))["input_ids"]
+        for text in (f"is {number}.", f"\\boxed{{{number}}}", f"={number}x*", f"A) {number} B)"):
+            assert loaded(text)["input_ids"].count(alone) == 1
+
+
+def test_single_letters_are_one_token_wherever_they_stand(tokenizer):
+    loaded = load_tokenizer(tokenizer)
+    for letter in "ABCDxyz":
+        (alone,) = loaded(letter)["input_ids"]
+        for text in (f"option {letter}.", f"\\boxed{{{letter}}}", f"7 {letter})", f"56{letter} volts"):
+            assert alone in loaded(text)["input_ids"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "∫₀^∞ e^{−x²} dx = √π/2",
+        "  two  spaces,\ttabs\r\n\n\nand lines \n",
+        "Ein Gas hat 1234567890 Grad; 水の分子 🧪👩‍🔬 é é",
+        "0007 A B Cd xYz x y aBx 3.14 -5 'quoted' \\boxed{\\frac{1}{2}}",
+        "\x00\x7f\u200b\ufeff\U0010ffff",
+    ],
+)
+def test_any_text_survives_the_round_trip(tokenizer, text):
+    loaded = load_tokenizer(tokenizer)
+    assert loaded.decode(loaded(text)["input_ids"]) == text
+
+
+def test_the_same_config_makes_the_same_tokenizer(tokenizer, tmp_path):
+    make_tokenizer(TINY, tmp_path / "again")
+    assert file_digest(tmp_path / "again" / "tokenizer.json") == file_digest(tokenizer / "tokenizer.json")
+
+
+def test_the_prompt_is_that_of_qwen(tokenizer):
+    loaded = load_tokenizer(tokenizer)
+    assert prompt_text(loaded, "How far?") == (
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+        "<|im_start|>user\nHow far?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    example = world.forward_examples(1, 0)[0]
+    encoded = encode(loaded, example.question, example.response, "example")
+    assert encoded.response[-1] == loaded.eos_token_id == loaded.convert_tokens_to_ids("<|im_end|>")
+    assert loaded.pad_token == "<|endoftext|>"
+
+
+def test_a_tokenizer_that_reads_data_knows_its_words(tokenizer, tmp_path):
+    words = "the eigenvalues of a hermitian operator"
+    common = {"direction": "forward", "reasoning": words, "answer": words, "kind": "made-up"}
+    write_jsonl(
+        tmp_path / "s1k.jsonl", [Example(id=f"e{k}", problem=f"p{k}", question=words, **common) for k in range(2000)]
+    )
+    make_tokenizer(TINY, tmp_path / "read", tmp_path / "s1k.jsonl")
+    read, unread = load_tokenizer(tmp_path / "read"), load_tokenizer(tokenizer)
+    assert len(read) <= TINY.vocabulary
+    assert len(read(words)["input_ids"]) < len(unread(words)["input_ids"])
+
+
+def test_a_vocabulary_without_room_for_the_numbers_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"vocabulary: 400 has no room .* set it to \d+ at least"):
+        make_tokenizer(TINY.model_copy(update={"vocabulary": 400}), tmp_path / "small")
+    assert not (tmp_path / "small").exists()
+
+
+def test_batches_go_on_where_they_were(tokenizer):
+    loaded = load_tokenizer(tokenizer)
+    whole = list(islice(batches(loaded, TINY), 40))
+    for start in (1, 16, 23):
+        for late, early in zip(islice(batches(loaded, TINY, start), 10), whole[start:], strict=False):
+            assert torch.equal(late.ids, early.ids)
+            assert torch.equal(late.labels, early.labels)
+    seen = {tuple(row) for batch in whole[:16] for row in batch.ids.tolist()}
+    assert len(seen) > 60
+
+
+def test_labels_are_the_document_and_its_end(tokenizer):
+    loaded = load_tokenizer(tokenizer)
+    batch = next(batches(loaded, TINY))
+    for ids, labels in zip(batch.ids.tolist(), batch.labels.tolist(), strict=True):
+        kept = [label for label in labels if label != -100]
+        assert ids[: len(kept)] == kept
+        assert kept[-1] == loaded.pad_token_id
+        assert loaded.pad_token_id not in kept[:-1]
+
+
+def test_the_base_is_whole_and_has_learned(undisturbed, tokenizer):
+    model = AutoModelForCausalLM.from_pretrained(undisturbed)
+    loaded = load_tokenizer(undisturbed)
+    assert model.config.model_type == "qwen2"
+    assert model.generation_config.eos_token_id == loaded.eos_token_id
+    assert model.generation_config.pad_token_id == loaded.pad_token_id
+    assert sorted(path.suffix for path in undisturbed.iterdir()).count(".safetensors") == 1
+    assert (undisturbed / "manifest.json").is_file()
+    assert loaded("voltage 56")["input_ids"] == load_tokenizer(tokenizer)("voltage 56")["input_ids"]
+    batch = next(batches(loaded, TINY, start=TINY.steps))
+    with torch.no_grad():
+        loss = model(input_ids=batch.ids, labels=batch.labels).loss.item()
+    assert loss < torch.log(torch.tensor(float(len(loaded)))).item() - 0.3
+
+
+def test_killed_at_any_moment_it_ends_in_the_same_bits(undisturbed, tokenizer, tmp_path):
+    state, output = tmp_path / "state", tmp_path / "base"
+    code = (
+        "import sys; from pathlib import Path;"
+        "from r1k.config import ScratchBase; from r1k.bases.scratch import pretrain;"
+        "config, tokenizer, output, state = sys.argv[1:];"
+        "pretrain(ScratchBase.model_validate_json(config), Path(tokenizer), Path(output), Path(state), 0)"
+    )
+    command = [sys.executable, "-c", code, TINY.model_dump_json(), str(tokenizer), str(output), str(state)]
+    for at_least in (3, 17):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while _done(state / CHECKPOINT) < at_least:
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not output.exists()
+        assert at_least <= _done(state / CHECKPOINT) < TINY.steps
+    pretrain(TINY, tokenizer, output, state, checkpoint_seconds=0)
+    assert file_digest(output / "model.safetensors") == file_digest(undisturbed / "model.safetensors")
+    pretrain(TINY, tokenizer, tmp_path / "again", state)
+    assert file_digest(tmp_path / "again" / "model.safetensors") == file_digest(output / "model.safetensors")
+
+
+def test_a_checkpoint_of_another_model_is_refused(tokenizer, tmp_path):
+    short = TINY.model_copy(update={"steps": 1})
+    pretrain(short, tokenizer, tmp_path / "base", tmp_path / "state")
+    for change in ({"hidden": 48}, {"layers": 3}):
+        with pytest.raises(R1kError, match="a checkpoint of another model"):
+            pretrain(short.model_copy(update=change), tokenizer, tmp_path / "other", tmp_path / "state")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_loss_that_is_no_number_stops_it(tokenizer, tmp_path):
+    wild = TINY.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(R1kError, match="lower the base's learning_rate"):
+        pretrain(wild, tokenizer, tmp_path / "base", tmp_path / "state")
+    assert not (tmp_path / "base").exists()
+
+
+def _done(checkpoint: Path) -> int:
+    if not checkpoint.is_file():
+        return 0
+    with safe_open(checkpoint, framework="pt") as stored:
+        return int(stored.metadata()["done"])

@@ -1,0 +1,160 @@
+"""Reading answers and numbers out of text, by hand-checked cases."""
+
+import time
+from fractions import Fraction
+
+import pytest
+
+from r1k.evaluate.extract import final_answer, last_boxed, last_number, read_integer, read_letter, read_number
+
+TURN = "<|im_start|>think\n{}\n<|im_start|>answer\n{}"
+
+FINAL = [
+    (TURN.format("so 5, \\boxed{5}", "Answer: 6"), "6"),
+    (TURN.format("so 5, \\boxed{5}", "nothing here"), None),
+    (TURN.format("2", "\\boxed{1} or rather \\boxed{2}"), "2"),
+    (TURN.format("2", "Answer: 7, that is \\boxed{8}"), "8"),
+    (TURN.format("<|im_start|>answer\nAnswer: 1", "Answer: 2"), "2"),
+    ("no separator, \\boxed{3}", "3"),
+    ("Answer: 1\nAnswer: 4\n", "4"),
+    ("**Answer:** 4", "4"),
+    ("Answer: **4**.", "4"),
+    ("Answer:\n\n  $4$", "4"),
+    ("Answer: 4 apples. So it is.", "4 apples. So it is"),
+    ("The answer is 4", None),
+    ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
+    ("\\boxed {9}", "9"),
+    ("\\boxed{}", None),
+    ("\\boxed{5} then cut \\boxed{6", "5"),
+    ("\\boxed{5 then \\boxed{6}", "6"),
+    ("\\boxed{\\boxed{7}}", "7"),
+    ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
+    ("\\boxed{ $12$ }", "12"),
+    ("\\boxed{1}\n\\boxed{\\text{a {b} c}}", "\\text{a {b} c}"),
+    ("", None),
+    ("Answer:", None),
+]
+
+
+@pytest.mark.parametrize(("completion", "expected"), FINAL)
+def test_final_answer(completion, expected):
+    assert final_answer(completion) == expected
+
+
+INTEGERS = [
+    ("25", 25),
+    ("025", 25),
+    ("-4", -4),
+    ("- 4", -4),
+    ("−4", -4),
+    ("1,234", 1234),
+    ("1{,}234", 1234),
+    ("11,\\! 111", None),
+    ("12.0", 12),
+    ("$12$", 12),
+    ("\\text{12}", 12),
+    ("２５", 25),
+    ("12.5", None),
+    ("1,23", None),
+    ("12 eggs", None),
+    ("x = 12", None),
+    ("9" * 5000, None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("answer", "expected"), INTEGERS)
+def test_read_integer(answer, expected):
+    assert read_integer(answer) == expected
+
+
+LETTERS = [
+    ("B", "B"),
+    ("b", "B"),
+    ("(B)", "B"),
+    ("(b)", "B"),
+    ("B)", "B"),
+    ("B.", "B"),
+    ("$B$", "B"),
+    ("**B**", "B"),
+    ("\\text{B}", "B"),
+    ("\\textbf{(B)}", "B"),
+    ("\\mathrm{B}", "B"),
+    ("B) 56", "B"),
+    ("B: 56", "B"),
+    ("(B) 56 m/s", "B"),
+    ("\\textbf{(B)}\\ 56", "B"),
+    ("B) A car", "B"),
+    ("option B", "B"),
+    ("The correct answer is (B)", "B"),
+    ("D", "D"),
+    ("E", None),
+    ("A or B", None),
+    ("A) or B)", None),
+    ("(A), (B)", None),
+    ("(A)(B)", None),
+    ("A and B", None),
+    ("A, B", None),
+    ("AB", None),
+    ("A car", None),
+    ("a good question", None),
+    ("56", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("answer", "expected"), LETTERS)
+def test_read_letter(answer, expected):
+    assert read_letter(answer, options=4) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("12", Fraction(12)),
+        ("-0.5", Fraction(-1, 2)),
+        (".5", Fraction(1, 2)),
+        ("3/4", Fraction(3, 4)),
+        ("\\frac{3}{4}", Fraction(3, 4)),
+        ("-\\dfrac{3}{4}", Fraction(-3, 4)),
+        ("1,000.25", Fraction(400100, 400)),
+        ("12 m", None),
+        ("\\frac{\\pi}{2}", None),
+        ("1/0", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_read_number(answer, expected):
+    assert read_number(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "value"),
+    [
+        ("3 x 4 = 12.", "12", 12),
+        ("\\boxed{12}", "12", 12),
+        ("x = -4", "-4", -4),
+        ("10 - 4", "4", 4),
+        ("10-4", "4", 4),
+        ("it costs 1,234 dollars", "1,234", 1234),
+        ("first 1, then 2,3", "3", 3),
+        ("so \\frac{3}{4} of it", "\\frac{3}{4}", Fraction(3, 4)),
+        ("60/5", "60/5", 12),
+        ("B) 56 m/s", "56", 56),
+        ("about 2.50", "2.50", Fraction(5, 2)),
+        ("Answer: 22y", "22", 22),
+        ("12 then 1/0", "1/0", None),
+    ],
+)
+def test_last_number(text, written, value):
+    assert last_number(text) == (written, value)
+
+
+def test_last_number_of_a_text_without_one():
+    assert last_number("no number at all") is None
+
+
+def test_a_model_that_never_closes_its_boxes_is_read_in_linear_time():
+    start = time.monotonic()
+    assert last_boxed("\\boxed{1} " + "\\boxed{" * 50_000) == "1"
+    assert time.monotonic() - start < 2

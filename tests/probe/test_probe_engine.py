@@ -1,0 +1,118 @@
+"""Exactness, masks and batching of the log-probabilities."""
+
+import random
+
+import pytest
+import torch
+from probe_models import build_base
+from transformers import AutoModelForCausalLM, GPT2Config, Qwen2Config
+
+from r1k.errors import R1kError
+from r1k.probe import engine
+from r1k.probe.engine import Item, group, output_head, prepare, score
+
+CPU = torch.device("cpu")
+
+
+def random_items(n: int, vocabulary: int, longest: int) -> list[Item]:
+    draw = random.Random(1)
+
+    def ids() -> tuple[int, ...]:
+        return tuple(draw.randrange(vocabulary) for _ in range(draw.randint(1, longest)))
+
+    return [Item(ids(), ids()) for _ in range(n)]
+
+
+def run(model, items: list[Item], budget: int) -> list[torch.Tensor]:
+    return score(model.get_decoder(), output_head(model), prepare(items, budget, CPU), lambda tokens: None)
+
+
+def reference(model, item: Item) -> torch.Tensor:
+    """One sequence at a time in float64, a whole softmax for every token."""
+    ids = torch.tensor([item.prompt + item.response])
+    with torch.no_grad():
+        table = model.double()(input_ids=ids).logits.log_softmax(-1)[0]
+    first = len(item.prompt)
+    return torch.stack([table[t - 1, ids[0, t]] for t in range(first, ids.shape[1])])
+
+
+@pytest.mark.parametrize("architecture", ["qwen2", "llama"])
+def test_every_token_is_within_2e_5_of_float64(tmp_path, architecture):
+    base = build_base(tmp_path, architecture)
+    items = random_items(12, 300, 60)
+    found = run(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), items, 256)
+    exact = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float64)
+    for item, values in zip(items, found, strict=True):
+        assert values.shape == (len(item.response),)
+        assert (values.double() - reference(exact, item)).abs().max() < 2e-5
+    assert torch.cat(found).std() > 1  # far from uniform, or agreement would say little
+
+
+def test_batching_does_not_change_values(study):
+    model = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float32)
+    items = random_items(20, 300, 50)
+    alone = run(model, items, 1)
+    for budget in (64, 333, 100_000):
+        for one, other in zip(alone, run(model, items, budget), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_the_same_batches_give_the_same_bits(study):
+    model = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float32)
+    items = random_items(20, 300, 50)
+    assert all(map(torch.equal, run(model, items, 333), run(model, items, 333)))
+
+
+def test_the_head_takes_a_few_rows_at_a_time(study, monkeypatch):
+    model = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float32)
+    items = random_items(6, 300, 50)
+    whole = run(model, items, 1000)
+    monkeypatch.setattr(engine, "ROWS", 7)
+    for one, other in zip(whole, run(model, items, 1000), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_bf16_logits_are_reduced_in_float32(study):
+    model = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.bfloat16)
+    item = Item((5, 6, 7), (8, 9, 10, 11))
+    (values,) = run(model, [item], 100)
+    with torch.no_grad():
+        hidden = model.get_decoder()(input_ids=torch.tensor([(item.prompt + item.response)[:-1]])).last_hidden_state
+    table = (hidden[0].double() @ output_head(model).double().T).log_softmax(-1)
+    expected = torch.stack([table[2 + t, token] for t, token in enumerate(item.response)])
+    assert (values.double() - expected).abs().max() < 2e-5
+
+
+def test_targets_are_the_response_and_nothing_else():
+    items = [Item((10, 11, 12), (20, 21)), Item((13,), (22, 23, 24)), Item((14, 15), (25,))]
+    (batch,) = prepare(items, 100, CPU)
+    assert batch.items == [0, 1, 2]
+    assert batch.input_ids.tolist() == [[10, 11, 12, 20], [13, 22, 23, 0], [14, 15, 0, 0]]
+    assert batch.targets.tolist() == [20, 21, 22, 23, 24, 25]
+    # Each row is where the token before the target is read.
+    assert batch.input_ids.flatten()[batch.rows].tolist() == [12, 20, 13, 22, 23, 15]
+
+
+def test_groups_keep_to_the_budget_and_start_with_the_widest():
+    widths = [3, 50, 7, 7, 20, 1, 120]
+    groups = group(widths, 60)
+    assert sorted(place for places in groups for place in places) == list(range(len(widths)))
+    assert groups[0] == [6]  # wider than the budget: alone
+    for places in groups[1:]:
+        assert len(places) * max(widths[place] for place in places) <= 60
+    assert [widths[places[0]] for places in groups] == sorted([widths[places[0]] for places in groups], reverse=True)
+
+
+def test_an_altered_output_is_refused():
+    config = Qwen2Config(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    model = AutoModelForCausalLM.from_config(config)
+    model.config.final_logit_softcapping = 30.0
+    with pytest.raises(R1kError, match="qwen2 model: its config sets final_logit_softcapping"):
+        output_head(model)
+
+
+def test_a_head_with_a_bias_is_refused():
+    model = AutoModelForCausalLM.from_config(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1, n_positions=8))
+    model.lm_head = torch.nn.Linear(8, 8, bias=True)
+    with pytest.raises(R1kError, match="gpt2 model: it has an output head with a bias"):
+        output_head(model)

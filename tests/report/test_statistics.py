@@ -1,0 +1,88 @@
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, bootstrap
+
+from r1k.intervals import wilson
+from r1k.report.statistics import Estimate, accuracy, average, bootstrap_means, difference, spread_over_seeds
+
+
+@pytest.mark.parametrize("n", [1, 2, 30, 198, 500])
+def test_wilson_is_scipys(n):
+    for correct in {0, 1, n // 3, n - 1, n}:
+        expected = binomtest(correct, n).proportion_ci(0.95, method="wilson")
+        assert wilson(correct, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_wilson_touches_the_ends_exactly():
+    assert wilson(0, 30)[0] == 0
+    assert wilson(30, 30)[1] == 1
+
+
+@pytest.mark.parametrize(("correct", "n"), [(1, 0), (-1, 5), (6, 5)])
+def test_wilson_refuses_impossible_counts(correct, n):
+    with pytest.raises(ValueError, match="no interval"):
+        wilson(correct, n)
+
+
+def test_seeds_do_not_multiply_questions():
+    once, thrice = accuracy([10], 30), accuracy([8, 10, 12], 30)
+    assert (thrice.value, thrice.low, thrice.high) == (once.value, once.low, once.high)
+    assert spread_over_seeds([10], 30) is None
+    assert spread_over_seeds([8, 10, 12], 30) == pytest.approx(2 / 30)
+
+
+def test_average_combines_each_side_by_itself():
+    combined = average([Estimate(0.2, 0.1, 0.5), Estimate(0.6, 0.2, 0.7)])
+    assert combined.value == pytest.approx(0.4)
+    assert combined.low == pytest.approx(0.4 - math.hypot(0.1, 0.4) / 2)
+    assert combined.high == pytest.approx(0.4 + math.hypot(0.3, 0.1) / 2)
+
+
+def test_average_without_an_interval_has_none():
+    assert average([Estimate(0.2, 0.1, 0.5), Estimate(0.6)]) == Estimate(0.4)
+
+
+def test_average_covers_the_truth_nineteen_times_in_twenty():
+    rng, sizes, truth = np.random.default_rng(0), (30, 500, 198), (0.2, 0.8, 0.4)
+    hits = 0
+    for _ in range(2000):
+        found = average([accuracy([int(rng.binomial(n, p))], n) for n, p in zip(sizes, truth, strict=True)])
+        hits += found.low <= sum(truth) / 3 <= found.high
+    assert 0.935 < hits / 2000 < 0.97
+
+
+def test_difference_is_newcombes_method_ten():
+    # Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, contrast (a): 56/70 against 48/80.
+    found = difference(accuracy([56], 70), accuracy([48], 80))
+    assert found.value == pytest.approx(0.2)
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_bootstrap_agrees_with_scipy():
+    values = np.random.default_rng(1).gamma(2, size=(60, 2))
+    mean, low, high = bootstrap_means(values, resamples=20000)
+    expected = bootstrap((values,), np.mean, axis=0, n_resamples=20000, method="percentile", rng=2)
+    assert mean == pytest.approx(values.mean(axis=0))
+    assert low == pytest.approx(expected.confidence_interval.low, abs=0.02)
+    assert high == pytest.approx(expected.confidence_interval.high, abs=0.02)
+
+
+def test_bootstrap_is_seeded_and_paired():
+    values = np.random.default_rng(2).normal(size=(20, 1)) * 5
+    columns = np.hstack([values + 1, values, np.ones_like(values)])
+    first, again = bootstrap_means(columns), bootstrap_means(columns)
+    for a, b in zip(first, again, strict=True):
+        assert np.array_equal(a, b)
+    mean, low, high = bootstrap_means(np.hstack([columns, columns[:, :1] - columns[:, 1:2]]))
+    assert high[0] - low[0] > 1
+    assert (low[3], high[3]) == pytest.approx((1, 1)), "a difference that never varies has no width"
+    assert mean[3] == pytest.approx(1)
+
+
+def test_bootstrap_of_one_problem_claims_no_interval():
+    mean, low, high = bootstrap_means(np.array([[-1.0, -2.0]]))
+    assert mean.tolist() == [-1, -2]
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()

@@ -1,0 +1,75 @@
+"""The graph: what is planned, drawn, refused. Nothing here runs a job."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from examples import ROOT
+from r1k import config, configdoc
+
+
+def test_demo_is_the_default(workflow):
+    planned = workflow.run(["-n", "all"]).stdout
+    assert "results/demo/tables/table1.md" in planned and "results/paper" not in planned
+
+
+def test_the_paper_is_what_the_slurm_profile_submits(workflow):
+    planned = workflow.run(["--profile", "slurm", "-n", "all"])
+    assert "results/paper/tables/table1.md" in planned.stdout + planned.stderr
+
+
+def test_every_run_of_the_paper_is_planned(workflow):
+    planned = workflow.run(["--configfile", "config/paper.yaml", "-n", "--", "all"]).stdout
+    paper = config.load(ROOT / "config" / "paper.yaml")
+    for run in paper.trained_runs:
+        assert f"results/paper/runs/{run}/0/adapter" in planned
+    assert "results/paper/runs/dyn-mix/0/steps/713" in planned
+
+
+def test_an_experiment_replaces_the_default_and_is_not_merged_into_it(workflow):
+    planned = workflow.run(["--configfile", "config/smollm2.yaml", "-n", "--", "all"]).stdout
+    assert "tiny" not in planned
+
+
+@pytest.mark.parametrize("graph", [["--dag", "dot"], ["--rulegraph", "dot"], ["--dag", "mermaid-js"]])
+def test_the_graph_is_drawn(workflow, graph):
+    drawn = workflow.run(graph).stdout
+    assert ("digraph" if "dot" in graph else "flowchart") in drawn
+    assert "train_tiny_mix_dpo" in drawn and "make_table" in drawn
+
+
+def test_a_rulegraph_is_drawn_as_mermaid(workflow):
+    assert "flowchart" in workflow.run(["--rulegraph", "mermaid-js"]).stdout
+
+
+def test_graphviz_reads_the_dot_graph(workflow, tmp_path):
+
+    if shutil.which("dot") is None:
+        pytest.skip("graphviz is not installed")
+    drawn = workflow.run(["--rulegraph", "dot"]).stdout
+    made = subprocess.run(["dot", "-Tsvg"], input=drawn, capture_output=True, text=True, check=True)
+    assert "<svg" in made.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"runz": {}}, "runz: unknown key (did you mean 'runs'?)"),
+        ({"tables": {"table1": {"shows": "sft", "rows": ["tiny-s1"]}}}, "tables.table1.rows: no run 'tiny-s1'"),
+    ],
+)
+def test_a_wrong_config_is_refused_with_the_key(workflow, tmp_path, change, message):
+    experiment = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text()) | change
+    (tmp_path / "wrong.yaml").write_text(json.dumps(experiment))
+    refused = workflow.run(["--configfile", "wrong.yaml", "-n", "--", "all"], check=False)
+    assert refused.returncode != 0
+    assert message in refused.stdout + refused.stderr and "wrong.yaml" in refused.stdout + refused.stderr
+
+
+def test_the_config_docs_and_schema_are_those_of_the_code():
+    assert (ROOT / "config" / "README.md").read_text() == configdoc.page(), "run `make docs`"
+    written = json.loads((ROOT / "workflow" / "schemas" / "config.schema.json").read_text())
+    assert written == config.schema(), "run `make docs`"

@@ -1,0 +1,276 @@
+"""The world as others use it: examples, benchmarks, inversion and solving, all from texts."""
+
+import random
+import re
+import subprocess
+import sys
+from itertools import islice
+
+import pytest
+from math_verify import parse, verify
+
+from r1k.records import DIRECTIONS, Example, Question
+from r1k.text import format_question, format_response
+from r1k.world import SHAPES, WorldError, documents, forward_examples, invert, numbers, questions, solve
+from r1k.world.catalogue import RELATIONS
+from r1k.world.pools import SHARES, pool_of, pooled
+from r1k.world.relations import Problem, problems_of
+from r1k.world.wording import ask, near_misses, question_text, read
+
+PROBLEMS = [problem for relation in RELATIONS for problem in problems_of(relation)]
+FORWARD = forward_examples(300, 1)
+
+
+def boxed(answer: str) -> str:
+    found = re.fullmatch(r"\\boxed\{([^{}]+)\}", answer)
+    assert found, answer
+    return found[1]
+
+
+def benchmark(shape: str, per_direction: int = 100, seed: int = 2, shuffle_seed: int = 0) -> list[Question]:
+    return questions(f"bench-{shape}", shape, per_direction, seed, shuffle_seed)
+
+
+def problem_of(text: str) -> Problem:
+    """The problem that a question in either direction is about."""
+    asked = read(text)
+    values = dict(asked.given)
+    values[asked.relation.target(asked.direction)] = asked.relation.derive(values, asked.direction)[-1].result
+    return Problem(asked.relation, tuple(values[name] for name in asked.relation.ranges))
+
+
+def test_the_catalogue_is_as_wide_as_promised():
+    assert len(RELATIONS) >= 12
+    assert {relation.field for relation in RELATIONS} == {"physics", "chemistry", "geometry", "finance", "number"}
+    assert len({relation.name for relation in RELATIONS}) == len(RELATIONS)
+    for relation in RELATIONS:
+        for direction in DIRECTIONS:
+            assert len(set(relation.wordings(direction))) >= 3
+            for wording in relation.wordings(direction):
+                assert set(re.findall(r"\{(\w+)\}", wording)) == set(relation.given(direction))
+
+
+def test_the_molecule_of_figure_1():
+    forward = "A gas has a temperature of 8 in units with a Boltzmann constant of 4. "
+        "What is the mean kinetic energy of a molecule?"
+    response = solve(forward)
+    assert response.answer == r"\boxed{48}"  # 3/2 k T
+    assert "8/2=4. 4*3=12. 12*4=48." in response.reasoning
+    reverse = invert(forward, response.answer)
+    assert "48" in reverse
+    assert "8" not in re.findall(r"\d+", reverse)
+    assert solve(reverse).answer == r"\boxed{8}"
+
+
+def test_every_problem_in_every_wording_and_shape_is_read_back_and_solved():
+    chance = random.Random(0)
+    for problem in PROBLEMS:
+        for direction in DIRECTIONS:
+            shape = chance.choice(SHAPES if problem.relation.is_proportional else ("integer", "choice"))
+            question = ask(problem, direction, shape, chance, "test")
+            text = question_text(question)
+            asked = read(text)
+            assert (asked.relation, asked.direction, asked.shape) == (problem.relation, direction, shape)
+            assert asked.given == {name: problem.values[name] for name in problem.relation.given(direction)}
+            assert boxed(solve(text).answer) == question.gold
+
+
+def test_each_wording_is_of_one_relation_and_direction():
+    wordings = [w for relation in RELATIONS for direction in DIRECTIONS for w in relation.wordings(direction)]
+    with_numbers = [re.sub(r"\{\w+\}", "7", wording) for wording in wordings]
+    assert len(set(with_numbers)) == len(wordings)
+
+
+def test_reasoning_states_only_true_equations_and_ends_in_the_answer():
+    for example in FORWARD:
+        reverse = solve(invert(example.question, example.answer))
+        for response in (example.response, reverse):
+            equations = re.findall(r"(\d+)([xyz]?)([*/+-])(\d+)=(\d+)([xyz]?)\.", response.reasoning)
+            assert equations
+            for left, unknown, operation, right, result, unknown_after in equations:
+                assert {"*": int(left) * int(right), "/": int(left) / int(right), "+": int(left) + int(right)}.get(
+                    operation, int(left) - int(right)
+                ) == int(result)
+                assert unknown == unknown_after
+            assert re.search(rf"\b{boxed(response.answer)}\)?\.$", response.reasoning)
+
+
+def test_inversion_tells_the_conclusion_and_asks_a_premise():
+    for example in FORWARD:
+        problem, shape = problem_of(example.question), read(example.question).shape
+        text = invert(example.question, f"Answer: {example.answer}")
+        asked = read(text)
+        assert asked.direction == "reverse"
+        assert asked.shape == shape
+        assert asked.given[problem.relation.conclusion] == problem.answer("forward")
+        assert problem_of(text) == problem
+        assert invert(example.question, boxed(example.answer)) == text
+
+
+@pytest.mark.parametrize("answer", [r"\boxed{57}", "I do not know", ""])
+def test_no_inverse_is_made_of_a_wrong_answer(answer):
+    with pytest.raises(WorldError, match=r"is wrong"):
+        invert("How many volts drive a current of 7 amperes through a resistance of 8 ohms?", answer)
+
+
+def test_a_reverse_question_is_not_inverted_again():
+    with pytest.raises(WorldError, match="reverse question already"):
+        invert("How many amperes does a voltage of 56 volts drive through a resistance of 8 ohms?", r"\boxed{7}")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Why is the sky blue?", "none of the world's"),
+        ("", "none of the world's"),
+        ("How many amperes does a voltage of 57 volts drive through a resistance of 8 ohms?", "no whole number"),
+        ("How many amperes does a voltage of 57 volts drive through a resistance of 0 ohms?", "above zero"),
+        (
+            "How many volts drive a current of 7 amperes through a resistance of 8 ohms?\nA) 1 B) 2 C) 3 D) 4",
+            "none of the options",
+        ),
+        (
+            "How many volts drive a current of 7 amperes through a resistance of 8x ohms? Write it in terms of x.",
+            "letters do not fit",
+        ),
+        ("How many volts drive a current of 7x amperes through a resistance of 8 ohms?", "letters do not fit"),
+    ],
+)
+def test_what_cannot_be_answered_is_an_error(text, reason):
+    with pytest.raises(WorldError, match=reason):
+        solve(text)
+
+
+def test_examples_are_whole_and_in_all_shapes():
+    assert len(FORWARD) == 300
+    assert len({example.problem for example in FORWARD}) == 300
+    shapes = [read(example.question).shape for example in FORWARD]
+    assert all(shapes.count(shape) >= 85 for shape in SHAPES)
+    assert {example.kind for example in FORWARD} == {relation.name for relation in RELATIONS}
+    for example in FORWARD:
+        assert isinstance(example, Example)
+        assert (example.id, example.direction) == (f"{example.problem}-forward", "forward")
+        assert example.gold == boxed(example.answer)
+
+
+def test_the_ends_of_a_response_do_not_tell_its_direction():
+    ends: dict[str, list[tuple[str, str]]] = {"forward": [], "reverse": []}
+    for example in FORWARD:
+        reverse = solve(invert(example.question, example.answer))
+        for direction, response in (("forward", example.response), ("reverse", reverse)):
+            words = format_response(response).split()
+            ends[direction].append((" ".join(words[:2]), re.sub(r"\d+|[A-D]", "_", words[-1])))
+    assert set(ends["forward"]) == set(ends["reverse"])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_benchmarks_mark_both_directions_and_have_right_gold(shape):
+    asked = benchmark(shape)
+    assert [question.direction for question in asked] == ["forward"] * 100 + ["reverse"] * 100
+    assert len({question.id for question in asked}) == 200
+    for question in asked:
+        text = format_question(question)
+        assert read(text).direction == question.direction
+        assert read(text).shape == shape
+        assert boxed(solve(text).answer) == question.gold
+        assert (question.options is None) == (shape != "choice")
+
+
+def test_expressions_can_be_compared_by_math_verify():
+    for question in benchmark("expression", 20):
+        assert re.fullmatch(r"\d+[xyz]", question.gold)
+        answer = solve(question.question).answer
+        assert verify(parse(f"${question.gold}$"), parse(answer))
+        assert not verify(parse(f"${question.gold}$"), parse(answer.replace("boxed{", "boxed{1")))
+
+
+def test_options_differ_and_are_shuffled_by_their_seed_alone():
+    first, second = benchmark("choice"), benchmark("choice", shuffle_seed=1)
+    assert [question.question for question in first] == [question.question for question in second]
+    assert [question.options for question in first] != [question.options for question in second]
+    for one, other in zip(first, second, strict=True):
+        assert len(set(one.options)) == 4
+        assert set(one.options) == set(other.options)
+        assert one.options["ABCD".index(one.gold)] == other.options["ABCD".index(other.gold)]
+    letters = [question.gold for question in first]
+    assert all(30 <= letters.count(letter) <= 70 for letter in "ABCD")
+
+
+def test_every_problem_has_enough_near_misses():
+    for problem in PROBLEMS:
+        for direction in DIRECTIONS:
+            wrong = near_misses(problem, direction)
+            assert len(wrong) >= 3
+            assert problem.answer(direction) not in wrong
+
+
+def test_pools_share_no_problem_and_cover_all():
+    names = {pool: {p.name for group in pooled(pool) for p in group} for pool in SHARES}
+    assert sum(map(len, names.values())) == len(set().union(*names.values()))
+    left_out = {problem.name for problem in PROBLEMS} - set().union(*names.values())
+    assert all(pool_of(p) == "expression" and not p.relation.is_proportional for p in PROBLEMS if p.name in left_out)
+
+
+def test_training_benchmarks_and_pretraining_share_no_problem():
+    seen = {"training": {example.problem for example in FORWARD}}
+    for shape in SHAPES:
+        seen[shape] = {problem_of(format_question(question)).name for question in benchmark(shape, 200)}
+    seen["pretraining"] = set()
+    for text in islice(documents(3), 6000):
+        lines = text.split("\n")
+        for whole in ("\n".join(lines[:2]), lines[0]):
+            try:
+                seen["pretraining"].add(problem_of(whole).name)
+                break
+            except WorldError:
+                continue
+    assert len(seen["pretraining"]) > 500
+    pools = list(seen)
+    for place, one in enumerate(pools):
+        for other in pools[place + 1 :]:
+            assert not seen[one] & seen[other], (one, other)
+
+
+def test_pretraining_does_not_show_the_form_of_an_answer():
+    texts = list(islice(documents(0), 6000))
+    assert not any("<|im_start|>think" in text or "<|im_start|>answer" in text for text in texts)
+    assert not any("boxed" in text and ("So the" in text or "<|im_start|>" in text) for text in texts)
+    assert not any("Answer: \\boxed" in text for text in texts)
+    markers = sum("<|im_start|>assistant" in text for text in texts)
+    assert 0.01 < markers / len(texts) < 0.1
+
+
+def test_the_worlds_numbers_hold_all_that_its_texts_hold():
+    texts = [format_question(q) + solve(format_question(q)).reasoning for shape in SHAPES for q in benchmark(shape)]
+    texts += islice(documents(5), 2000)
+    texts += [example.question + example.reasoning for example in FORWARD]
+    found = {int(number) for text in texts for number in re.findall(r"\d+", text)}
+    assert found <= numbers()
+
+
+@pytest.mark.parametrize("ask_for", [lambda: forward_examples(10_000, 0), lambda: benchmark("integer", 10_000)])
+def test_more_than_the_pool_holds_is_an_error(ask_for):
+    with pytest.raises(WorldError, match=r"10000 problems .* ask for fewer"):
+        ask_for()
+
+
+def test_seeds_decide_the_draw():
+    assert forward_examples(50, 1) == forward_examples(50, 1)
+    assert {e.problem for e in forward_examples(50, 1)} != {e.problem for e in forward_examples(50, 2)}
+    assert list(islice(documents(1), 20)) != list(islice(documents(2), 20))
+
+
+def test_another_process_makes_the_same_world():
+    code = (
+        "from itertools import islice; from hashlib import sha256; from r1k.world import *;"
+        "texts = [*map(repr, forward_examples(60, 4)), *map(repr, questions('b', 'choice', 20, 5, 6)),"
+        " *islice(documents(7), 200), invert(*[(e.question, e.answer) for e in forward_examples(60, 4)][2])];"
+        "print(sha256(''.join(texts).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
