@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command not in NEEDS_NETWORK:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Threads that spin while they wait slow each other down ten times where jobs share cores. Read as torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         options.call(options)
     except R1kError as error:
@@ -122,7 +124,9 @@ def _base_commands(commands: Any) -> None:
     def pretrain(o: argparse.Namespace) -> None:
         from r1k.bases.scratch import pretrain
 
-        pretrain(_scratch(o.base), o.tokenizer, o.output, o.state)
+        base = _scratch(o.base)
+        key = value_digest([base.model_dump(mode="json"), file_digest(o.tokenizer / "tokenizer.json")])
+        pretrain(base, o.tokenizer, o.output, o.state / key)
 
     command = _command(commands, "pretrain", pretrain, "the weights of a scratch base")
     _sections(command, "base")

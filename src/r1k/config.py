@@ -466,16 +466,25 @@ class Experiment(Section):
             seeds=self.seeds,
             directions=table.directions,
             published=table.published,
-            notes=[self._matching_note(run) for run in table.rows if self.runs[run].method != "none"],
+            notes=self._matching_notes(table.rows),
         )
 
-    def _matching_note(self, run: str) -> str:
+    def _matching_notes(self, rows: list[str]) -> list[str]:
+        """How long the rows were trained: a line for all that were trained alike."""
+        alike: dict[str, list[str]] = {}
+        for run in rows:
+            if self.runs[run].method != "none":
+                alike.setdefault(self._length_note(run), []).append(run)
+        return [f"{', '.join(runs)}: {note}" for note, runs in alike.items()]
+
+    def _length_note(self, run: str) -> str:
         settings = self.settings(run)
-        reference = {"steps": "the forward set" if isinstance(settings, Sft) else "the pairs", "epochs": "its own data"}
-        return (
-            f"{run}: {self.steps(run)} optimizer steps of {settings.batch_size}, {settings.epochs:g} epochs of "
-            f"{reference[settings.match]}"
-        )
+        items = "examples" if isinstance(settings, Sft) else "pairs"
+        passes = {"examples": "the forward set", "pairs": "the pairs"}[items]
+        matched = f"matched in steps: as many as {settings.epochs:g} x {passes}, whatever the arm's own data"
+        own = f"matched in epochs: {settings.epochs:g} x the arm's own data"
+        how = matched if settings.match == "steps" else own
+        return f"{self.steps(run)} optimizer steps of {settings.batch_size} {items} ({how})"
 
     def _row(self, run: str) -> Row:
         entry, base = self.runs[run], self.base_of(run)
@@ -551,7 +560,7 @@ class Experiment(Section):
         return {math.ceil(epoch * per_epoch): float(epoch) for epoch in epochs}
 
     def identity(self, run: str, seed: int) -> dict[str, Any]:
-        """All of the config that decides a run's weights, ancestry included; `run.json` adds the digests of the data."""
+        """All of the config that decides a run's weights, ancestry included; `run.json` adds the data's digests."""
         entry = self.runs[run]
         base = self.bases[self.base_of(run)].model_dump(mode="json", exclude={"title"})
         if entry.method == "none":

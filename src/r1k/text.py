@@ -58,6 +58,8 @@ def load_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
     """The tokenizer of a base on disk, with a chat template that was checked to have the markers we need."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    if not directory.is_dir():
+        raise TextError(f"{directory}: no such directory; make the base with `snakemake {directory}`")
     # AutoTokenizer exchanges the pre-tokenizer of a tokenizer.json that it believes to be Qwen2's, in silence.
     kind = PreTrainedTokenizerFast if (directory / "tokenizer.json").is_file() else AutoTokenizer
     tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(directory)

@@ -85,6 +85,7 @@ LETTERS = [
     ("(B) 56 m/s", "B"),
     ("\\textbf{(B)}\\ 56", "B"),
     ("B) A car", "B"),
+    ("B) and a half", "B"),
     ("option B", "B"),
     ("The correct answer is (B)", "B"),
     ("D", "D"),

@@ -11,14 +11,14 @@ from r1k.records import DIRECTIONS, LogProb, write_jsonl
 ARMS = ("forward", "reverse", "mixed")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dynamics() -> DynamicsSpec:
     arms = {arm: Dynamics(sft=f"probe-{arm}", dpo=f"probe-{arm}-dpo") for arm in ARMS}
     epochs = {run: epochs for pair in arms.values() for run, epochs in ((pair.sft, 12.0), (pair.dpo, 7.0))}
     return DynamicsSpec(arms=arms, seeds=[0], epochs=epochs)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_logprobs():
     return write_logprobs
 

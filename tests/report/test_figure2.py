@@ -16,9 +16,9 @@ def outputs(tmp_path):
     return {name: tmp_path / f"figure2.{name}" for name in ("png", "pdf", "csv")}
 
 
-@pytest.fixture
-def drawn(dynamics, logprob_files):
-    points = curves(dynamics, read_logprobs(logprob_files))
+@pytest.fixture(scope="module")
+def drawn(dynamics, make_logprobs, tmp_path_factory):
+    points = curves(dynamics, read_logprobs(make_logprobs(tmp_path_factory.mktemp("drawn"), dynamics, problems=12)))
     with style():
         figure = draw(points, dynamics)
         figure.draw_without_rendering()

@@ -51,8 +51,10 @@ def test_the_catalogue_is_as_wide_as_promised():
 
 
 def test_the_molecule_of_figure_1():
-    forward = "A gas has a temperature of 8 in units with a Boltzmann constant of 4. "
+    forward = (
+        "A gas has a temperature of 8 in units with a Boltzmann constant of 4. "
         "What is the mean kinetic energy of a molecule?"
+    )
     response = solve(forward)
     assert response.answer == r"\boxed{48}"  # 3/2 k T
     assert "8/2=4. 4*3=12. 12*4=48." in response.reasoning

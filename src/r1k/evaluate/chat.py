@@ -1,6 +1,6 @@
 """lm-eval's transformers model as a chat that is trained and probed here: same tokens in, whole turns out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ class ChatLM(HFLM):  # type: ignore[misc]
         return _Prompt(index=index, ids=ids, limit=min(settings["max_gen_toks"], room))
 
     @torch.inference_mode()
-    def _continue(self, batch: Sequence[_Prompt]) -> Iterator[list[int]]:
+    def _continue(self, batch: Sequence[_Prompt]) -> list[list[int]]:
         """The new tokens of each prompt of a batch, with whatever follows its end of turn."""
         width = max(len(prompt.ids) for prompt in batch)
         pad = self.tokenizer.pad_token_id
@@ -98,7 +98,8 @@ class ChatLM(HFLM):  # type: ignore[misc]
         whole = self.model.generate(
             input_ids=ids.to(self.device), attention_mask=mask.to(self.device), generation_config=settings
         )
-        yield from whole[:, width:].tolist()
+        new: list[list[int]] = whole[:, width:].tolist()
+        return new
 
     def _turn(self, new: list[int], limit: int) -> Turn:
         end = next((place for place, token in enumerate(new[:limit]) if token in self.end_ids), None)

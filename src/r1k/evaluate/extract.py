@@ -27,7 +27,7 @@ OPTION_IN_WORDS = re.compile(
     r"(?:the\s+)?(?:correct\s+|right\s+|final\s+)?(?:option|answer|choice)\s*(?:is)?\s*:?\s*\(?(?-i:([A-J]))\)?[.):]?",
     re.IGNORECASE,
 )
-ANOTHER_OPTION = re.compile(r"(?:or|and|,|/|&)\s*\(?[A-J]\b|\([A-J]\)", re.IGNORECASE)
+ANOTHER_OPTION = re.compile(r"(?:or|and|,|/|&)\s*\(?[A-J]\b|\([A-J]\)")
 LONGEST_NUMBER = 400
 """Characters; what is longer is a model repeating itself, and Python refuses to read it."""
 
