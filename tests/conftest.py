@@ -1,15 +1,14 @@
 """Fixtures that several stages share: a tiny random base model on disk, and examples in both directions."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from examples import QWEN_TEMPLATE, SHARED, make_both
+from r1k.process import tune
 from r1k.records import write_jsonl
 
-# As the command line has it: threads that spin while they wait slow each other down where processes share cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+tune()  # as the command line does
 
 
 @pytest.fixture(scope="session")

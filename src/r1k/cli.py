@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from r1k import __version__, config
 from r1k.errors import ConfigError, R1kError
 from r1k.files import file_digest, value_digest
+from r1k.process import tune
 
 S = TypeVar("S", bound=BaseModel)
 Command = Callable[[argparse.Namespace], None]
@@ -27,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command not in NEEDS_NETWORK:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # Threads that spin while they wait slow each other down ten times where jobs share cores. Read as torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    tune()
     try:
         options.call(options)
     except R1kError as error:

@@ -123,7 +123,7 @@ class ScratchBase(Section):
 
     kind: Literal["scratch"]
     title: str = Field(description="the name in the tables")
-    vocabulary: int = Field(default=1024, ge=300, description="tokens of the byte-level BPE tokenizer, at most")
+    vocabulary: int = Field(default=1152, ge=300, description="tokens of the byte-level BPE tokenizer, at most")
     tokenizer_reads_data: bool = Field(
         default=False, description="train the tokenizer on s1k's text too, not only the world's"
     )
@@ -132,9 +132,11 @@ class ScratchBase(Section):
     heads: int = Field(default=4, gt=0, description="attention heads")
     mlp: int = Field(default=384, gt=0, description="width of the feed-forward layers")
     positions: int = Field(default=1024, gt=0, description="longest sequence, in tokens")
-    steps: int = Field(default=800, gt=0, description="pretraining steps")
+    steps: int = Field(default=700, gt=0, description="pretraining steps")
     batch_size: int = Field(default=20, gt=0, description="documents a pretraining step")
-    learning_rate: float = Field(default=2e-3, gt=0, description="of the pretraining, at its peak")
+    learning_rate: float = Field(
+        default=1e-2, gt=0, description="of the pretraining, at its peak; twice that for the matrices"
+    )
     seed: int = Field(default=0, description="of the corpus, the initial weights and the order")
 
 

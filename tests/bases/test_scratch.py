@@ -32,7 +32,7 @@ TINY = ScratchBase(
     positions=256,
     steps=30,
     batch_size=4,
-    learning_rate=2e-3,
+    learning_rate=1e-2,
 )
 
 

@@ -5,6 +5,7 @@ The model is of Qwen2's architecture and speaks Qwen2.5's ChatML; what it is sho
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from transformers import (
 )
 
 from r1k import world
+from r1k.bases.muon import Muon
 from r1k.config import ScratchBase
 from r1k.errors import ConfigError, R1kError
 from r1k.files import atomic_directory, atomic_write, exclusive
@@ -40,11 +42,14 @@ SAMPLE = 4000
 WINDOW = 16
 """Batches that are sorted by length together, so that rows of a batch need little padding."""
 CHECKPOINT = "checkpoint.safetensors"
+MATRIX_RATE = 2
+"""Muon's learning rate for the matrices of the layers, in learning rates of the rest."""
 IGNORED = -100
 
-_PIECES = r"\d+|[A-Zx-z](?![\p{L}])| ?(?![A-Zx-z](?![\p{L}]))\p{L}+| ?[^\s\p{L}\d]+|\s+"
+_PIECES = r"\d+|[A-J]\) |[A-Zx-z](?![\p{L}])| ?(?![A-Zx-z](?![\p{L}]))\p{L}+| ?[^\s\p{L}\d]+|\s+"
 """Pre-tokenizer: runs of digits, and single capitals and unknowns, are pieces of their own without the space before
-them, so that a number or a letter is the same token in a sentence, an equation and a box."""
+them, so that a number or a letter is the same token in a sentence, an equation and a box. The head of an option is one
+piece, beside its number: what stands next to a token is what a small model learns to look up."""
 
 
 def make_tokenizer(config: ScratchBase, output: Path, data: Path | None = None) -> None:
@@ -82,8 +87,8 @@ def _train_bpe(texts: Sequence[str], numbers: Sequence[str], vocabulary: int) ->
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = _pre_tokenizer()
     trainer = trainers.BpeTrainer(vocab_size=room, initial_alphabet=alphabet, show_progress=False)
-    # Numbers have their tokens already: without digits, merges are left for words.
-    learner.train_from_iterator(("".join(c for c in text if not c.isdigit()) for text in _plain(texts)), trainer)
+    # Numbers have their tokens already: as single digits they hold their place and take no merges.
+    learner.train_from_iterator((re.sub(r"\d+", "0", text) for text in _plain(texts)), trainer)
     learned = sorted(learner.get_vocab().items(), key=lambda item: item[1])
     names = [*SPECIALS, *(token for token, _ in learned), *reserved]
     tokenizer = Tokenizer(
@@ -180,7 +185,7 @@ def model_config(config: ScratchBase, tokenizer: PreTrainedTokenizerBase) -> Qwe
         max_position_embeddings=config.positions,
         # Qwen2's own 0.02 is for wide models; at this width it costs a third of the pretraining.
         initializer_range=config.hidden**-0.5,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        rope_parameters={"rope_type": "default", "rope_theta": 1000.0},
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -188,10 +193,10 @@ def model_config(config: ScratchBase, tokenizer: PreTrainedTokenizerBase) -> Qwe
     )
 
 
-def learning_rate(config: ScratchBase, step: int) -> float:
-    """Linear warm-up over a twentieth of the steps, then linear decay to zero."""
-    warmup = max(1, config.steps // 20)
-    return config.learning_rate * min((step + 1) / warmup, (config.steps - step) / (config.steps - warmup + 1))
+def schedule(steps: int, step: int) -> float:
+    """Share of the peak learning rate: linear warm-up over a twentieth of the steps, then linear decay to zero."""
+    warmup = max(1, steps // 20)
+    return min((step + 1) / warmup, (steps - step) / (steps - warmup + 1))
 
 
 class Pretraining:
@@ -201,15 +206,21 @@ class Pretraining:
         torch.manual_seed(config.seed)
         self.config = config
         self.model: Any = Qwen2ForCausalLM(model_config(config, tokenizer)).to(torch.float32)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.01
-        )
+        layers = list(self.model.model.layers.parameters())
+        matrices = [parameter for parameter in layers if parameter.ndim == 2]
+        inside = {id(parameter) for parameter in matrices}
+        rest = [parameter for parameter in self.model.parameters() if id(parameter) not in inside]
+        self.optimizers: dict[torch.optim.Optimizer, float] = {
+            Muon(matrices, lr=0.0): MATRIX_RATE * config.learning_rate,
+            torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.95), weight_decay=0.01): config.learning_rate,
+        }
         self.done = 0
 
     def step(self, batch: Batch) -> float:
         """One optimizer step; the mean loss of a token, in nats. R1kError where it is no number."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.done)
+        for optimizer, peak in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = peak * schedule(self.config.steps, self.done)
         # Padding is at the end and attention causal, so no row needs a mask.
         loss = self.model(input_ids=batch.ids, labels=batch.labels, use_cache=False).loss
         value = float(loss.item())
@@ -217,17 +228,18 @@ class Pretraining:
             raise R1kError(f"pretraining: the loss is {value} at step {self.done}; lower the base's learning_rate")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.done += 1
         return value
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
         tensors: dict[str, torch.Tensor] = {}
-        for name, parameter in self.model.named_parameters():
+        for name, parameter, optimizer in self._parameters():
             tensors[f"model.{name}"] = parameter.detach()
-            for key, value in self.optimizer.state[parameter].items():
+            for key, value in optimizer.state[parameter].items():
                 tensors[f"{key}.{name}"] = value
         with atomic_write(path, "wb") as handle:
             handle.write(save(tensors, metadata={"done": str(self.done)}))
@@ -236,17 +248,25 @@ class Pretraining:
         """Go on from a checkpoint; R1kError where it is of another model."""
         with safe_open(path, framework="pt") as stored:
             names = set(stored.keys())
-            for name, parameter in self.model.named_parameters():
-                wanted = {key: f"{key}.{name}" for key in ("model", "step", "exp_avg", "exp_avg_sq")}
-                if not names.issuperset(wanted.values()):
-                    raise R1kError(f"{path}: a checkpoint of another model; remove it")
-                tensors = {key: stored.get_tensor(entry) for key, entry in wanted.items()}
-                if tensors["model"].shape != parameter.shape:
+            for name, parameter, optimizer in self._parameters():
+                keys = ("momentum",) if isinstance(optimizer, Muon) else ("step", "exp_avg", "exp_avg_sq")
+                missing = not names.issuperset(f"{key}.{name}" for key in ("model", *keys))
+                if missing or list(stored.get_slice(f"model.{name}").get_shape()) != list(parameter.shape):
                     raise R1kError(f"{path}: a checkpoint of another model ({name}); remove it")
                 with torch.no_grad():
-                    parameter.copy_(tensors.pop("model"))
-                self.optimizer.state[parameter] = tensors
+                    parameter.copy_(stored.get_tensor(f"model.{name}"))
+                optimizer.state[parameter] = {key: stored.get_tensor(f"{key}.{name}") for key in keys}
             self.done = int(stored.metadata()["done"])
+
+    def _parameters(self) -> Iterator[tuple[str, torch.nn.Parameter, torch.optim.Optimizer]]:
+        owner = {
+            id(parameter): optimizer
+            for optimizer in self.optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }
+        for name, parameter in self.model.named_parameters():
+            yield name, parameter, owner[id(parameter)]
 
 
 def pretrain(config: ScratchBase, tokenizer: Path, output: Path, state: Path, checkpoint_seconds: float = 15) -> None:

@@ -111,42 +111,6 @@ RELATIONS: tuple[Relation, ...] = (
         ),
     ),
     _product(
-        "work",
-        "physics",
-        "force",
-        "path",
-        "work",
-        forward=(
-            "A force of {force} newtons pulls a sledge along a path of {path} metres. What is the work?",
-            "Find the work done along a path of {path} metres by a force of {force} newtons.",
-            "How many joules does a force of {force} newtons take along a path of {path} metres?",
-        ),
-        reverse=(
-            "A sledge is pulled along a path of {path} metres with a work of {work} joules. What is the force?",
-            "Find the force that does a work of {work} joules along a path of {path} metres.",
-            "How many newtons do along a path of {path} metres a work of {work} joules?",
-        ),
-    ),
-    _product(
-        "wave",
-        "physics",
-        "wavelength",
-        "frequency",
-        "speed",
-        forward=(
-            "A wave has a frequency of {frequency} hertz and a wavelength of {wavelength} metres. What is its speed?",
-            "Find the speed of a wave with a wavelength of {wavelength} metres and a frequency of {frequency} hertz.",
-            "How fast is a wave that has a wavelength of {wavelength} metres at a frequency of {frequency} hertz?",
-        ),
-        reverse=(
-            "A wave has a frequency of {frequency} hertz and a speed of {speed} metres a second. "
-            "What is its wavelength?",
-            "Find the wavelength of a wave with a speed of {speed} metres a second and a frequency of "
-            "{frequency} hertz.",
-            "How long is a wave that has a speed of {speed} metres a second at a frequency of {frequency} hertz?",
-        ),
-    ),
-    _product(
         "density",
         "chemistry",
         "volume",
@@ -238,25 +202,6 @@ RELATIONS: tuple[Relation, ...] = (
         ),
     ),
     Relation(
-        name="cuboid",
-        field="geometry",
-        ranges={"length": range(2, 7), "width": range(2, 6), "height": range(2, 6)},
-        steps=(Step("*", "width"), Step("*", "height")),
-        conclusion="volume",
-        law="The volume is the length times the width times the height.",
-        inverse_law="The length is the volume over the height over the width.",
-        forward=(
-            "A box has a length of {length}, a width of {width} and a height of {height}. What is its volume?",
-            "Find the volume of a box with a height of {height}, a width of {width} and a length of {length}.",
-            "How many unit cubes fill a box with a width of {width}, a length of {length} and a height of {height}?",
-        ),
-        reverse=(
-            "A box has a volume of {volume}, a width of {width} and a height of {height}. What is its length?",
-            "Find the length of a box with a height of {height}, a width of {width} and a volume of {volume}.",
-            "How long is a box that has a width of {width}, a volume of {volume} and a height of {height}?",
-        ),
-    ),
-    Relation(
         name="interest",
         field="finance",
         ranges={"capital": HUNDREDS, "rate": SMALL},
@@ -310,23 +255,6 @@ RELATIONS: tuple[Relation, ...] = (
         ),
     ),
     _product(
-        "mean",
-        "number",
-        "mean",
-        "count",
-        "sum",
-        forward=(
-            "A list of numbers has a count of {count} and a mean of {mean}. What is the sum?",
-            "Find the sum of numbers with a mean of {mean} and a count of {count}.",
-            "To what do numbers add up that have a mean of {mean} and a count of {count}?",
-        ),
-        reverse=(
-            "A list of numbers has a count of {count} and a sum of {sum}. What is the mean?",
-            "Find the mean of numbers with a sum of {sum} and a count of {count}.",
-            "What is the average of numbers that have a sum of {sum} and a count of {count}?",
-        ),
-    ),
-    _product(
         "division",
         "number",
         "quotient",
@@ -341,27 +269,6 @@ RELATIONS: tuple[Relation, ...] = (
             "A division of a dividend of {dividend} by a divisor of {divisor} has no rest. What is the quotient?",
             "Find the quotient by a divisor of {divisor} for a dividend of {dividend}.",
             "How often does a divisor of {divisor} go into a dividend of {dividend}?",
-        ),
-    ),
-    Relation(
-        name="linear",
-        field="number",
-        ranges={"number": SMALL, "factor": range(2, 7), "addend": range(2, 7)},
-        steps=(Step("*", "factor"), Step("+", "addend")),
-        conclusion="result",
-        law="The result is the number times the factor plus the addend.",
-        inverse_law="The number is the result minus the addend, over the factor.",
-        forward=(
-            "A number of {number} is multiplied by a factor of {factor}, then an addend of {addend} is added. "
-            "What is the result?",
-            "Find the result of an addend of {addend} plus a factor of {factor} times a number of {number}.",
-            "What comes out, if a number of {number} gets a factor of {factor}, then an addend of {addend}?",
-        ),
-        reverse=(
-            "With a factor of {factor}, then an addend of {addend}, a number gives a result of {result}. "
-            "What is the number?",
-            "Find the number that gives a result of {result} with a factor of {factor} and an addend of {addend}.",
-            "Which number gets a factor of {factor}, then an addend of {addend}, and has a result of {result}?",
         ),
     ),
 )

@@ -13,7 +13,7 @@ from r1k.text import OPTION_LETTERS
 from r1k.world.catalogue import RELATIONS
 from r1k.world.pools import pooled
 from r1k.world.relations import Equation, Problem, problems_of
-from r1k.world.solving import equation_text, solve
+from r1k.world.solving import choosing_text, equation_text, solve
 from r1k.world.wording import OPTIONS, SHAPES, UNKNOWNS, ask, near_misses, question_text
 
 SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
@@ -74,16 +74,22 @@ def _options(chance: random.Random) -> str:
     problem, direction = _problem(chance), chance.choice(DIRECTIONS)
     values = [problem.answer(direction), *chance.sample(near_misses(problem, direction), OPTIONS - 1)]
     chance.shuffle(values)
-    shown = list(zip(OPTION_LETTERS, map(str, values), strict=False))
-    line = " ".join(f"{letter}) {value}" for letter, value in shown)
-    asked = " ".join(f"It is {value} ({letter})." for letter, value in chance.sample(shown, 4))
+    texts = [str(value) for value in values]
+    line = " ".join(f"{letter}) {text}" for letter, text in zip(OPTION_LETTERS, texts, strict=False))
+    asked = " ".join(f"It is {text}. {choosing_text(texts, text)}" for text in chance.sample(texts, 2))
     return f"{line}\n{asked}"
 
 
+def _lookup(chance: random.Random) -> str:
+    """Quantities in one order, then in another: to tell by its name which number is which."""
+    told = [(name, _number(chance)) for name in chance.sample(_names(), chance.randint(3, 6))]
+    first = ", ".join(f"a {name} of {number}" for name, number in told)
+    again = ", ".join(f"the {name} is {number}" for name, number in chance.sample(told, len(told)))
+    return f"With {first}.\n{again[0].upper()}{again[1:]}."
+
+
 def _copying(chance: random.Random) -> str:
-    sequence = " ".join(
-        f"{chance.choice(_sorted_numbers())}{chance.choice(('', '', *UNKNOWNS))}" for _ in range(chance.randint(3, 8))
-    )
+    sequence = " ".join(_number(chance) for _ in range(chance.randint(3, 8)))
     return f"{sequence}\n{sequence}"
 
 
@@ -95,9 +101,7 @@ def _definition(chance: random.Random) -> str:
 
 
 def _notation(chance: random.Random) -> str:
-    thing = chance.choice(
-        (f"{chance.choice(_sorted_numbers())}{chance.choice(('', *UNKNOWNS))}", chance.choice(OPTION_LETTERS[:OPTIONS]))
-    )
+    thing = chance.choice((_number(chance), chance.choice(OPTION_LETTERS[:OPTIONS])))
     return chance.choice(
         (
             f"The text \\boxed{{{thing}}} is {thing} in a box.",
@@ -112,17 +116,28 @@ def _problem(chance: random.Random) -> Problem:
     return chance.choice(chance.choice(pooled("pretraining")))
 
 
+def _number(chance: random.Random) -> str:
+    return f"{chance.choice(_sorted_numbers())}{chance.choice(('', '', *UNKNOWNS))}"
+
+
 @cache
 def _sorted_numbers() -> tuple[int, ...]:
     return tuple(sorted(numbers()))
 
 
+@cache
+def _names() -> tuple[str, ...]:
+    names = {name for relation in RELATIONS for name in (*relation.ranges, relation.conclusion)}
+    return tuple(sorted(name.replace("_", " ") for name in names))
+
+
 KINDS: dict[Callable[[random.Random], str], float] = {
-    _arithmetic: 0.15,
-    _worked: 0.62,
-    _options: 0.10,
-    _copying: 0.05,
-    _definition: 0.04,
-    _notation: 0.04,
+    _arithmetic: 0.12,
+    _worked: 0.53,
+    _options: 0.16,
+    _lookup: 0.10,
+    _copying: 0.03,
+    _definition: 0.03,
+    _notation: 0.03,
 }
 """How often each kind of document comes."""
