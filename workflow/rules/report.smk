@@ -13,7 +13,7 @@ rule make_table:
     input:
         scores=table_scores,
     output:
-        markdown=report("results/{experiment}/tables/{table}.md", caption="../report/{table}.rst", category="Tables"),
+        markdown=report("results/{experiment}/tables/{table}.md", caption="../report/table.rst", category="Tables"),
         csv="results/{experiment}/tables/{table}.csv",
         latex="results/{experiment}/tables/{table}.tex",
     log:
