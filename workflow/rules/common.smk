@@ -29,7 +29,7 @@ def rule_name(verb, run):
 
 def section(part):
     """A part of the config as text for a command's option."""
-    return json.dumps(part.model_dump(mode="json"), sort_keys=True)
+    return json.dumps(part.model_dump(mode="json"))
 
 
 def data_section(wildcards):
