@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from examples import QWEN_TEMPLATE, SHARED, make_both
-from r1k.process import tune
+from r1k.process import wait_passively
 from r1k.records import write_jsonl
 
-tune()  # as the command line does
+wait_passively()  # as the command line does
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from r1k import __version__, config
 from r1k.errors import ConfigError, R1kError
 from r1k.files import file_digest, value_digest
-from r1k.process import tune
+from r1k.process import wait_passively
 
 S = TypeVar("S", bound=BaseModel)
 Command = Callable[[argparse.Namespace], None]
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command not in NEEDS_NETWORK:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    tune()
+    wait_passively()
     try:
         options.call(options)
     except R1kError as error:

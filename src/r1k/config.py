@@ -128,11 +128,11 @@ class ScratchBase(Section):
         default=False, description="train the tokenizer on s1k's text too, not only the world's"
     )
     hidden: int = Field(default=128, gt=0, description="width")
-    layers: int = Field(default=4, gt=0, description="decoder layers")
+    layers: int = Field(default=3, gt=0, description="decoder layers")
     heads: int = Field(default=4, gt=0, description="attention heads")
     mlp: int = Field(default=384, gt=0, description="width of the feed-forward layers")
     positions: int = Field(default=1024, gt=0, description="longest sequence, in tokens")
-    steps: int = Field(default=700, gt=0, description="pretraining steps")
+    steps: int = Field(default=900, gt=0, description="pretraining steps")
     batch_size: int = Field(default=20, gt=0, description="documents a pretraining step")
     learning_rate: float = Field(
         default=1e-2, gt=0, description="of the pretraining, at its peak; twice that for the matrices"

@@ -55,7 +55,7 @@ rule pretrain:
         base=any_of(SCRATCH) or "none",
     conda:
         "../../envs/cpu.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem="4GB",
         runtime="1h",

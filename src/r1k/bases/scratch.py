@@ -46,10 +46,15 @@ MATRIX_RATE = 2
 """Muon's learning rate for the matrices of the layers, in learning rates of the rest."""
 IGNORED = -100
 
-_PIECES = r"\d+|[A-J]\) |[A-Zx-z](?![\p{L}])| ?(?![A-Zx-z](?![\p{L}]))\p{L}+| ?[^\s\p{L}\d]+|\s+"
-"""Pre-tokenizer: runs of digits, and single capitals and unknowns, are pieces of their own without the space before
-them, so that a number or a letter is the same token in a sentence, an equation and a box. The head of an option is one
-piece, beside its number: what stands next to a token is what a small model learns to look up."""
+_PIECES = (
+    r"\d+"  # a number, without the space before it
+    r"| ?[A-J]\) "  # the head of an option
+    r"|[A-Zx-z](?!\p{L})"  # a single capital or unknown
+    r"| ?\p{L}+ (?=\d)| ?[^\s\p{L}\d]+ (?=\d)"  # what stands before a number takes its space
+    r"| ?(?![A-Zx-z](?!\p{L}))\p{L}+| ?[^\s\p{L}\d]+|\s+"
+)
+"""Pre-tokenizer: a number or a letter is the same token in a sentence, an equation and a box, and stands directly
+beside the word that says what it is. What stands next to a token is what a small model learns to look up."""
 
 
 def make_tokenizer(config: ScratchBase, output: Path, data: Path | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import Trainer
 
 from r1k.files import atomic_write, write_json
-from r1k.process import tune
+from r1k.process import wait_passively
 from r1k.provenance import Stopwatch
 from r1k.text import load_tokenizer
 from r1k.train.checkpoints import Checkpoints, save_adapter
@@ -90,5 +90,5 @@ def world_size() -> int:
 
 if __name__ == "__main__":
     die_with_parent()
-    tune()
+    wait_passively()
     work(WorkOrder.model_validate_json(sys.argv[1]))

@@ -76,8 +76,20 @@ def _options(chance: random.Random) -> str:
     chance.shuffle(values)
     texts = [str(value) for value in values]
     line = " ".join(f"{letter}) {text}" for letter, text in zip(OPTION_LETTERS, texts, strict=False))
-    asked = " ".join(f"It is {text}. {choosing_text(texts, text)}" for text in chance.sample(texts, 2))
+    asked = " ".join(f"It is {text}. {choosing_text(texts, text)}." for text in chance.sample(texts, OPTIONS))
     return f"{line}\n{asked}"
+
+
+def _comparing(chance: random.Random) -> str:
+    """Numbers side by side with what they are compared with, as `choosing_text` has it; half of them the same."""
+    numbers_here = _sorted_numbers()
+    pairs = []
+    for _ in range(10):
+        place = chance.randrange(len(numbers_here))
+        near = numbers_here[max(0, place - 4) : place + 5]
+        left, right = numbers_here[place], chance.choice((numbers_here[place], chance.choice(near)))
+        pairs.append(f"{left}:{right} {'yes' if left == right else 'no'}")
+    return " ".join(pairs)
 
 
 def _lookup(chance: random.Random) -> str:
@@ -133,10 +145,11 @@ def _names() -> tuple[str, ...]:
 
 KINDS: dict[Callable[[random.Random], str], float] = {
     _arithmetic: 0.12,
-    _worked: 0.53,
-    _options: 0.16,
-    _lookup: 0.10,
-    _copying: 0.03,
+    _worked: 0.46,
+    _options: 0.20,
+    _comparing: 0.10,
+    _lookup: 0.04,
+    _copying: 0.02,
     _definition: 0.03,
     _notation: 0.03,
 }

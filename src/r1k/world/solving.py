@@ -29,7 +29,7 @@ def solve(question: str) -> Response:
     if asked.options:
         letter = _letter(asked, number)
         return Response(
-            reasoning=f"{law} {_premises(asked)} {worked} {conclusion}. {choosing_text(asked.options, number)}",
+            reasoning=f"{law} {_premises(asked)} {worked} {conclusion}. {choosing_text(asked.options, number)}.",
             answer=boxed(letter),
         )
     return Response(reasoning=f"{law} {_premises(asked)} {worked} {conclusion}.", answer=boxed(number))
@@ -65,17 +65,14 @@ def equation_text(equation: Equation, unknown: str = "") -> str:
 
 
 def choosing_text(options: Sequence[str], right: str) -> str:
-    """The options gone through up to the right one: `A is 34, 34:36 no. B is 36, 36:36 yes.`
+    """The options gone through up to the right one: `A) 34:36 no B) 36:36 yes`.
 
     A small model learns to compare two numbers side by side within minutes; to find a number's letter in one look
     back it does not.
     """
     looked_at = options[: options.index(right) + 1]
     verdicts = [f"{value}:{right} {'yes' if value == right else 'no'}" for value in looked_at]
-    return " ".join(
-        f"{letter} is {value}, {verdict}."
-        for letter, value, verdict in zip(OPTION_LETTERS, looked_at, verdicts, strict=False)
-    )
+    return " ".join(f"{letter}) {verdict}" for letter, verdict in zip(OPTION_LETTERS, verdicts, strict=False))
 
 
 def _premises(asked: Asked) -> str:
