@@ -42,7 +42,7 @@ def test_the_experiments_are_valid(path):
         ("tables/table1/rows", ["tiny-s1"], r"tables.table1.rows: no run 'tiny-s1' in runs \(did you mean 'tiny-s1k'"),
         ("tables/table2/rows", ["tiny-s1k"], "tables.table2.rows: 'tiny-s1k' is no DPO run"),
         ("dynamics/mixed/sft", "tiny-mix", "dynamics.mixed.sft: 'tiny-mix' is not a probed sft run"),
-        ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 200"),
+        ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 160"),
         ("runs/tiny-s1k/changes", {"lr": 1}, "runs.tiny-s1k.changes.lr: unknown key"),
         ("runs/tiny-s1k/changes", {"batch_size": 24}, "train.launch.micro_batch_size: 16 does not divide the batch"),
         ("seeds", [], "seeds: "),
@@ -86,8 +86,8 @@ def test_arms_that_match_in_steps_take_the_same_steps():
 
 def test_arms_that_match_in_epochs_take_the_steps_of_their_data(demo):
     experiment = validate(Experiment, changed(demo, "train/sft/match", "epochs"))
-    assert experiment.steps("tiny-mix") == 300
-    assert experiment.steps("tiny-s1k") == experiment.steps("tiny-half") == 150
+    assert experiment.steps("tiny-mix") == 240
+    assert experiment.steps("tiny-s1k") == experiment.steps("tiny-half") == 120
 
 
 def test_the_paper_is_reproduced_to_the_letter_where_it_states_a_number():

@@ -132,7 +132,7 @@ class ScratchBase(Section):
     heads: int = Field(default=4, gt=0, description="attention heads")
     mlp: int = Field(default=384, gt=0, description="width of the feed-forward layers")
     positions: int = Field(default=1024, gt=0, description="longest sequence, in tokens")
-    steps: int = Field(default=900, gt=0, description="pretraining steps")
+    steps: int = Field(default=650, gt=0, description="pretraining steps")
     batch_size: int = Field(default=20, gt=0, description="documents a pretraining step")
     learning_rate: float = Field(
         default=1e-2, gt=0, description="of the pretraining, at its peak; twice that for the matrices"

@@ -111,8 +111,8 @@ def test_a_tokenizer_that_reads_data_knows_its_words(tokenizer, tmp_path):
 
 
 def test_a_vocabulary_without_room_for_the_numbers_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"vocabulary: 400 has no room .* set it to \d+ at least"):
-        make_tokenizer(TINY.model_copy(update={"vocabulary": 400}), tmp_path / "small")
+    with pytest.raises(ConfigError, match=r"vocabulary: 320 has no room .* set it to \d+ at least"):
+        make_tokenizer(TINY.model_copy(update={"vocabulary": 320}), tmp_path / "small")
     assert not (tmp_path / "small").exists()
 
 

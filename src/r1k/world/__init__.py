@@ -13,7 +13,7 @@ from r1k.world.corpus import documents, numbers
 from r1k.world.pools import draw
 from r1k.world.relations import Problem, WorldError
 from r1k.world.solving import invert, solve
-from r1k.world.wording import SHAPES, Shape, ask, question_text
+from r1k.world.wording import SHAPES, Shape, ask, fits, question_text
 
 __all__ = [
     "SHAPES",
@@ -51,7 +51,7 @@ def questions(benchmark: str, shape: Shape, per_direction: int, seed: int, shuff
 
 
 def _example(problem: Problem, shape: Shape, chance: random.Random) -> Example:
-    fitting = "integer" if shape == "expression" and not problem.relation.is_proportional else shape
+    fitting = shape if fits(problem.relation, shape) else "integer"
     question = ask(problem, "forward", fitting, chance, "training")
     text = question_text(question)
     response = solve(text)
@@ -71,6 +71,6 @@ def _shuffled(question: Question, seed: int) -> Question:
     if question.options is None:
         return question
     right = question.options[OPTION_LETTERS.index(question.gold)]
-    options = sorted(question.options, key=int)
+    options = sorted(question.options)
     random.Random(f"options:{seed}:{question.id}").shuffle(options)
     return question.model_copy(update={"options": options, "gold": OPTION_LETTERS[options.index(right)]})

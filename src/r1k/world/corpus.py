@@ -14,7 +14,7 @@ from r1k.world.catalogue import RELATIONS
 from r1k.world.pools import pooled
 from r1k.world.relations import Equation, Problem, problems_of
 from r1k.world.solving import choosing_text, equation_text, solve
-from r1k.world.wording import OPTIONS, SHAPES, UNKNOWNS, ask, near_misses, question_text
+from r1k.world.wording import COMBINED, SHAPES, UNKNOWNS, ask, fits, question_text
 
 SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
@@ -36,7 +36,6 @@ def numbers() -> frozenset[int]:
         for problem in problems_of(relation):
             found.update(problem.values.values())
             for direction in DIRECTIONS:
-                found.update(near_misses(problem, direction))
                 for equation in relation.derive(problem.values, direction):
                     found.update((equation.left, equation.right, equation.result))
     return frozenset(found)
@@ -65,31 +64,16 @@ def _arithmetic(chance: random.Random) -> str:
 
 def _worked(chance: random.Random) -> str:
     problem = _problem(chance)
-    shapes = SHAPES if problem.relation.is_proportional else ("integer", "choice")
+    shapes = [shape for shape in SHAPES if fits(problem.relation, shape)]
     text = question_text(ask(problem, chance.choice(DIRECTIONS), chance.choice(shapes), chance, "pretraining"))
     return f"{text}\n{solve(text).reasoning}"
 
 
 def _options(chance: random.Random) -> str:
-    problem, direction = _problem(chance), chance.choice(DIRECTIONS)
-    values = [problem.answer(direction), *chance.sample(near_misses(problem, direction), OPTIONS - 1)]
-    chance.shuffle(values)
-    texts = [str(value) for value in values]
-    line = " ".join(f"{letter}) {text}" for letter, text in zip(OPTION_LETTERS, texts, strict=False))
-    asked = " ".join(f"It is {text}. {choosing_text(texts, text)}." for text in chance.sample(texts, OPTIONS))
+    shown = chance.sample(list(COMBINED.values()), len(COMBINED))
+    line = " ".join(f"{letter}) {text}" for letter, text in zip(OPTION_LETTERS, shown, strict=False))
+    asked = " ".join(f"It is the {text}. {choosing_text(shown, text)}" for text in chance.sample(shown, len(shown)))
     return f"{line}\n{asked}"
-
-
-def _comparing(chance: random.Random) -> str:
-    """Numbers side by side with what they are compared with, as `choosing_text` has it; half of them the same."""
-    numbers_here = _sorted_numbers()
-    pairs = []
-    for _ in range(10):
-        place = chance.randrange(len(numbers_here))
-        near = numbers_here[max(0, place - 4) : place + 5]
-        left, right = numbers_here[place], chance.choice((numbers_here[place], chance.choice(near)))
-        pairs.append(f"{left}:{right} {'yes' if left == right else 'no'}")
-    return " ".join(pairs)
 
 
 def _lookup(chance: random.Random) -> str:
@@ -113,7 +97,7 @@ def _definition(chance: random.Random) -> str:
 
 
 def _notation(chance: random.Random) -> str:
-    thing = chance.choice((_number(chance), chance.choice(OPTION_LETTERS[:OPTIONS])))
+    thing = chance.choice((_number(chance), chance.choice(OPTION_LETTERS[: len(COMBINED)])))
     return chance.choice(
         (
             f"The text \\boxed{{{thing}}} is {thing} in a box.",
@@ -144,11 +128,10 @@ def _names() -> tuple[str, ...]:
 
 
 KINDS: dict[Callable[[random.Random], str], float] = {
-    _arithmetic: 0.12,
-    _worked: 0.46,
-    _options: 0.20,
-    _comparing: 0.10,
-    _lookup: 0.04,
+    _arithmetic: 0.14,
+    _worked: 0.60,
+    _options: 0.12,
+    _lookup: 0.06,
     _copying: 0.02,
     _definition: 0.03,
     _notation: 0.03,

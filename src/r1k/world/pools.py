@@ -7,7 +7,8 @@ from functools import cache
 from typing import Literal
 
 from r1k.world.catalogue import RELATIONS
-from r1k.world.relations import Problem, WorldError, problems_of
+from r1k.world.relations import Problem, Relation, WorldError, problems_of
+from r1k.world.wording import fits
 
 Pool = Literal["pretraining", "training", "integer", "expression", "choice"]
 
@@ -29,11 +30,15 @@ def pool_of(problem: Problem) -> Pool:
 def pooled(pool: Pool) -> tuple[tuple[Problem, ...], ...]:
     """The problems of a pool, a tuple for each relation that has any.
 
-    Only proportional relations have answers that are multiples of a letter, so only those are asked for expressions.
+    A benchmark's pool is named by its shape, and holds the relations that can be asked in it.
     """
-    relations = [relation for relation in RELATIONS if pool != "expression" or relation.is_proportional]
+    relations = [relation for relation in RELATIONS if _is_asked(relation, pool)]
     groups = (tuple(p for p in problems_of(relation) if pool_of(p) == pool) for relation in relations)
     return tuple(group for group in groups if group)
+
+
+def _is_asked(relation: Relation, pool: Pool) -> bool:
+    return pool == "pretraining" or pool == "training" or fits(relation, pool)
 
 
 def draw(pool: Pool, n: int, seed: str) -> list[Problem]:

@@ -93,6 +93,11 @@ class Relation:
         """Does the conclusion grow in proportion with the first premise? Then both can be multiples of a letter."""
         return all(step.operation in "*/" for step in self.steps)
 
+    @cached_property
+    def is_single(self) -> bool:
+        """Is the law one operation on two quantities? Then its calculation can be an option among others."""
+        return len(self.steps) == 1 and len(self.ranges) == 2
+
     def wordings(self, direction: Direction) -> tuple[str, ...]:
         return self.forward if direction == "forward" else self.reverse
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from r1k.records import Response
 from r1k.text import OPTION_LETTERS
 from r1k.world.relations import Equation, Problem, WorldError
-from r1k.world.wording import Asked, ask, question_text, read
+from r1k.world.wording import Asked, ask, combination, fits, question_text, read
 
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 
@@ -27,9 +27,10 @@ def solve(question: str) -> Response:
     worked = " ".join(equation_text(equation, asked.unknown) for equation in equations)
     conclusion = f"So the {target} is {number}"
     if asked.options:
-        letter = _letter(asked, number)
+        combined, letter = _chosen(asked)
+        chosen = choosing_text(asked.options, combined)
         return Response(
-            reasoning=f"{law} {_premises(asked)} {worked} {conclusion}. {choosing_text(asked.options, number)}.",
+            reasoning=f"{law} {_premises(asked)} {worked} {conclusion}, the {combined}. {chosen}",
             answer=boxed(letter),
         )
     return Response(reasoning=f"{law} {_premises(asked)} {worked} {conclusion}.", answer=boxed(number))
@@ -65,14 +66,13 @@ def equation_text(equation: Equation, unknown: str = "") -> str:
 
 
 def choosing_text(options: Sequence[str], right: str) -> str:
-    """The options gone through up to the right one: `A) 34:36 no B) 36:36 yes`.
+    """The options gone through up to the right one: `A is the sum, B is the product.`
 
-    A small model learns to compare two numbers side by side within minutes; to find a number's letter in one look
-    back it does not.
+    From a letter to its option is a step that a small model learns to look up; from an option back to its letter it
+    does not, in the minutes that it has.
     """
-    looked_at = options[: options.index(right) + 1]
-    verdicts = [f"{value}:{right} {'yes' if value == right else 'no'}" for value in looked_at]
-    return " ".join(f"{letter}) {verdict}" for letter, verdict in zip(OPTION_LETTERS, verdicts, strict=False))
+    looked_at = zip(OPTION_LETTERS, options[: options.index(right) + 1], strict=False)
+    return ", ".join(f"{letter} is the {option}" for letter, option in looked_at) + "."
 
 
 def _premises(asked: Asked) -> str:
@@ -83,10 +83,14 @@ def _premises(asked: Asked) -> str:
     return sentence[0].upper() + sentence[1:]
 
 
-def _letter(asked: Asked, number: str) -> str:
-    if number not in asked.options:
-        raise WorldError(f"none of the options {', '.join(asked.options)} is {number}; one must be right")
-    return OPTION_LETTERS[asked.options.index(number)]
+def _chosen(asked: Asked) -> tuple[str, str]:
+    """The right option, and its letter."""
+    if not fits(asked.relation, "choice"):
+        raise WorldError(f"the law of {asked.relation.name} takes several steps; it has no options")
+    right = combination(asked.relation, asked.direction)
+    if right not in asked.options:
+        raise WorldError(f"none of the options {', '.join(asked.options)} is {right}; one must be right")
+    return right, OPTION_LETTERS[asked.options.index(right)]
 
 
 def _words(name: str) -> str:

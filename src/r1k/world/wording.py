@@ -9,14 +9,16 @@ from typing import Literal
 from r1k.records import DIRECTIONS, Direction, Question
 from r1k.text import OPTION_LETTERS, format_question
 from r1k.world.catalogue import RELATIONS
-from r1k.world.relations import Problem, Relation, Values, WorldError
+from r1k.world.relations import UNDO, Operation, Problem, Relation, Values, WorldError
 
 Shape = Literal["integer", "expression", "choice"]
 SHAPES: tuple[Shape, ...] = ("integer", "expression", "choice")
 UNKNOWNS = ("x", "y", "z")
-OPTIONS = 4
+COMBINED: dict[Operation, str] = {"*": "product", "/": "quotient", "+": "sum", "-": "difference"}
+"""The options of a choice: what the asked quantity is of the two that are given."""
 
 _IN_TERMS = re.compile(r" Write it in terms of ([xyz])\.$")
+_WHICH = " What is it of the two numbers?"
 _OPTIONS_LINE = re.compile(r"\n(A\) \S.*)$")
 _OPTION = re.compile(r"([A-J])\) (\S+)")
 _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
@@ -52,36 +54,31 @@ def ask(problem: Problem, direction: Direction, shape: Shape, chance: random.Ran
     """A question in a random wording; for expressions in a random letter, for a choice with shuffled options."""
     wording = chance.randrange(len(problem.relation.wordings(direction)))
     unknown = chance.choice(UNKNOWNS) if shape == "expression" else ""
-    right = str(problem.answer(direction))
     options = None
-    gold = right + unknown
+    gold = f"{problem.answer(direction)}{unknown}"
     if shape == "choice":
-        options = [right, *map(str, chance.sample(near_misses(problem, direction), OPTIONS - 1))]
-        chance.shuffle(options)
-        gold = OPTION_LETTERS[options.index(right)]
+        options = chance.sample(list(COMBINED.values()), len(COMBINED))
+        gold = OPTION_LETTERS[options.index(combination(problem.relation, direction))]
     return Question(
         id=f"{benchmark}-{problem.name}-{direction}",
         benchmark=benchmark,
         direction=direction,
-        question=stem(problem, direction, wording, unknown),
+        question=stem(problem, direction, wording, unknown) + (_WHICH if options else ""),
         options=options,
         gold=gold,
         kind=problem.relation.name,
     )
 
 
-def near_misses(problem: Problem, direction: Direction) -> list[int]:
-    """Wrong answers that a slip could give: a premise read one off, or the answer a step or two off."""
-    stride = next(iter(problem.relation.ranges.values())).step if direction == "reverse" else 1
-    right = problem.answer(direction)
-    wrong = {right + stride * off for off in (-2, -1, 1, 2)}
-    if direction == "forward":
-        for place, numbers in enumerate(problem.relation.ranges.values()):
-            for off in (-numbers.step, numbers.step):
-                premises = list(problem.premises)
-                premises[place] += off
-                wrong.add(Problem(problem.relation, tuple(premises)).answer(direction))
-    return sorted(number for number in wrong if number > 0 and number != right)
+def fits(relation: Relation, shape: Shape) -> bool:
+    """Can the relation's questions be answered in this shape?"""
+    return {"integer": True, "expression": relation.is_proportional, "choice": relation.is_single}[shape]
+
+
+def combination(relation: Relation, direction: Direction) -> str:
+    """The right option of a choice about a relation of one operation."""
+    forward = relation.steps[0].operation
+    return COMBINED[forward if direction == "forward" else UNDO[forward]]
 
 
 def question_text(question: Question) -> str:
@@ -96,7 +93,7 @@ def read(text: str) -> Asked:
     unknown = ""
     if line := _OPTIONS_LINE.search(text):
         options = tuple(option for _, option in _OPTION.findall(line[1]))
-        text = text[: line.start()]
+        text = text[: line.start()].removesuffix(_WHICH)
     if term := _IN_TERMS.search(text):
         unknown = term[1]
         text = text[: term.start()]
