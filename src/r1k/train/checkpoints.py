@@ -70,9 +70,9 @@ def save_adapter(model: Any, directory: Path, write: bool = True) -> None:
 def _gathered(parameters: list[Any]) -> AbstractContextManager[Any]:
     if not any(hasattr(parameter, "ds_id") for parameter in parameters):
         return nullcontext()
-    from deepspeed.zero import GatheredParameters
+    import deepspeed
 
-    context: AbstractContextManager[Any] = GatheredParameters(parameters)
+    context: AbstractContextManager[Any] = deepspeed.zero.GatheredParameters(parameters)
     return context
 
 

@@ -54,7 +54,7 @@ def make_trainer(
     state: Path,
     callback: TrainerCallback,
     processes: int = 1,
-    deepspeed: Path | None = None,
+    deepspeed: dict[str, Any] | None = None,
 ) -> Trainer:
     """The trainer of a run.
 
@@ -90,7 +90,7 @@ def _arguments(
     micro_batch_size: int,
     state: Path,
     processes: int,
-    deepspeed: Path | None,
+    deepspeed: dict[str, Any] | None,
 ) -> dict[str, Any]:
     devices = micro_batch_size * processes
     if settings.batch_size % devices:
@@ -123,7 +123,7 @@ def _arguments(
         "save_total_limit": 2,
         "report_to": "none",
         "dataloader_num_workers": 0,
-        "deepspeed": str(deepspeed) if deepspeed is not None else None,
+        "deepspeed": deepspeed,
     }
 
 

@@ -17,12 +17,16 @@ from r1k.train.describe import read_run
 from r1k.train.launch import WorkOrder, die_with_parent
 from r1k.train.rows import Row, make_rows, read_records, training_order, write_trained_on
 from r1k.train.trainers import make_trainer
+from r1k.train.zero import join_processes, read_settings
 
 
 def work(order: WorkOrder) -> None:
     """Train from the order's checkpoint to the end, and leave the finished adapter in the training's state."""
     watch = Stopwatch()
     run = read_run(order.run)
+    zero = read_settings(order.deepspeed) if order.deepspeed is not None and world_size() > 1 else None
+    if zero is not None:
+        join_processes()
     tokenizer = load_tokenizer(order.base)
     rows = make_rows(tokenizer, read_records(run.method, order.data, order.probe), run.settings.max_length)
     sequence = training_order(len(rows), run.steps * run.settings.batch_size, run.seed)
@@ -38,7 +42,7 @@ def work(order: WorkOrder) -> None:
         state=order.own,
         callback=Checkpoints(order.own, order.checkpoint_seconds, run.measured),
         processes=world_size(),
-        deepspeed=order.deepspeed if world_size() > 1 else None,
+        deepspeed=zero,
     )
     if order.resume is not None:
         print(f"{run.run}: goes on from {order.resume}", flush=True)

@@ -1,0 +1,330 @@
+"""A throw-away Slurm on this machine: nodes of eight GPUs that are not there, real daemons, nothing left behind.
+
+    python tests/throwaway_slurm.py -- snakemake --profile slurm --configfile config/demo.yaml all
+    python tests/throwaway_slurm.py --nodes 2 -- bash
+
+The command runs with the cluster's `sbatch`, `squeue`, `scontrol`, … first on its PATH. All that the cluster has is in
+a private directory: key, sockets, logs, state. No root is needed. The daemons die with this process, however it ends.
+The GPUs are links to /dev/null: jobs are given devices, and find none of them in the driver.
+
+With `--accounting`, slurmdbd and MariaDB run too, so that `sacct` answers.
+"""
+
+import argparse
+import getpass
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from r1k.train.launch import die_with_parent
+
+GPUS = 8
+DAEMONS = ("munged", "slurmctld", "slurmd")
+ACCOUNTING_DAEMONS = ("slurmdbd", "mariadbd", "mariadb-install-db", "mariadb")
+CLIENTS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel", "sacct", "sacctmgr")
+SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
+PATIENCE = 10
+"""Seconds that the daemons have to come up."""
+
+
+def missing(accounting: bool = False) -> list[str]:
+    """The programs that a throw-away cluster needs and that are not installed."""
+    wanted = (*DAEMONS, *CLIENTS, *(ACCOUNTING_DAEMONS if accounting else ()))
+    return [name for name in wanted if _which(name) is None]
+
+
+class ThrowawaySlurm:
+    """A cluster for as long as the `with` lasts."""
+
+    def __init__(self, directory: Path, nodes: int = 4, accounting: bool = False) -> None:
+        self.directory = directory.resolve()
+        self.nodes = [f"gpu{number:02d}" for number in range(1, nodes + 1)]
+        self._accounting = accounting
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._ports = _free_ports(3 + nodes)
+        self._host = socket.gethostname().split(".")[0]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where this cluster's commands are found, for a process that is to use it."""
+        path = f"{self.directory / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        database = str(self.directory / "run" / "mariadb.socket")
+        return os.environ | {
+            "SLURM_CONF": str(self.directory / "slurm.conf"),
+            "PATH": path,
+            "MYSQL_UNIX_PORT": database,  # where slurmdbd finds its database
+        }
+
+    def __enter__(self) -> Self:
+        for name in ("bin", "run", "state", "log", "dev", "database"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        try:
+            self._write()
+            self._start_munge()
+            if self._accounting:
+                self._start_accounting()
+            self._start("slurmctld", "-D", "-f", self.directory / "slurm.conf")
+            for node in self.nodes:
+                self.start_node(node)
+            self._wait("all nodes are idle", lambda: self._states() == {"idle"})
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def run(self, *command: str | Path, check: bool = True) -> str:
+        """What a command of the cluster prints."""
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        if check and done.returncode:
+            raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr}")
+        return done.stdout
+
+    def start_node(self, node: str) -> None:
+        """Bring a node up."""
+        self._start(f"slurmd-{node}", "-D", "-N", node, "-f", self.directory / "slurm.conf", program="slurmd")
+
+    def fail_node(self, node: str) -> None:
+        """Take a node down, as a power cut does: its daemon and its jobs' processes are gone."""
+        daemon = self._running.pop(f"slurmd-{node}")
+        daemon.kill()
+        daemon.wait()
+        self._kill(lambda environment: f"SLURMD_NODENAME={node}" in environment)
+        self.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+
+    def stop(self) -> None:
+        """Stop everything, and sweep what jobs left running."""
+        for process in reversed(self._running.values()):
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+        self._kill(lambda environment: f"SLURM_CONF={self.directory / 'slurm.conf'}" in environment)
+
+    def log(self, name: str) -> str:
+        """What a daemon wrote."""
+        return (self.directory / "log" / f"{name}.log").read_text(errors="replace")
+
+    def _states(self) -> set[str]:
+        return set(self.run("sinfo", "--noheader", "--Node", "--format=%T", check=False).split())
+
+    def _kill(self, condemned: Callable[[list[str]], bool]) -> None:
+        """Kill the processes whose environment is condemned, but for this one and its parents."""
+        spared = _ancestors(os.getpid())
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) in spared:
+                continue
+            try:
+                environment = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
+                if condemned(environment):
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except (FileNotFoundError, PermissionError, ProcessLookupError):
+                continue
+
+    def _start(self, name: str, *arguments: str | Path, program: str | None = None) -> None:
+        executable = _which(program or name)
+        if executable is None:
+            raise FileNotFoundError(f"{program or name} is not installed")
+        with (self.directory / "log" / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [executable, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                preexec_fn=die_with_parent,
+            )
+
+    def _wait(self, what: str, reached: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not reached():
+            dead = [name for name, process in self._running.items() if process.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                name = dead[0] if dead else list(self._running)[-1]
+                raise RuntimeError(f"waited in vain until {what}; {name}.log ends:\n{self.log(name)[-3000:]}")
+            time.sleep(0.1)
+
+    def _start_munge(self) -> None:
+        key = self.directory / "run" / "munge.key"
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o400)
+        private = {"socket": "munge.socket", "pid-file": "munged.pid", "seed-file": "munge.seed"}
+        options = [f"--{option}={self.directory / 'run' / name}" for option, name in private.items()]
+        self._start(
+            "munged",
+            *(
+                "--foreground",
+                "--force",
+                f"--key-file={key}",
+                f"--log-file={self.directory / 'log' / 'munge'}",
+                *options,
+            ),
+        )
+        self._wait("munge answers", (self.directory / "run" / "munge.socket").exists)
+
+    def _start_accounting(self) -> None:
+        database, run = self.directory / "database", self.directory / "run"
+        install = [_which("mariadb-install-db"), "--no-defaults", f"--datadir={database}", "--skip-test-db"]
+        subprocess.run(
+            [*map(str, install), "--auth-root-authentication-method=normal"], check=True, capture_output=True
+        )
+        self._start(
+            "mariadbd",
+            *("--no-defaults", f"--datadir={database}", f"--socket={run / 'mariadb.socket'}", "--skip-networking"),
+            *("--skip-grant-tables", "--innodb-buffer-pool-size=64M", f"--pid-file={run / 'mariadb.pid'}"),
+            *(["--user=root"] if os.getuid() == 0 else []),
+        )
+        self._wait("the database answers", (run / "mariadb.socket").exists)
+        configuration = self.directory / "slurmdbd.conf"
+        configuration.write_text(
+            f"AuthType=auth/munge\nAuthInfo=socket={run / 'munge.socket'}\nDbdHost={self._host}\nDbdAddr=127.0.0.1\n"
+            f"DbdPort={self._ports[2]}\nSlurmUser={getpass.getuser()}\nPidFile={run / 'slurmdbd.pid'}\n"
+            f"StorageType=accounting_storage/mysql\nStorageHost=localhost\nStorageUser=root\n"
+        )
+        configuration.chmod(0o600)
+        self._start("slurmdbd", "-D")
+        self._wait(
+            "slurmdbd answers",
+            lambda: "SlurmDBD configuration" in self.run("sacctmgr", "show", "configuration", check=False),
+        )
+        self.run("sacctmgr", "-i", "add", "cluster", "throwaway")
+        self.run("sacctmgr", "-i", "add", "account", "research", "cluster=throwaway")
+        self.run("sacctmgr", "-i", "add", "user", getpass.getuser(), "account=research")
+
+    def _write(self) -> None:
+        for client in CLIENTS:
+            # The plugin's job steps drop SLURM_CONF: the commands carry it themselves.
+            script = self.directory / "bin" / client
+            script.write_text(f'#!/bin/sh\nSLURM_CONF="{self.directory / "slurm.conf"}" exec {_which(client)} "$@"\n')
+            script.chmod(0o755)
+        for device in range(GPUS):
+            (self.directory / "dev" / f"nvidia{device}").symlink_to("/dev/null")
+        (self.directory / "gres.conf").write_text(
+            f"AutoDetect=off\nNodeName={','.join(self.nodes)} Name=gpu Type=h200 "
+            f"File={self.directory / 'dev'}/nvidia[0-{GPUS - 1}]\n"
+        )
+        (self.directory / "slurm.conf").write_text(self._slurm_conf())
+
+    def _slurm_conf(self) -> str:
+        private, user = self.directory, getpass.getuser()
+        lines = [
+            "ClusterName=throwaway",
+            f"SlurmctldHost={self._host}(127.0.0.1)",
+            f"SlurmctldPort={self._ports[0]}",
+            f"SlurmdPort={self._ports[1]}",
+            f"SlurmUser={user}",
+            f"SlurmdUser={user}",
+            "AuthType=auth/munge",
+            "CryptoType=crypto/munge",
+            # Without cred_expire, a requeued job waits two minutes.
+            f"AuthInfo=socket={private}/run/munge.socket,cred_expire=5",
+            f"StateSaveLocation={private}/state",
+            f"SlurmdSpoolDir={private}/spool.%n",
+            f"SlurmctldPidFile={private}/run/slurmctld.pid",
+            f"SlurmdPidFile={private}/run/slurmd.%n.pid",
+            "ProctrackType=proctrack/linuxproc",
+            "TaskPlugin=task/none",
+            "JobAcctGatherType=jobacct_gather/linux",
+            "SwitchType=switch/none",
+            "MpiDefault=none",
+            "SelectType=select/cons_tres",
+            "SelectTypeParameters=CR_Core_Memory",
+            "GresTypes=gpu",
+            "SchedulerType=sched/backfill",
+            "SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0,bf_interval=2",
+            "SlurmdParameters=config_overrides",
+            "ReturnToService=2",
+            "MinJobAge=300",
+            "KillWait=2",
+            "SlurmctldTimeout=10",
+            "SlurmdTimeout=10",
+            "InactiveLimit=0",
+            "MessageTimeout=10",
+            "JobRequeue=1",
+            "PreemptType=preempt/partition_prio",
+            "PreemptMode=REQUEUE",
+            "PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-00:00:00 DefaultTime=00:10:00 State=UP PriorityTier=1",
+            "PartitionName=urgent Nodes=ALL MaxTime=1-00:00:00 DefaultTime=00:10:00 State=UP PriorityTier=9",
+        ]
+        if self._accounting:
+            lines += [
+                "AccountingStorageType=accounting_storage/slurmdbd",
+                "AccountingStorageHost=127.0.0.1",
+                f"AccountingStoragePort={self._ports[2]}",
+                f"AccountingStoragePass={private}/run/munge.socket",
+                "AccountingStorageTRES=gres/gpu",
+            ]
+        for node, port in zip(self.nodes, self._ports[3:], strict=True):
+            lines.append(
+                f"NodeName={node} NodeHostname={self._host} NodeAddr=127.0.0.1 Port={port} CPUs=64 Sockets=2 "
+                f"CoresPerSocket=32 ThreadsPerCore=1 RealMemory=2000000 Gres=gpu:h200:{GPUS} State=UNKNOWN"
+            )
+        return "\n".join(lines) + "\n"
+
+
+def _which(program: str) -> str | None:
+    own = os.environ["PATH"].split(os.pathsep)
+    return shutil.which(program, path=os.pathsep.join([*own, SBIN]))
+
+
+def _free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _ancestors(process: int) -> set[int]:
+    found: set[int] = set()
+    while process > 0 and process not in found:
+        found.add(process)
+        status = Path(f"/proc/{process}/stat").read_text()
+        process = int(status.rpartition(")")[2].split()[1])
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command on a cluster of its own; ends as the command does."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, default=4, help="nodes of eight GPUs (default: %(default)s)")
+    parser.add_argument("--accounting", action="store_true", help="with slurmdbd and MariaDB")
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args(arguments)
+    lacking = missing(options.accounting)
+    if lacking:
+        print(
+            f"not installed: {', '.join(lacking)}; on Debian: apt-get install slurmctld slurmd slurm-client munge "
+            "slurm-wlm-basic-plugins, and for accounting slurmdbd slurm-wlm-mysql-plugin mariadb-server",
+            file=sys.stderr,
+        )
+        return 2
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-") as directory,
+        ThrowawaySlurm(Path(directory), options.nodes, options.accounting) as cluster,
+    ):
+        return subprocess.run(options.command, env=cluster.environment).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

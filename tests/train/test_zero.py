@@ -1,0 +1,156 @@
+"""DeepSpeed ZeRO-3 on two processes over gloo, by the command that a cluster's jobs run."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from examples import ROOT, lines, make_both
+from r1k.config import Dpo, Sft
+from r1k.data.sets import make_pairs
+from r1k.errors import TrainError
+from r1k.records import write_jsonl
+from r1k.train.checkpoints import is_complete
+from r1k.train.describe import RunPlan, describe_run, read_run
+from r1k.train.zero import read_settings
+
+SETTINGS = {
+    "batch_size": 4,
+    "max_length": 1024,
+    "lora": {"rank": 4, "alpha": 8, "dropout": 0.0},
+    "precision": "fp32",
+    "attention": "sdpa",
+    "gradient_checkpointing": True,
+}
+TOLERANCE = 1e-5
+"""Of a weight, between a resumed and an undisturbed training on two processes: sums may come in another order."""
+
+
+class Study:
+    """An SFT run and the DPO run that goes on from it, on files of eight problems."""
+
+    def __init__(self, folder: Path, base: Path) -> None:
+        self.folder, self.base = folder, base
+        forward, reverse = make_both(8)
+        write_jsonl(folder / "sft.jsonl", forward)
+        write_jsonl(folder / "r1k.jsonl", reverse)
+        make_pairs(s1k=folder / "sft.jsonl", r1k=folder / "r1k.jsonl", output=folder / "dpo.jsonl")
+        self._describe("sft", sft=Sft(learning_rate=5e-3, epochs=3, **SETTINGS), steps=6, measured={2: 1.0})
+        dpo = Dpo(learning_rate=1e-4, epochs=1, **SETTINGS)
+        self._describe("dpo", parent=folder / "sft.json", dpo=dpo, steps=4, measured={})
+
+    def _describe(self, method: str, parent: Path | None = None, **more) -> None:
+        plan = RunPlan(run=method, seed=0, method=method, identity={}, without_held_out=False, **more)
+        output = self.folder / f"{method}.json"
+        describe_run(plan=plan, data=self.folder / f"{method}.jsonl", base=self.base, output=output, parent=parent)
+
+    def command(self, method: str, place: Path, processes: int = 2) -> list[str]:
+        """The shell command of the rule, of a training in a place of its own."""
+        options = {
+            "run": self.folder / f"{method}.json",
+            "data": self.folder / f"{method}.jsonl",
+            "base": self.base,
+            "output": place / "adapter",
+            "steps": place / "steps",
+            "state": place / "state",
+            "deepspeed": ROOT / "envs" / "zero3.json",
+            "micro-batch-size": 1,
+            "checkpoint-seconds": 0,
+            "processes": processes,
+        } | ({"parent": self.folder / "undisturbed-sft" / "adapter"} if method == "dpo" else {})
+        flat = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+        return [str(Path(sys.executable).parent / "r1k"), "train", *flat]
+
+    def train(self, method: str, place: Path, processes: int = 2) -> Path:
+        done = subprocess.run(self.command(method, place, processes), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return place / "adapter"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, tiny_base) -> Study:
+    made = Study(tmp_path_factory.mktemp("zero"), tiny_base)
+    for method in ("sft", "dpo"):
+        made.train(method, made.folder / f"undisturbed-{method}")
+    return made
+
+
+def losses(adapter: Path) -> list[float]:
+    return [entry["loss"] for entry in lines(adapter / "history.jsonl") if "loss" in entry]
+
+
+@pytest.mark.slow
+def test_zero_3_was_used_and_is_in_the_manifest(study):
+    manifest = json.loads((study.folder / "undisturbed-sft" / "adapter" / "manifest.json").read_text())
+    facts = json.dumps(manifest)
+    assert '"zero_stage": 3' in facts and '"processes": 2' in facts and '"attention": "sdpa"' in facts
+
+
+@pytest.mark.slow
+def test_zero_3_trains_what_one_process_trains(study, tmp_path):
+    alone = study.train("sft", tmp_path, processes=1)
+    together = study.folder / "undisturbed-sft" / "adapter"
+    assert losses(together) == pytest.approx(losses(alone), abs=1e-4)
+    first, second = (load_file(place / "adapter_model.safetensors") for place in (alone, together))
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.allclose(value, second[name], atol=1e-3), name
+    assert (study.folder / "undisturbed-sft" / "steps" / "2" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_dpo_under_zero_3_starts_at_ln_2_from_the_sft_model(study):
+    first = lines(study.folder / "undisturbed-dpo" / "adapter" / "history.jsonl")[0]
+    assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert first["rewards/margins"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_kill_9_and_resume_under_zero_3(study, tmp_path, method):
+    state = tmp_path / "state" / read_run(study.folder / f"{method}.json").digest
+    with (tmp_path / "first.log").open("w") as log:
+        first = subprocess.Popen(study.command(method, tmp_path), stdout=log, stderr=log)
+        while not any(is_complete(checkpoint) for checkpoint in state.glob("checkpoint-*")):
+            assert first.poll() is None, (tmp_path / "first.log").read_text()[-3000:]
+            time.sleep(0.02)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    _wait_until_gone(str(state))
+    assert not (tmp_path / "adapter").exists()
+    adapter = study.train(method, tmp_path)
+    assert json.loads((adapter / "facts.json").read_text())["resumed_at"] >= 1
+    resumed = load_file(adapter / "adapter_model.safetensors")
+    undisturbed = load_file(study.folder / f"undisturbed-{method}" / "adapter" / "adapter_model.safetensors")
+    assert resumed.keys() == undisturbed.keys()
+    for name, value in undisturbed.items():
+        assert torch.allclose(value, resumed[name], atol=TOLERANCE), name
+
+
+def test_another_stage_is_refused(tmp_path):
+    (tmp_path / "zero2.json").write_text('{"zero_optimization": {"stage": 2}}')
+    with pytest.raises(TrainError, match=r"zero2.json: zero_optimization.stage is 2; only stage 3"):
+        read_settings(tmp_path / "zero2.json")
+
+
+def _wait_until_gone(word: str) -> None:
+    """The killed command's processes die with it; nothing of it may still write."""
+    deadline = time.monotonic() + 20
+    while any(word in _command_line(entry) for entry in Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < deadline, "processes of the killed training live on"
+        time.sleep(0.05)
+
+
+def _command_line(entry: Path) -> str:
+    try:
+        return (entry / "cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
