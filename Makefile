@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint smollm2 sample docs lock clean
+.PHONY: demo test lint smollm2 sample slurm-demo graphs docs lock clean
 
 ## The whole study in miniature: about ten minutes on two cores.
 demo: .venv/installed
@@ -33,6 +33,16 @@ smollm2: .venv/installed
 sample: .venv/installed
 	snakemake --configfile config/sample.yaml -- all
 	@cat results/sample/tables/table1.md results/sample/tables/table2.md
+
+## The demo on a throw-away Slurm on this machine: two nodes of eight GPUs that are not there.
+slurm-demo: .venv/installed
+	python tests/throwaway_slurm.py --nodes 2 -- \
+	    snakemake --profile slurm --configfile config/demo.yaml --jobs 2 --seconds-between-status-checks 5 -- all
+	@cat results/demo/tables/table1.md results/demo/tables/table2.md
+
+## The graph of the demo's rules, as the README shows it.
+graphs: .venv/installed
+	snakemake --rulegraph dot | dot -Tpng -Gdpi=90 -o workflow/report/images/rulegraph.png
 
 ## Pins anew what is installed.
 lock: .venv/installed

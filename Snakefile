@@ -9,6 +9,7 @@ if "experiment" not in config:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/cluster.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -242,6 +242,8 @@ class ThrowawaySlurm:
             "ProctrackType=proctrack/linuxproc",
             "TaskPlugin=task/none",
             "JobAcctGatherType=jobacct_gather/linux",
+            "JobAcctGatherFrequency=task=1",
+            "JobAcctGatherParams=OverMemoryKill",
             "SwitchType=switch/none",
             "MpiDefault=none",
             "SelectType=select/cons_tres",
@@ -323,7 +325,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="slurm-") as directory,
         ThrowawaySlurm(Path(directory), options.nodes, options.accounting) as cluster,
     ):
-        return subprocess.run(options.command, env=cluster.environment).returncode
+        return subprocess.run(options.command, env=cluster.environment, preexec_fn=die_with_parent).returncode
 
 
 if __name__ == "__main__":

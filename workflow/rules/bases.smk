@@ -6,6 +6,7 @@ FETCHED = [name for name in EXPERIMENT.bases if name not in SCRATCH]
 
 localrules:
     get_base,
+    make_tokenizer,
 
 
 # Weights that others trained, from the hub or out of a package.
@@ -57,10 +58,12 @@ rule pretrain:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="1h",
+        mem=ASKED["pretrain"].mem,
+        runtime=ASKED["pretrain"].runtime,
+        disk=ASKED["pretrain"].disk,
     params:
         base=base_section,
     shell:
         "r1k pretrain --base {params.base:q} --tokenizer {input.tokenizer} --output {output}"
-        " --state results/{wildcards.experiment}/state/pretrain/{wildcards.base} >{log} 2>&1"
+        " --state results/{wildcards.experiment}/state/pretrain/{wildcards.base}"
+        " --usage results/{wildcards.experiment}/usage >{log} 2>&1"

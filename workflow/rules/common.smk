@@ -5,10 +5,13 @@ import re
 
 from r1k.config import Experiment, validate
 from r1k.errors import ConfigError
+from r1k.plan.asked import Asked
+from r1k.plan.estimate import estimator
 from r1k.train.describe import plan
 
 try:
     EXPERIMENT = validate(Experiment, config)
+    ESTIMATOR = estimator(EXPERIMENT)
 except ConfigError as error:
     raise WorkflowError(f"the config ({', '.join(map(str, workflow.configfiles))}) is wrong:", *str(error).splitlines())
 
@@ -16,6 +19,13 @@ OPENAI = EXPERIMENT.teacher.kind == "openai"
 # What was paid for is kept apart from an experiment's folder, and serves all experiments.
 JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
 LAUNCH = EXPERIMENT.train.launch
+# What jobs ask for, computed from the experiment; more on a retry.
+ASKED = {
+    "train": Asked(EXPERIMENT.plan, ESTIMATOR.train, "run"),
+    "probe": Asked(EXPERIMENT.plan, ESTIMATOR.probe, "run"),
+    "generate": Asked(EXPERIMENT.plan, ESTIMATOR.generate, "run"),
+    "pretrain": Asked(EXPERIMENT.plan, ESTIMATOR.make_base, "base"),
+}
 
 
 def any_of(names):

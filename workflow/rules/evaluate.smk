@@ -24,13 +24,15 @@ rule generate:
     threads: LAUNCH.cores
     resources:
         gpu=1,
-        mem="64GB",
-        runtime="24h",
+        mem=ASKED["generate"].mem,
+        runtime=ASKED["generate"].runtime,
+        disk=ASKED["generate"].disk,
     params:
         evaluate=section(EXPERIMENT.evaluate),
     shell:
         "r1k generate --base {input.base} --adapter {input.adapter} --questions {input.questions}"
-        " --outputs {output} --evaluate {params.evaluate:q} >{log} 2>&1"
+        " --outputs {output} --evaluate {params.evaluate:q}"
+        " --usage results/{wildcards.experiment}/usage >{log} 2>&1"
 
 
 # A verdict for each answer, apart from generation, so that no GPU waits for it.

@@ -18,11 +18,13 @@ rule probe:
     threads: LAUNCH.cores
     resources:
         gpu=1,
-        mem="64GB",
-        runtime="8h",
+        mem=ASKED["probe"].mem,
+        runtime=ASKED["probe"].runtime,
+        disk=ASKED["probe"].disk,
     params:
         probe=section(EXPERIMENT.probe),
     shell:
         "r1k probe --run {input.run} --base {input.base} --start {input.start} --pairs {input.pairs}"
         " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
-        " --probe {params.probe:q} --state results/{wildcards.experiment}/state/probe --output {output} >{log} 2>&1"
+        " --probe {params.probe:q} --state results/{wildcards.experiment}/state/probe --output {output}"
+        " --usage results/{wildcards.experiment}/usage >{log} 2>&1"

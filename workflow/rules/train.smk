@@ -54,13 +54,16 @@ for run in EXPERIMENT.trained_runs:
         threads: LAUNCH.cores
         resources:
             gpu=LAUNCH.gpus,
+            processes=LAUNCH.processes,
             micro_batch_size=LAUNCH.micro_batch_size,
             checkpoint_seconds=LAUNCH.checkpoint_seconds,
-            mem="256GB",
-            runtime="24h",
+            mem=ASKED["train"].mem,
+            runtime=ASKED["train"].runtime,
+            disk=ASKED["train"].disk,
         shell:
             "r1k train --run {input.run} --data {input.data} --base {input.base} --probe {input.probe}"
             " --parent {input.parent} --micro-batch-size {resources.micro_batch_size}"
-            " --checkpoint-seconds {resources.checkpoint_seconds} --deepspeed envs/zero3.json"
+            " --checkpoint-seconds {resources.checkpoint_seconds} --processes {resources.processes} --deepspeed envs/zero3.json"
             " --state results/{wildcards.experiment}/state/train --output {output.adapter}"
-            " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps >{log} 2>&1"
+            " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
+            " --usage results/{wildcards.experiment}/usage >{log} 2>&1"

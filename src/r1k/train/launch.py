@@ -1,6 +1,7 @@
 """From one command to one process a GPU: in this process where one is enough, else by torchrun on this node."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from r1k.config import Settings
 from r1k.errors import TrainError
 
 PR_SET_PDEATHSIG = 1
@@ -31,14 +33,20 @@ class WorkOrder(BaseModel):
     resume: Path | None = None
 
 
-def start(order: WorkOrder, processes: int | None = None) -> None:
+def start(order: WorkOrder, settings: Settings, processes: int = 0) -> None:
     """Do the work in as many processes as there are GPUs (or as asked); TrainError where they fail."""
     import torch
 
     from r1k.train.checkpoints import newest_complete
 
     order = order.model_copy(update={"resume": newest_complete(order.own)})
-    wanted = processes if processes is not None else max(1, torch.cuda.device_count())
+    if settings.precision == "bf16" and not torch.cuda.is_available():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
+        raise TrainError(
+            f"training in bf16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: {visible}); run it where there "
+            "is one with a driver, or set precision: fp32 in the config to train on CPUs"
+        )
+    wanted = processes or max(1, torch.cuda.device_count())
     if wanted == 1:
         from r1k.train.worker import work
 

@@ -30,14 +30,14 @@ def train(
     probe: Path | None = None,
     parent: Path | None = None,
     steps: Path | None = None,
-    processes: int | None = None,
+    processes: int = 0,
     deepspeed: Path | None = None,
 ) -> None:
     """Train the run that `run` (a run.json) describes and publish its adapter as `output`.
 
     `parent` is the adapter to start from, `probe` the probe set whose held-out problems are left out, `steps` the
     directory under which the adapters of the measured steps are published, `state` where trainings keep theirs. A
-    kill costs at most `checkpoint_seconds` of training. `processes` defaults to the GPUs that are visible, and
+    kill costs at most `checkpoint_seconds` of training. `processes` of 0 means as many as there are GPUs, and
     `deepspeed` is used where there are several.
     """
     described = read_run(run)
@@ -62,7 +62,7 @@ def train(
                 checkpoint_seconds=checkpoint_seconds,
                 deepspeed=deepspeed,
             )
-            start(order, processes)
+            start(order, described.settings, processes)
         _publish(described, own, output, steps, {"run": run, "base": base, "data": data})
 
 

@@ -71,7 +71,8 @@ def make_trainer(
     )
     model = load_base(base, settings)
     if parent is not None:
-        model = PeftModel.from_pretrained(model, parent, is_trainable=True)
+        # ZeRO-3 shards parameters of one type together: the adapter then has the base's, else float32.
+        model = PeftModel.from_pretrained(model, parent, is_trainable=True, autocast_adapter_dtype=deepspeed is None)
     common = {
         "model": model,
         "train_dataset": Dataset.from_list(list(rows)),

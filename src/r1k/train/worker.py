@@ -10,7 +10,7 @@ from transformers import Trainer
 
 from r1k.files import atomic_write, write_json
 from r1k.process import wait_passively
-from r1k.provenance import Stopwatch
+from r1k.provenance import Stopwatch, peak_memory
 from r1k.text import load_tokenizer
 from r1k.train.checkpoints import Checkpoints, save_adapter
 from r1k.train.describe import read_run
@@ -75,6 +75,8 @@ def _facts(trainer: Trainer, rows: list[Row], sequence: list[int]) -> dict[str, 
         "precision": str(model.dtype).removeprefix("torch."),
         "attention": model.config._attn_implementation,
         "device": str(trainer.args.device),
+        "peak_memory": peak_memory(),
+        "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "processes": world_size(),
         "zero_stage": 3 if trainer.is_deepspeed_enabled else None,
     }

@@ -1,0 +1,203 @@
+"""What each job of an experiment needs, and what the workflow asks for on its behalf."""
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from r1k.config import Architecture, Experiment, Length, ScratchBase
+from r1k.plan import cost, memory
+from r1k.plan.architecture import lora_parameters, of_base
+from r1k.plan.lengths import capped, joined, mixed
+from r1k.plan.memory import Parts, Placement
+
+GIB = 2**30
+RECORD = 220
+"""Bytes of a record of a JSONL artefact without its texts."""
+CHARACTERS = 3.0
+"""Characters of a token of reasoning where no tokenizer is there yet: 3.1 forward and 2.9 reverse over twenty s1K-1.1
+problems with R1's traces, by SmolLM2's tokenizer."""
+TOKENIZER = 100
+"""Bytes of a tokenizer's files for each token of its vocabulary: 70 for SmolLM2's, 120 for the demo's."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one job needs."""
+
+    seconds: float
+    parts: Parts = field(default_factory=dict)
+    """Peak memory by part, in bytes, on each GPU; of the process where there is none."""
+    host: float = 0
+    """Host memory in bytes, of all of the job's processes."""
+    disk: float = 0
+    """Bytes that it leaves on disk at most, unfinished work included."""
+    gpus: int = 0
+
+    @property
+    def peak(self) -> float:
+        """Bytes on each GPU, or of the process."""
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the jobs read, beside what the config says exactly."""
+
+    prompt: Length
+    responses: dict[str, Length]
+    """By direction: `forward`, `reverse`."""
+    questions: dict[str, tuple[int, Length]]
+    """By benchmark: how many, and how long as prompts."""
+    answers: dict[str, Length]
+    """By benchmark."""
+    architectures: dict[str, Architecture]
+    """By base; empty where the config's are meant."""
+    counted: tuple[str, ...] = ()
+    """The files that were counted; what they do not say is expected."""
+
+
+def expected(experiment: Experiment) -> Workload:
+    """The workload as the config expects it, before there is data."""
+    plan = experiment.plan
+    usual = mixed(plan.forward, plan.reverse)
+    return Workload(
+        prompt=plan.prompt,
+        responses={"forward": plan.forward, "reverse": plan.reverse},
+        questions={
+            name: (2 * b.source.per_direction if b.source.kind == "world" else b.source.n, plan.prompt)
+            for name, b in experiment.benchmarks.items()
+        },
+        answers={name: plan.answers.get(name, usual) for name in experiment.benchmarks},
+        architectures={},
+    )
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """The needs of an experiment's jobs. Raises ConfigError where a base's architecture is not known."""
+
+    experiment: Experiment
+    workload: Workload
+
+    @cached_property
+    def on_gpu(self) -> bool:
+        return self.experiment.plan.device.kind == "gpu"
+
+    @cached_property
+    def placement(self) -> Placement:
+        """A training's GPUs and micro-batch."""
+        launch = self.experiment.train.launch
+        gpus = launch.gpus if self.on_gpu else 0
+        return Placement(gpus, launch.micro_batch_size, launch.processes)
+
+    def architecture(self, base: str) -> Architecture:
+        """A base's sizes: as counted, else as configured."""
+        return self.workload.architectures.get(base) or of_base(base, self.experiment.bases[base])
+
+    def response(self, data: str) -> Length:
+        """A response of a data set: of one direction, or of both alike."""
+        forward, reverse = self.workload.responses["forward"], self.workload.responses["reverse"]
+        return {"s1k": forward, "r1k": reverse}.get(data) or mixed(forward, reverse)
+
+    def train(self, run: str) -> Need:
+        """A training. Its memory is that of its longest sequences, its time that of all."""
+        experiment, placement = self.experiment, self.placement
+        settings, a = experiment.settings(run), self.architecture(experiment.base_of(run))
+        length = joined(self.workload.prompt, self.response(str(experiment.runs[run].data)))
+        device, steps = experiment.plan.device, experiment.steps(run)
+        seconds = cost.training_seconds(a, settings, device, placement, steps, length)
+        parts = memory.training(a, settings, placement, self._longest(length, settings.max_length))
+        measured, every = len(experiment.measured_steps(run)), experiment.train.launch.checkpoint_seconds
+        return self._need(
+            seconds,
+            parts,
+            loaded=cost.base_bytes(a, settings.precision),
+            processes=placement.world_size,
+            gpus=placement.gpus,
+            disk=cost.training_disk(
+                a, settings, placement, measured, steps, max(1.0, seconds - device.start_seconds), every
+            ),
+        )
+
+    def probe(self, run: str) -> Need:
+        """Scoring of all kept checkpoints of a run, in one job on one GPU."""
+        experiment, probe = self.experiment, self.experiment.probe
+        settings, a = experiment.settings(run), self.architecture(experiment.base_of(run))
+        response = capped(mixed(*self.workload.responses.values()), probe.max_tokens)
+        length = joined(self.workload.prompt, response)
+        problems = experiment.data.probe_train + experiment.data.probe_held_out
+        checkpoints = 1 + len(experiment.measured_steps(run))
+        seconds = cost.probing_seconds(
+            a, experiment.plan.device, checkpoints, 4 * problems, length, probe.tokens_per_batch
+        )
+        width = max(probe.tokens_per_batch, math.ceil(length.mean))
+        parts = memory.probing(a, settings.lora.rank, settings.lora.targets, probe.precision, width, on_gpu=self.on_gpu)
+        loaded = cost.base_bytes(a, probe.precision)
+        records = checkpoints * 4 * problems * RECORD
+        return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records)
+
+    def generate(self, run: str) -> Need:
+        """Answers of a run to all benchmarks, in one job on one GPU. Its memory is that of answers at their limit."""
+        experiment, evaluate = self.experiment, self.experiment.evaluate
+        a = self.architecture(experiment.base_of(run))
+        lora = experiment.settings(run).lora if experiment.runs[run].method != "none" else None
+        rank, targets = (lora.rank, lora.targets) if lora else (0, [])
+        benchmarks = [
+            (*self.workload.questions[name], capped(self.workload.answers[name], evaluate.max_new_tokens))
+            for name in experiment.benchmarks
+        ]
+        seconds = cost.generating_seconds(
+            a,
+            experiment.plan.device,
+            evaluate.precision,
+            lora_parameters(a, rank, targets),
+            evaluate.batch_size,
+            benchmarks,
+            evaluate.max_new_tokens,
+        )
+        widest = max(prompt.mean * (1 + 2 * prompt.spread) for _, prompt, _ in benchmarks)
+        parts = memory.generating(
+            a, rank, targets, evaluate.precision, evaluate.batch_size, widest, evaluate.max_new_tokens
+        )
+        loaded = cost.base_bytes(a, evaluate.precision)
+        texts = sum(n * (RECORD + CHARACTERS * (prompt.mean + new.mean)) for n, prompt, new in benchmarks)
+        return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=texts)
+
+    def make_base(self, base: str) -> Need:
+        """A base's pretraining, or its download; what a download takes is not known, and not estimated."""
+        config, a, plan = self.experiment.bases[base], self.architecture(base), self.experiment.plan
+        if isinstance(config, ScratchBase):
+            seconds = cost.pretraining_seconds(a, plan.device, config, plan.document)
+            states = memory.pretraining(a, config.batch_size, plan.document.mean * (1 + plan.document.spread))
+            # The base, and a checkpoint of it with the optimizer's state.
+            disk = cost.base_bytes(a, "fp32") + states["weights"] + states["optimizer"] + a.vocabulary * TOKENIZER
+            # It runs on the CPU, whatever the trainings run on.
+            parts = memory.process(states, plan.device.process_memory * GIB, plan.device.fragmentation)
+            return Need(seconds, parts, host=sum(parts.values()), disk=disk)
+        precision = "bf16" if config.kind == "hub" else "fp32"
+        disk = cost.base_bytes(a, precision)
+        # What is packaged is read, dequantised, and copied once.
+        host = plan.device.process_memory * GIB + (3 * disk if config.kind == "packaged" else 0)
+        return Need(0, host=host, disk=disk + a.vocabulary * TOKENIZER)
+
+    def _longest(self, length: Length, limit: int) -> int:
+        """The longest sequence that a training meets: at its limit, unless all data was counted and is shorter."""
+        if not self.workload.counted:
+            return limit
+        return min(limit, math.ceil(length.mean * (1 + 3 * length.spread)))
+
+    def _need(self, seconds: float, parts: Parts, *, loaded: float, gpus: int, disk: float, processes: int = 1) -> Need:
+        device = self.experiment.plan.device
+        process = device.process_memory * GIB
+        if not self.on_gpu:
+            parts = memory.process(parts, process, device.fragmentation)
+            return Need(seconds, parts, host=processes * sum(parts.values()), disk=disk)
+        parts = parts | {"CUDA and NCCL": device.runtime_memory * GIB}
+        return Need(seconds, parts, host=processes * process + loaded, disk=disk, gpus=gpus)
+
+
+def estimator(experiment: Experiment) -> Estimator:
+    """An experiment's estimator, from its config alone; ConfigError where a base's architecture is not known."""
+    for name, base in experiment.bases.items():
+        of_base(name, base)
+    return Estimator(experiment, expected(experiment))

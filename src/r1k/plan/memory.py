@@ -1,0 +1,185 @@
+"""Peak memory of a job by part, in bytes: on one GPU, or of the process where there is none.
+
+The parts add up to a peak: what is not there at the same time is not added. Sizes are those of the libraries in
+`envs/`: transformers' Qwen2 and Llama, peft's LoRA, TRL's fused head, DeepSpeed's ZeRO-3.
+"""
+
+from dataclasses import dataclass
+
+from r1k.config import Architecture, Dpo, Sft
+from r1k.plan.architecture import (
+    LIVE_PARAMETERS,
+    embedding_parameters,
+    kv_width,
+    lora_parameters,
+    parameters,
+    projections,
+)
+
+Parts = dict[str, float]
+"""Bytes by part, in the order in which they are shown."""
+BYTES = {"bf16": 2, "fp32": 4}
+FUSED_HEAD_ROWS, FUSED_HEAD_COLUMNS = 4096, 32768
+"""TRL's tile of logits: TOKEN_CHUNK_SIZE and _CHUNKED_LOGPROB_CHUNK_SIZE."""
+PROBE_ROWS = 256
+"""`r1k.probe.engine.ROWS`, which cannot be imported without torch."""
+
+
+TRANSIENT = ("activations", "logits", "KV cache")
+"""The parts that come and go many times."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a training is laid out."""
+
+    gpus: int
+    """GPUs of the job; 0 where it computes on the CPU."""
+    micro_batch_size: int
+    """Examples or pairs on one device at once."""
+    processes: int = 0
+    """Processes; 0: one for each GPU, at least one."""
+
+    @property
+    def world_size(self) -> int:
+        return self.processes or max(1, self.gpus)
+
+    @property
+    def zero_stage(self) -> int:
+        """As the trainer decides: ZeRO-3 where there are several processes, else nothing is sharded."""
+        return 3 if self.world_size > 1 else 0
+
+    @property
+    def shards(self) -> int:
+        return self.world_size if self.zero_stage == 3 else 1
+
+
+def training(a: Architecture, settings: Sft | Dpo, placement: Placement, tokens: int) -> Parts:
+    """A training's peak on one device, for sequences of `tokens` tokens, the longest that come."""
+    size, shards = BYTES[settings.precision], placement.shards
+    adapter = lora_parameters(a, settings.lora.rank, settings.lora.targets)
+    copies = 2 if isinstance(settings, Dpo) else 1  # DPO's reference is a frozen copy of the adapter
+    sequences = placement.micro_batch_size * copies  # chosen and rejected
+    # peft keeps an adapter in float32. Under ZeRO-3 it has the base's precision, the optimizer a float32 master, and
+    # the step float32 gradients: 18 bytes a parameter in bf16, as in DeepSpeed's estimator.
+    own = size if placement.zero_stage == 3 else 4
+    master = 4 if own == 2 else 0
+    parts = {
+        "weights": parameters(a) * size / shards,
+        "adapter": adapter * own * copies / shards,
+        "gradients": adapter * 4 / shards,
+        "optimizer": adapter * (8 + master) / shards,
+        "gathered weights": gathered(a, size) if placement.zero_stage == 3 else 0,
+        "activations": activations(a, settings, sequences, tokens, own),
+        "logits": fused_head(a, sequences * tokens, size, on_gpu=placement.gpus > 0),
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def gathered(a: Architecture, size: int) -> float:
+    """What ZeRO-3 holds whole on each GPU: live parameters, and the output head while the loss is computed."""
+    return size * min(parameters(a), LIVE_PARAMETERS + embedding_parameters(a))
+
+
+def activations(a: Architecture, settings: Sft | Dpo, sequences: int, width: float, adapter_size: int) -> float:
+    """What the backward pass reads, of a micro-batch of sequences padded to `width` tokens.
+
+    With gradient checkpointing each layer keeps its input alone, and one layer at a time is whole.
+    """
+    size, tokens = BYTES[settings.precision], sequences * width
+    layer = tokens * layer_activations(a, settings, adapter_size)
+    if settings.attention == "sdpa" and sequences > 1:
+        layer += tokens * width * size  # the mask of padding, as numbers
+    gradient = tokens * size * (3 * a.mlp + 2 * a.hidden)  # of the feed-forward layer, as it is passed backwards
+    if settings.gradient_checkpointing:
+        return a.layers * tokens * a.hidden * size + layer + gradient
+    return a.layers * layer + gradient
+
+
+def layer_activations(a: Architecture, settings: Sft | Dpo, adapter_size: int) -> float:
+    """Bytes for each token that one layer saves for its backward pass, its input included.
+
+    As Korthikanti et al. (2022) count them, for this architecture with flash or fused attention: the base's weights
+    are frozen, so inputs of projections are saved for the adapters alone.
+    """
+    size, kv = BYTES[settings.precision], kv_width(a)
+    shapes = projections(a)
+    # Two residuals, two norms' outputs; queries, keys, values, attention's output and its copy for the projection.
+    saved = (4 * a.hidden + 3 * a.hidden + 2 * kv + 4 * a.mlp) * size
+    if size == 2:
+        saved += 2 * 4 * a.hidden  # RMSNorm computes in float32
+    for target in settings.lora.targets:
+        saved += settings.lora.rank * adapter_size
+        if adapter_size != size:
+            saved += shapes[target][0] * adapter_size  # the input, cast for the adapter
+        if settings.lora.dropout:
+            saved += shapes[target][0] * (adapter_size + 1)  # the input after dropout, and its mask
+    return saved
+
+
+def fused_head(a: Architecture, tokens: float, size: int, on_gpu: bool) -> float:
+    """TRL's chunked loss: a tile of logits and the hidden states' gradient in float32.
+
+    Without Triton the tile is reduced by torch, with seven float32 tiles at once.
+    """
+    tile = min(tokens, FUSED_HEAD_ROWS) * min(a.vocabulary, FUSED_HEAD_COLUMNS)
+    return tile * (size if on_gpu else 4 * 7) + tokens * a.hidden * (4 + size)
+
+
+def probing(a: Architecture, rank: int, targets: list[str], precision: str, tokens: int, on_gpu: bool) -> Parts:
+    """Scoring's peak: a base, one adapter, and a batch of `tokens` padded tokens read without a backward pass."""
+    size = BYTES[precision]
+    folded = a.hidden * a.mlp * 4 if precision == "fp32" else 0  # W + BA, of one projection at a time
+    return {
+        "weights": parameters(a) * size,
+        "adapter": lora_parameters(a, rank, targets) * size,
+        "activations": tokens * (4 * a.hidden + 3 * a.mlp) * size + tokens * a.hidden * 4 + folded,
+        "logits": 3 * PROBE_ROWS * a.vocabulary * 4 + (embedding_parameters(a) * 4 if size == 2 and not on_gpu else 0),
+    }
+
+
+def kv_bytes(a: Architecture, size: int) -> int:
+    """Bytes of keys and values of one token in all layers."""
+    return 2 * a.layers * kv_width(a) * size
+
+
+def generating(
+    a: Architecture, rank: int, targets: list[str], precision: str, sequences: int, prompt: float, new: float
+) -> Parts:
+    """Generation's peak: a base, an adapter in float32, and the keys and values of whole sequences.
+
+    transformers grows the cache of a layer by copying it, and spreads keys and values over the query heads.
+    """
+    size = BYTES[precision]
+    cached = sequences * (prompt + new)
+    return {
+        "weights": parameters(a) * size,
+        "adapter": lora_parameters(a, rank, targets) * 4 if rank else 0,
+        "KV cache": cached * kv_bytes(a, size) * (1 + 1 / a.layers),
+        "activations": cached * 2 * a.hidden * size + sequences * prompt * (4 * a.hidden + 3 * a.mlp) * size,
+        "logits": sequences * a.vocabulary * (size + 4),
+    }
+
+
+def pretraining(a: Architecture, sequences: int, tokens: float) -> Parts:
+    """A scratch base's pretraining in float32: all parameters trained, one moment for matrices and two for the rest."""
+    count, rest = parameters(a), embedding_parameters(a)
+    # An input is saved once for the projections that read it: 7 widths, keys and values, and 4 of the feed-forward.
+    layer = 8 * a.hidden + 2 * kv_width(a) + 4 * a.mlp
+    return {
+        "weights": count * 4,
+        "gradients": count * 4,
+        "optimizer": (count + rest) * 4,
+        "activations": sequences * tokens * (a.layers * layer + 3 * a.mlp) * 4,
+        "logits": sequences * tokens * a.vocabulary * 4 * 3,
+    }
+
+
+def process(parts: Parts, libraries: float, fragmentation: float) -> Parts:
+    """The peak of a process without a GPU: `libraries` bytes before any model, and what the C allocator adds.
+
+    glibc takes arrays below 32 MiB from a heap that it gives back in part; with a fixed mmap threshold a training's
+    measured peak is that of its parts, without it the heap holds `fragmentation` times the transient ones more.
+    """
+    transient = sum(parts.get(part, 0) for part in TRANSIENT)
+    return {"libraries": libraries, **parts, "fragmentation": fragmentation * transient}

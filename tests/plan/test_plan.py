@@ -1,0 +1,210 @@
+"""The whole plan: its sums, its verdict, what it counts and compares; and what jobs ask for."""
+
+import itertools
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from examples import ROOT, make_both
+from r1k.cli import main
+from r1k.config import Experiment, load, validate
+from r1k.errors import ConfigError
+from r1k.plan.asked import Asked
+from r1k.plan.counted import counted
+from r1k.plan.estimate import GIB, Need, estimator, expected
+from r1k.plan.plan import summarise
+from r1k.plan.table import render
+from r1k.records import write_jsonl
+from r1k.train.describe import RunFile
+from r1k.train.describe import plan as run_plan
+
+CONFIG = ROOT / "config"
+
+
+@pytest.fixture
+def paper() -> dict:
+    return yaml.safe_load((CONFIG / "paper.yaml").read_text())
+
+
+def experiment(config: dict) -> Experiment:
+    return validate(Experiment, config)
+
+
+def test_the_paper_is_planned_by_rule_and_in_all(tmp_path):
+    summary = summarise(load(CONFIG / "paper.yaml"), tmp_path)
+    jobs = {row.name: row.jobs for row in summary.rows}
+    assert jobs == {
+        "get_base": 2,
+        "invert": 1,
+        "train (sft, 7B)": 7,
+        "train (dpo, 7B)": 6,
+        "train (sft, 14B)": 3,
+        "train (dpo, 14B)": 1,
+        "probe (7B)": 6,
+        "generate (7B)": 7,
+        "generate (14B)": 4,
+    }
+    assert all(row.gpu_seconds == pytest.approx(row.gpus * row.seconds) for row in summary.rows)
+    assert all(row.peak > 0 for row in summary.rows if row.gpus)
+    page = render(summary)
+    for name in (
+        *jobs,
+        "activations",
+        "logits",
+        "optimizer",
+        "KV cache",
+        "7,615,616,512",
+        "Critical path",
+        "US dollars",
+    ):
+        assert name in page
+
+
+def test_seeds_multiply_what_is_trained_and_not_the_bases(paper, tmp_path):
+    one, five = (summarise(experiment(paper | {"seeds": seeds}), tmp_path) for seeds in ([0], [0, 1, 2, 3, 4]))
+    for before, after in zip(one.rows, five.rows, strict=True):
+        assert after.jobs == before.jobs * (1 if before.name in ("get_base", "invert") else 5)
+    assert one.path == five.path
+
+
+def test_the_verdict_follows_the_device(paper, tmp_path):
+    verdicts = {}
+    for memory in (24, 79, 141):
+        paper["plan"]["device"]["memory"] = memory
+        verdicts[memory] = summarise(experiment(paper), tmp_path).verdict
+    assert verdicts[141].fits and not verdicts[24].fits
+    small, usual = ({name for name, _ in verdicts[memory].too_large} for memory in (24, 79))
+    assert "train 14b-mix-dpo" in small and usual < small
+    assert not any(name.startswith("train") for name in usual)
+
+
+def test_the_verdict_follows_the_batch(paper, tmp_path):
+    found = {}
+    for batch in (1, 4, 8):
+        paper["evaluate"]["batch_size"] = batch
+        found[batch] = summarise(experiment(paper), tmp_path).verdict
+    assert found[4].fits and found[1].peak < found[4].peak < found[8].peak
+    paper["evaluate"]["batch_size"] = found[8].fitting_batch
+    assert summarise(experiment(paper), tmp_path).verdict.fits
+    paper["evaluate"]["batch_size"] += 1
+    assert not summarise(experiment(paper), tmp_path).verdict.fits
+
+
+def test_the_critical_path_is_a_chain_of_what_waits(tmp_path):
+    path = summarise(load(CONFIG / "paper.yaml"), tmp_path).path
+    assert path[0].after == () and all(a.name in b.after for a, b in itertools.pairwise(path))
+
+
+def test_a_base_without_sizes_is_named(paper, tmp_path, capsys):
+    del paper["bases"]["qwen2.5-14b"]["architecture"]
+    file = tmp_path / "paper.yaml"
+    file.write_text(yaml.safe_dump(paper))
+    assert main(["plan", "--configfile", str(file)]) == 2
+    assert "bases.qwen2.5-14b.architecture: missing" in capsys.readouterr().err
+
+
+def test_a_benchmark_that_is_none_is_named(paper):
+    paper["plan"]["answers"]["aime42"] = {"mean": 1}
+    with pytest.raises(ConfigError, match=r"plan.answers.aime42: no benchmark .* \(did you mean 'aime24'\?\)"):
+        experiment(paper)
+
+
+def test_sizes_prices_and_assumptions_are_no_part_of_a_run(paper):
+    before = experiment(paper)
+    paper["plan"]["device"]["memory"] = 24
+    paper["teacher"]["input_price"] = 7
+    paper["bases"]["qwen2.5-7b"]["architecture"]["layers"] = 99
+    after = experiment(paper)
+    assert [before.digest(run, 0) for run in before.runs] == [after.digest(run, 0) for run in after.runs]
+    # What rules pass on as params decides what is run again.
+    assert before.teacher.model_dump() == after.teacher.model_dump()
+    assert before.bases["qwen2.5-7b"].model_dump() == after.bases["qwen2.5-7b"].model_dump()
+
+
+def test_the_plan_loads_no_library_of_tensors():
+    code = "import sys; from r1k.cli import main; main(sys.argv[1:]); print(sorted(sys.modules), file=sys.stderr)"
+    command = [sys.executable, "-c", code, "plan", "--configfile", str(CONFIG / "paper.yaml")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stderr
+    assert "'r1k.plan.table'" in loaded
+    for heavy in ("'torch'", "'transformers'", "'pandas'", "'deepspeed'", "'tokenizers'", "'numpy'"):
+        assert heavy not in loaded
+
+
+def test_data_that_is_there_is_counted(tmp_path, tiny_base):
+    demo = load(CONFIG / "demo.yaml")
+    forward, reverse = make_both(8)
+    write_jsonl(tmp_path / "demo" / "data" / "s1k.jsonl", forward)
+    by_characters = counted(demo, tmp_path)
+    assert by_characters.counted == ("data/s1k.jsonl",)
+    assert by_characters.responses["reverse"] == expected(demo).responses["reverse"]
+    assert by_characters.responses["forward"].mean != expected(demo).responses["forward"].mean
+    write_jsonl(tmp_path / "demo" / "data" / "r1k.jsonl", reverse)
+    (tmp_path / "demo" / "bases").mkdir()
+    (tmp_path / "demo" / "bases" / "tiny").symlink_to(tiny_base)
+    by_tokens = counted(demo, tmp_path)
+    assert by_tokens.architectures["tiny"].hidden == 32  # not the config's 128
+    assert by_tokens.responses["forward"] == _encoded(tiny_base, forward)
+    assert "counted in bases/tiny, data/s1k.jsonl, data/r1k.jsonl" in render(summarise(demo, tmp_path))
+
+
+def _encoded(base, examples):
+    from r1k.plan.lengths import measured
+    from r1k.text import encode, load_tokenizer
+
+    tokenizer = load_tokenizer(base)
+    return measured([len(encode(tokenizer, e.question, e.response, e.id).response) for e in examples])
+
+
+def finish(folder, demo: Experiment, run: str, seconds: float, peak: float) -> None:
+    """What a finished training leaves."""
+    described = folder / "runs" / run / "0" / "run.json"
+    (described.parent / "adapter").mkdir(parents=True)
+    plan = run_plan(demo, run, 0).model_dump()
+    described.write_text(RunFile(**plan, contents={}, digest="d" * 16).model_dump_json())
+    facts = {"seconds_of_last_attempt": seconds, "resumed_at": 0, "peak_memory": {"host": peak}}
+    manifest = {"stage": "train", "seconds": 0.1, "facts": facts}
+    (described.parent / "adapter" / "manifest.json").write_text(json.dumps(manifest))
+    (described.parent / "adapter" / "adapter_model.safetensors").write_bytes(b"0" * 1000)
+
+
+def test_what_was_measured_is_shown_beside(tmp_path):
+    demo = load(CONFIG / "demo.yaml")
+    finish(tmp_path / "demo", demo, "tiny-s1k", seconds=40, peak=GIB)
+    finish(tmp_path / "demo", demo, "tiny-r1k", seconds=60, peak=2 * GIB)
+    (row,) = (row for row in summarise(demo, tmp_path).rows if row.measured)
+    assert row.name == "train (sft, tiny)" and row.measured == 2
+    (_, seconds), (_, peak), (_, disk) = row.compared
+    assert (seconds, peak) == (100, 2 * GIB) and disk > 2000
+
+
+def test_a_training_of_another_config_is_not_compared(tmp_path):
+    config = yaml.safe_load((CONFIG / "demo.yaml").read_text())
+    finish(tmp_path / "demo", experiment(config), "tiny-s1k", seconds=40, peak=GIB)
+    config["train"]["sft"]["epochs"] = 3
+    assert not any(row.measured for row in summarise(experiment(config), tmp_path).rows)
+
+
+def test_jobs_ask_for_more_on_each_retry():
+    demo = load(CONFIG / "demo.yaml")
+    asked = Asked(demo.plan, lambda run: Need(seconds=3600, host=2e9, disk=3e9), "run")
+    job = SimpleNamespace(run="x")
+    assert [asked.mem(job, attempt) for attempt in (1, 2, 3)] == ["3000MB", "4500MB", "6750MB"]
+    assert [asked.disk(job, attempt) for attempt in (1, 2)] == ["4500MB", "6750MB"]
+    assert [asked.runtime(job, attempt) for attempt in (1, 2)] == [120, 240]
+
+
+def test_a_job_asks_for_the_run_that_it_is():
+    demo = load(CONFIG / "demo.yaml")
+    asked = Asked(demo.plan, estimator(demo).train, "run")
+    sft, dpo = (int(asked.mem(SimpleNamespace(run=run), 1)[:-2]) for run in ("tiny-s1k", "tiny-s1k-dpo"))
+    assert sft < dpo
+
+
+def test_estimators_check_all_bases_at_once(paper):
+    del paper["bases"]["qwen2.5-14b"]["architecture"]
+    with pytest.raises(ConfigError, match=r"bases.qwen2.5-14b.architecture: missing"):
+        estimator(experiment(paper))

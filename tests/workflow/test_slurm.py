@@ -1,0 +1,178 @@
+"""The workflow on a cluster: real Slurm daemons, four nodes of eight GPUs that are not there."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from faulty_teacher import KEY, FaultyServer, Riddles
+from loopback_hub import loopback_hub
+from workflow_on_slurm import QUICK, jobs_of, trainings_of
+
+from examples import ROOT
+from throwaway_slurm import GPUS, ThrowawaySlurm, missing
+
+pytestmark = pytest.mark.slow
+
+MICRO = ["--configfile", str(Path(__file__).parent / "micro.yaml")]
+TABLES = [f"results/micro/tables/{table}.{form}" for table in ("table1", "table2") for form in ("md", "csv", "tex")]
+
+
+def test_the_study_runs_whole_on_the_cluster_and_ends_in_the_same_tables(finished, workflow, cluster):
+    done = workflow.run(["--profile", "slurm", *MICRO, *QUICK, "--", "all"], more=cluster.environment)
+    for table in TABLES:
+        assert (workflow.directory / table).read_text() == (finished.directory / table).read_text(), table
+    adapters = list((workflow.directory / "results" / "micro" / "runs").glob("*/0/adapter"))
+    assert len(adapters) == 4
+    for adapter in adapters:
+        facts = json.loads((adapter / "facts.json").read_text())
+        assert facts["visible_devices"].split(",") == [str(device) for device in range(GPUS)]
+    said = done.stdout + done.stderr
+    assert "GPU-hours" in said and "train" in said  # the summary
+
+
+def test_independent_trainings_are_in_flight_at_once(workflow, cluster):
+    """Four seeds of a run on four nodes: from Slurm's own record, all four ran at one moment, each on eight GPUs."""
+    before = set(jobs_of(cluster))
+    targets = [f"results/micro/runs/tiny-half/{seed}/adapter" for seed in range(4)]
+    # A training that takes long enough to be seen beside the others.
+    change = ["--config", "seeds=[0,1,2,3]", "train={launch: {gpus: 8, cores: 1}, sft: {epochs: 25, batch_size: 4, "
+              "max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa}}"]  # fmt: skip
+    workflow.run(["--profile", "slurm", *MICRO, *change, *QUICK, "--", *targets], more=cluster.environment)
+    trainings = [job for name, job in trainings_of(cluster).items() if name not in before]
+    assert len(trainings) == 4
+    assert len({job["NodeList"] for job in trainings}) == 4
+    last_start = max(datetime.fromisoformat(job["StartTime"]) for job in trainings)
+    first_end = min(datetime.fromisoformat(job["EndTime"]) for job in trainings)
+    assert last_start < first_end
+
+
+def test_a_name_that_the_site_does_not_know_is_said_before_anything_is_submitted(workflow, cluster):
+    before = set(jobs_of(cluster))
+    command = ["--profile", "slurm", *MICRO, *QUICK, "--default-resources", "slurm_partition=nowhere", "--", "all"]
+    refused = workflow.run(command, check=False, more=cluster.environment)
+    message = "slurm_partition: this cluster knows no 'nowhere'. You may use: gpu, urgent; set it in profiles/slurm"
+    assert refused.returncode != 0 and message in refused.stdout + refused.stderr
+    assert set(jobs_of(cluster)) == before
+    assert not (workflow.directory / "results").exists()
+
+
+def test_with_accounting_sacct_follows_the_jobs_and_accounts_are_checked(workflow):
+    lacking = missing(accounting=True)
+    if lacking:
+        pytest.skip(f"Slurm's accounting is not installed ({', '.join(lacking)})")
+    target = "results/micro/runs/tiny-half/0/adapter"
+    command = ["--profile", "slurm", *MICRO, *QUICK, "--slurm-status-command", "sacct"]
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-") as directory,
+        ThrowawaySlurm(Path(directory), nodes=1, accounting=True) as cluster,
+    ):
+        wrong = ["--default-resources", "slurm_account=others"]
+        refused = workflow.run([*command, *wrong, "--", target], check=False, more=cluster.environment)
+        assert "slurm_account: this cluster knows no 'others'. You may use: research" in refused.stdout + refused.stderr
+        right = ["--default-resources", "slurm_account=research"]
+        workflow.run([*command, *right, "--", target], more=cluster.environment)
+        record = cluster.run("sacct", "--noheader", "--parsable2", "--allocations", "--format=state,account,alloctres")
+    assert "COMPLETED|research|" in record and f"gres/gpu={GPUS}" in record
+
+
+GPQA_CARD = b"""---
+configs:
+- config_name: gpqa_diamond
+  data_files: diamond.jsonl
+---
+"""
+
+
+def _jsonl(rows: Iterable[dict[str, str]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _problem(number: int) -> dict[str, str]:
+    return {
+        "question": f"What is {number} + {number}?",
+        "solution": str(2 * number),
+        "source_type": "made/up",
+        "metadata": "{}",
+        "deepseek_thinking_trajectory": f"Twice {number}.",
+        "deepseek_attempt": f"It is {2 * number}.",
+        "deepseek_grade": "Yes",
+    }
+
+
+def _question(number: int) -> dict[str, str]:
+    return {"problem": f"What is {number} + 1?", "answer": str(number + 1)}
+
+
+def _choice(number: int) -> dict[str, str]:
+    wrong = {f"Incorrect Answer {k}": str(number + 1 + k) for k in (1, 2, 3)}
+    return {"Question": f"What is {number} + 1?", "Correct Answer": str(number + 1)} | wrong
+
+
+@pytest.fixture
+def paper(workflow, monkeypatch, tmp_path_factory, tiny_base):
+    """The project with the paper's experiment as it is, but for the teacher's address; hub and teacher on loopback."""
+    weights = {path.name: path.read_bytes() for path in tiny_base.iterdir() if path.is_file()}
+    server = FaultyServer()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    whole = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    whole["teacher"] |= {"base_url": server.url, "model": Riddles.model}
+    sources = {name: benchmark["source"] for name, benchmark in whole["benchmarks"].items()}
+    files = {
+        whole["data"]["source"]["repo"]: {"train.jsonl": _jsonl(map(_problem, range(1000)))},
+        **{base["repo"]: weights for base in whole["bases"].values()},
+        sources["aime24"]["repo"]: {"train.jsonl": _jsonl(map(_question, range(30)))},
+        sources["math500"]["repo"]: {"test.jsonl": _jsonl(map(_question, range(500)))},
+        sources["gpqa"]["repo"]: {"README.md": GPQA_CARD, "diamond.jsonl": _jsonl(map(_choice, range(198)))},
+    }
+    config = workflow.directory / "config"
+    config.unlink()
+    config.mkdir()
+    (config / "paper.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
+    with loopback_hub(files, gated={}) as endpoint:
+        home = str(tmp_path_factory.mktemp("hub"))
+        yield workflow, {"HF_ENDPOINT": endpoint, "HF_HOME": home, "DEEPSEEK_API_KEY": KEY}
+    server.shutdown()
+
+
+def test_the_literal_command_submits_the_paper(paper, cluster):
+    """Downloads and the teacher run here; trainings reach Slurm with 8 GPUs each, and say there that they find none."""
+    workflow, environment = paper
+    before = set(jobs_of(cluster))
+    command = ["--profile", "slurm", "all", *QUICK, "--retries", "0"]
+    ended = workflow.run(command, check=False, more=cluster.environment | environment)
+    said = ended.stdout + ended.stderr
+    results = workflow.directory / "results" / "paper"
+    assert len((results / "data" / "r1k.jsonl").read_text().splitlines()) == 1000, said[-3000:]
+    for name, n in {"aime24": 30, "math500": 500, "gpqa": 198}.items():
+        assert len((results / "benchmarks" / f"{name}.jsonl").read_text().splitlines()) == n
+    trainings = [job for name, job in trainings_of(cluster).items() if name not in before]
+    assert len(trainings) == 10  # the SFT runs of both tables and of Figure 2
+    assert ended.returncode != 0
+    log = (workflow.directory / "logs" / "paper" / "train" / "7b-s1k" / "0.log").read_text()
+    assert "training in bf16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: 0,1,2,3,4,5,6,7)" in log
+    leaks = subprocess.run(["grep", "-rl", KEY, str(workflow.directory)], capture_output=True, text=True).stdout
+    assert leaks == ""
+
+
+def test_the_fixture_is_a_command_and_leaves_nothing_behind(tmp_path):
+    lacking = missing()
+    if lacking:
+        pytest.skip(f"Slurm is not installed ({', '.join(lacking)})")
+    script = ROOT / "tests" / "throwaway_slurm.py"
+    done = subprocess.run(
+        [sys.executable, script, "--nodes", "2", "--", "sh", "-c", "echo $SLURM_CONF; sinfo -h -N -o %N; exit 3"],
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 3
+    place, *nodes = done.stdout.split()
+    assert set(nodes) == {"gpu01", "gpu02"}
+    assert not Path(place).exists()
+    assert subprocess.run(["pgrep", "-f", str(Path(place).parent)], capture_output=True).returncode == 1

@@ -1,0 +1,174 @@
+"""One training on a cluster, through all that happens to a job in a week: it ends in the weights of a quiet run."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from workflow_on_slurm import QUICK, jobs_of, trainings_of
+
+from r1k.train.checkpoints import is_complete
+from r1k.usage import read_attempts
+
+pytestmark = pytest.mark.slow
+
+MICRO = ["--configfile", str(Path(__file__).parent / "micro.yaml")]
+RUN = "results/micro/runs/tiny-half/0"
+# A minute of training or two, saved every second.
+LONG = [
+    "--config",
+    "train={launch: {gpus: 8, cores: 1, checkpoint_seconds: 1}, sft: {epochs: 500, batch_size: 4, max_length: 1024, "
+    "lora: {rank: 4, alpha: 8, dropout: 0.1}, precision: fp32, attention: sdpa, gradient_checkpointing: false}}",
+]
+# The first attempt of each call is given less memory than a training needs.
+LITTLE_MEMORY = ["--set-resources", "train_tiny_half:mem_mb=200*attempt**4"]
+PATIENCE = 150
+
+
+class Gauntlet:
+    """A training under the workflow, and the faults that it meets."""
+
+    def __init__(self, workflow, cluster) -> None:
+        self.workflow, self.cluster = workflow, cluster
+        self.log = workflow.directory / "driver.log"
+        self.driver: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        command = [
+            "--profile",
+            "slurm",
+            *MICRO,
+            *LONG,
+            *LITTLE_MEMORY,
+            *QUICK,
+            "--retries",
+            "6",
+            "--",
+            f"{RUN}/adapter",
+        ]
+        self.driver = self.workflow.start_with(command, self.log, self.cluster.environment)
+
+    def until(self, what: str, reached: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not reached():
+            assert time.monotonic() < deadline, f"waited in vain until {what}\n{self._said()}"
+            assert self.driver is None or self.driver.poll() is None, (
+                f"the workflow ended before {what}\n{self._said()}"
+            )
+            time.sleep(0.1)
+
+    def _said(self) -> str:
+        logs = list((self.workflow.directory / "logs").rglob("*.log"))
+        return "\n".join(
+            f"{path}:\n{path.read_text()[-1500:]}"
+            for path in [self.log, *logs]
+            if "train" in path.name or path == self.log
+        )
+
+    def said_by_slurm(self) -> str:
+        return "".join(path.read_text() for path in (self.workflow.directory / "logs" / "slurm").rglob("*.log"))
+
+    @property
+    def step(self) -> int:
+        """Of the newest complete checkpoint."""
+        checkpoints = (self.workflow.directory / "results/micro/state/train").glob("*/checkpoint-*")
+        return max((int(path.name.split("-")[1]) for path in checkpoints if _complete(path)), default=0)
+
+    def job(self) -> dict[str, str] | None:
+        """The training as Slurm sees it, while it runs."""
+        running = [job for job in trainings_of(self.cluster).values() if job["JobState"] == "RUNNING"]
+        return running[0] if running else None
+
+    def progress(self) -> None:
+        """Wait until the training is ahead of where it is now: a fault before that would cost nothing."""
+        before = self.step
+        self.until(f"a checkpoint after step {before}", lambda: self.step > before and self.job())
+
+    def processes(self) -> list[int]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (entry / "cmdline").read_bytes()
+                here = (entry / "cwd").resolve() == self.workflow.directory.resolve()
+            except OSError:
+                continue
+            if here and b"train" in line and b"r1k" in line and b"snakemake" not in line:
+                found.append(int(entry.name))
+        return found
+
+
+def _complete(path: Path) -> bool:
+    try:
+        return is_complete(path)
+    except FileNotFoundError:  # an old one is being removed
+        return False
+
+
+def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, tmp_path_factory):
+    gauntlet = Gauntlet(workflow, cluster)
+    gauntlet.start()
+
+    # Out of memory: the first attempt is killed by Slurm, the next asks for more.
+    gauntlet.until(
+        "Slurm killed an attempt for its memory", lambda: "exceeded memory limit" in gauntlet.said_by_slurm()
+    )
+    gauntlet.progress()
+
+    # Killed with -9 in the middle of a step.
+    for process in gauntlet.processes():
+        os.kill(process, signal.SIGKILL)
+    gauntlet.progress()
+
+    # Preempted by a job of a partition that goes first: back into the queue, and no failure.
+    preempted = gauntlet.job()["JobId"]
+    cluster.run("sbatch", "-p", "urgent", "-N", str(len(cluster.nodes)), "--exclusive", "--wrap", "sleep 2")
+    gauntlet.until("the job was preempted", lambda: jobs_of(cluster)[preempted]["Restarts"] == "1")
+    gauntlet.progress()
+
+    # The login node dies with the driver. The job goes on; the next driver's job waits for it, then takes its result.
+    gauntlet.driver.kill()
+    gauntlet.driver.wait()
+    orphan = gauntlet.job()["JobId"]
+    gauntlet.start()
+    gauntlet.progress()
+    assert jobs_of(cluster)[orphan]["JobState"] == "RUNNING"
+
+    # The orphan's node loses its power.
+    node = jobs_of(cluster)[orphan]["NodeList"]
+    cluster.fail_node(node)
+    gauntlet.progress()
+    cluster.start_node(node)
+
+    gauntlet.driver.wait(400)
+    assert gauntlet.driver.returncode == 0, gauntlet._said()
+
+    weights = load_file(workflow.directory / RUN / "adapter" / "adapter_model.safetensors")
+    quiet = type(workflow)(tmp_path_factory.mktemp("quiet"))
+    quiet.run([*MICRO, *LONG, "--", f"{RUN}/adapter"])
+    undisturbed = load_file(quiet.directory / RUN / "adapter" / "adapter_model.safetensors")
+    assert weights.keys() == undisturbed.keys()
+    assert all(torch.equal(value, undisturbed[name]) for name, value in weights.items())
+    trained = [a for a in read_attempts(workflow.directory / "results/micro/usage") if a.command == "train"]
+    assert len(trained) >= 5 and trained[-1].ended == "ok"
+
+
+def test_a_time_limit_ends_an_attempt_and_the_next_goes_on(workflow, cluster):
+    """Slurm counts in minutes: a limit of one is shorter than the training."""
+    gauntlet = Gauntlet(workflow, cluster)
+    gauntlet.start()
+    gauntlet.progress()
+    job = gauntlet.job()["JobId"]
+    cluster.run("scontrol", "update", f"jobid={job}", "timelimit=1")
+    gauntlet.until("the time was over", lambda: jobs_of(cluster)[job]["JobState"] == "TIMEOUT")
+    reached = gauntlet.step
+    gauntlet.progress()
+    gauntlet.driver.kill()
+    gauntlet.driver.wait()
+    log = (workflow.directory / "logs/micro/train/tiny-half/0.log").read_text()
+    assert "goes on from" in log and reached > 0
+    cluster.run("scancel", "--user", os.environ.get("USER", "root"))

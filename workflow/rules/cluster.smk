@@ -1,0 +1,37 @@
+"""On a cluster: the site's names are checked before jobs are submitted. Needs the profile; yields nothing."""
+
+import time
+
+from r1k.errors import SiteError
+from r1k.plan.plan import gpu_hours
+from r1k.site import check_site
+
+
+def asked_for(resource):
+    """The values of a resource over the jobs that are to be submitted."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    return {str(job.resources.get(resource) or "") for job in jobs}
+
+
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            check_site(asked_for("slurm_partition"), asked_for("slurm_account"))
+        except SiteError as error:
+            raise WorkflowError(str(error))
+
+
+# What this call of the workflow used: retries, hours, GPU-hours.
+STARTED = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+SUMMARY = (
+    f"r1k summary --attempts results/{EXPERIMENT.experiment}/usage --since {STARTED}"
+    f" --planned {gpu_hours(ESTIMATOR):.2f}"
+)
+
+
+onsuccess:
+    shell(SUMMARY)
+
+
+onerror:
+    shell(SUMMARY)
