@@ -1,76 +1,13 @@
-"""A working directory of its own for a workflow, with the project's files linked into it."""
+"""Working directories for workflows, a finished micro experiment, and a cluster."""
 
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from workflows import Workflow
 
-from examples import ROOT
 from throwaway_slurm import ThrowawaySlurm, missing
-
-MICRO = Path(__file__).parent / "micro.yaml"
-
-
-class Workflow:
-    """The project's workflow, run in `directory`."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        for name in ("Snakefile", "workflow", "profiles", "slurm", "envs", "config"):
-            (directory / name).symlink_to(ROOT / name)
-
-    def command(self, *arguments: str, config: Path = MICRO) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--configfile", str(config), "--", *arguments]
-
-    def start(self, *arguments: str, config: Path = MICRO) -> subprocess.Popen:
-        log = (self.directory / "snakemake.log").open("a")
-        return subprocess.Popen(
-            self.command(*arguments, config=config),
-            cwd=self.directory,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment(),
-            start_new_session=True,
-        )
-
-    def start_with(self, arguments: Sequence[str], log: Path, more: Mapping[str, str]) -> subprocess.Popen:
-        """Snakemake in the background."""
-        with log.open("a") as handle:
-            return subprocess.Popen(
-                [sys.executable, "-m", "snakemake", *arguments],
-                cwd=self.directory,
-                stdout=handle,
-                stderr=handle,
-                env=environment(more),
-            )
-
-    def run(
-        self, arguments: Sequence[str], check: bool = True, more: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess:
-        """Snakemake to its end; `more` goes into its environment, behind the rules' own PATH."""
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            env=environment(more),
-        )
-        if check:
-            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-        return done
-
-    def micro(self, *targets: str) -> subprocess.CompletedProcess:
-        return self.run(["--configfile", str(MICRO), "--", *targets])
-
-
-def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    # The rules' commands are those of the environment that the tests run in.
-    whole = os.environ | (more or {})
-    return whole | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{whole['PATH']}"}
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from faulty_teacher import KEY, FaultyServer, Riddles
 from loopback_hub import loopback_hub
-from workflow_on_slurm import QUICK, jobs_of, trainings_of
+from workflows import QUICK, jobs_of, trainings_of
 
 from examples import ROOT
 from throwaway_slurm import GPUS, ThrowawaySlurm, missing
@@ -21,6 +21,11 @@ from throwaway_slurm import GPUS, ThrowawaySlurm, missing
 pytestmark = pytest.mark.slow
 
 MICRO = ["--configfile", str(Path(__file__).parent / "micro.yaml")]
+TWO_PROCESSES = [
+    "--config",
+    "train={launch: {gpus: 8, cores: 1, processes: 2, micro_batch_size: 1}, sft: {epochs: 2, batch_size: 4, "
+    "max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa, gradient_checkpointing: false}}",
+]
 TABLES = [f"results/micro/tables/{table}.{form}" for table in ("table1", "table2") for form in ("md", "csv", "tex")]
 
 
@@ -77,9 +82,11 @@ def test_with_accounting_sacct_follows_the_jobs_and_accounts_are_checked(workflo
         refused = workflow.run([*command, *wrong, "--", target], check=False, more=cluster.environment)
         assert "slurm_account: this cluster knows no 'others'. You may use: research" in refused.stdout + refused.stderr
         right = ["--default-resources", "slurm_account=research"]
-        workflow.run([*command, *right, "--", target], more=cluster.environment)
+        workflow.run([*command, *right, *TWO_PROCESSES, "--", target], more=cluster.environment)
         record = cluster.run("sacct", "--noheader", "--parsable2", "--allocations", "--format=state,account,alloctres")
     assert "COMPLETED|research|" in record and f"gres/gpu={GPUS}" in record
+    facts = json.loads((workflow.directory / target / "facts.json").read_text())
+    assert (facts["processes"], facts["zero_stage"]) == (2, 3)
 
 
 GPQA_CARD = b"""---

@@ -1,5 +1,6 @@
 """One training on a cluster, through all that happens to a job in a week: it ends in the weights of a quiet run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from workflow_on_slurm import QUICK, jobs_of, trainings_of
+from workflows import QUICK, Workflow, jobs_of, trainings_of
 
 from r1k.train.checkpoints import is_complete
 from r1k.usage import read_attempts
@@ -19,10 +20,11 @@ pytestmark = pytest.mark.slow
 
 MICRO = ["--configfile", str(Path(__file__).parent / "micro.yaml")]
 RUN = "results/micro/runs/tiny-half/0"
-# A minute of training or two, saved every second.
+WEIGHTS = "adapter/adapter_model.safetensors"
+# Half a minute of training, saved every second. Where a test has to wait, the training is stopped meanwhile.
 LONG = [
     "--config",
-    "train={launch: {gpus: 8, cores: 1, checkpoint_seconds: 1}, sft: {epochs: 500, batch_size: 4, max_length: 1024, "
+    "train={launch: {gpus: 8, cores: 1, checkpoint_seconds: 1}, sft: {epochs: 300, batch_size: 4, max_length: 1024, "
     "lora: {rank: 4, alpha: 8, dropout: 0.1}, precision: fp32, attention: sdpa, gradient_checkpointing: false}}",
 ]
 # The first attempt of each call is given less memory than a training needs.
@@ -79,17 +81,30 @@ class Gauntlet:
         checkpoints = (self.workflow.directory / "results/micro/state/train").glob("*/checkpoint-*")
         return max((int(path.name.split("-")[1]) for path in checkpoints if _complete(path)), default=0)
 
-    def job(self) -> dict[str, str] | None:
-        """The training as Slurm sees it, while it runs."""
-        running = [job for job in trainings_of(self.cluster).values() if job["JobState"] == "RUNNING"]
-        return running[0] if running else None
+    def running(self) -> list[dict[str, str]]:
+        """The jobs of the training that Slurm runs now."""
+        return [job for job in trainings_of(self.cluster).values() if job["JobState"] == "RUNNING"]
 
     def progress(self) -> None:
         """Wait until the training is ahead of where it is now: a fault before that would cost nothing."""
         before = self.step
-        self.until(f"a checkpoint after step {before}", lambda: self.step > before and self.job())
+        self.until(f"a checkpoint after step {before}", lambda: self.step > before and self.running())
 
-    def processes(self) -> list[int]:
+    def signal(self, number: signal.Signals) -> None:
+        """To the processes that train."""
+        for process in self._processes():
+            os.kill(process, number)
+
+    def ends_as(self, undisturbed: Path) -> None:
+        """The workflow ends well, in these weights, bit by bit."""
+        assert self.driver is not None
+        self.driver.wait(400)
+        assert self.driver.returncode == 0, self._said()
+        weights, expected = load_file(self.workflow.directory / RUN / WEIGHTS), load_file(undisturbed)
+        assert weights.keys() == expected.keys()
+        assert all(torch.equal(value, expected[name]) for name, value in weights.items())
+
+    def _processes(self) -> list[int]:
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -109,7 +124,15 @@ def _complete(path: Path) -> bool:
         return False
 
 
-def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, tmp_path_factory):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """The weights of a quiet training, without Slurm."""
+    quiet = Workflow(tmp_path_factory.mktemp("quiet"))
+    quiet.run([*MICRO, *LONG, "--", f"{RUN}/adapter"])
+    return quiet.directory / RUN / WEIGHTS
+
+
+def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undisturbed):
     gauntlet = Gauntlet(workflow, cluster)
     gauntlet.start()
 
@@ -120,55 +143,43 @@ def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, tmp_
     gauntlet.progress()
 
     # Killed with -9 in the middle of a step.
-    for process in gauntlet.processes():
-        os.kill(process, signal.SIGKILL)
+    gauntlet.signal(signal.SIGKILL)
     gauntlet.progress()
 
     # Preempted by a job of a partition that goes first: back into the queue, and no failure.
-    preempted = gauntlet.job()["JobId"]
+    (preempted,) = gauntlet.running()
+    gauntlet.signal(signal.SIGSTOP)
     cluster.run("sbatch", "-p", "urgent", "-N", str(len(cluster.nodes)), "--exclusive", "--wrap", "sleep 2")
-    gauntlet.until("the job was preempted", lambda: jobs_of(cluster)[preempted]["Restarts"] == "1")
+    gauntlet.until("the job was preempted", lambda: jobs_of(cluster)[preempted["JobId"]]["Restarts"] == "1")
     gauntlet.progress()
 
-    # The login node dies with the driver. The job goes on; the next driver's job waits for it, then takes its result.
+    # The login node dies with the driver. The job goes on, and the next driver's job waits for it.
+    (orphan,) = gauntlet.running()
+    gauntlet.signal(signal.SIGSTOP)
     gauntlet.driver.kill()
     gauntlet.driver.wait()
-    orphan = gauntlet.job()["JobId"]
     gauntlet.start()
+    gauntlet.until("the next driver's job runs", lambda: len(gauntlet.running()) == 2)
+
+    # The orphan's node loses its power: the one that waited goes on.
+    cluster.fail_node(orphan["NodeList"])
     gauntlet.progress()
-    assert jobs_of(cluster)[orphan]["JobState"] == "RUNNING"
-
-    # The orphan's node loses its power.
-    node = jobs_of(cluster)[orphan]["NodeList"]
-    cluster.fail_node(node)
-    gauntlet.progress()
-    cluster.start_node(node)
-
-    gauntlet.driver.wait(400)
-    assert gauntlet.driver.returncode == 0, gauntlet._said()
-
-    weights = load_file(workflow.directory / RUN / "adapter" / "adapter_model.safetensors")
-    quiet = type(workflow)(tmp_path_factory.mktemp("quiet"))
-    quiet.run([*MICRO, *LONG, "--", f"{RUN}/adapter"])
-    undisturbed = load_file(quiet.directory / RUN / "adapter" / "adapter_model.safetensors")
-    assert weights.keys() == undisturbed.keys()
-    assert all(torch.equal(value, undisturbed[name]) for name, value in weights.items())
+    cluster.start_node(orphan["NodeList"])
+    gauntlet.ends_as(undisturbed)
     trained = [a for a in read_attempts(workflow.directory / "results/micro/usage") if a.command == "train"]
-    assert len(trained) >= 5 and trained[-1].ended == "ok"
+    assert len(trained) >= 5 and "ok" in {attempt.ended for attempt in trained}
 
 
-def test_a_time_limit_ends_an_attempt_and_the_next_goes_on(workflow, cluster):
-    """Slurm counts in minutes: a limit of one is shorter than the training."""
+def test_a_time_limit_ends_an_attempt_and_the_next_goes_on(workflow, cluster, undisturbed):
+    """Slurm counts in minutes: the training is stopped until its minute is over."""
     gauntlet = Gauntlet(workflow, cluster)
     gauntlet.start()
     gauntlet.progress()
-    job = gauntlet.job()["JobId"]
-    cluster.run("scontrol", "update", f"jobid={job}", "timelimit=1")
-    gauntlet.until("the time was over", lambda: jobs_of(cluster)[job]["JobState"] == "TIMEOUT")
+    (job,) = gauntlet.running()
+    cluster.run("scontrol", "update", f"jobid={job['JobId']}", "timelimit=1")
+    gauntlet.signal(signal.SIGSTOP)
+    gauntlet.until("the time was over", lambda: jobs_of(cluster)[job["JobId"]]["JobState"] == "TIMEOUT")
     reached = gauntlet.step
-    gauntlet.progress()
-    gauntlet.driver.kill()
-    gauntlet.driver.wait()
-    log = (workflow.directory / "logs/micro/train/tiny-half/0.log").read_text()
-    assert "goes on from" in log and reached > 0
-    cluster.run("scancel", "--user", os.environ.get("USER", "root"))
+    gauntlet.ends_as(undisturbed)
+    facts = json.loads((workflow.directory / RUN / "adapter" / "facts.json").read_text())
+    assert facts["resumed_at"] >= reached > 0

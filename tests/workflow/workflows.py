@@ -1,0 +1,94 @@
+"""The project's workflow in a working directory of its own, and Slurm's record of its jobs."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from examples import ROOT
+from throwaway_slurm import GPUS, ThrowawaySlurm
+
+MICRO = Path(__file__).parent / "micro.yaml"
+
+
+class Workflow:
+    """The project's workflow, run in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        for name in ("Snakefile", "workflow", "profiles", "slurm", "envs", "config"):
+            (directory / name).symlink_to(ROOT / name)
+
+    def command(self, *arguments: str, config: Path = MICRO) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--configfile", str(config), "--", *arguments]
+
+    def start(self, *arguments: str, config: Path = MICRO) -> subprocess.Popen:
+        log = (self.directory / "snakemake.log").open("a")
+        return subprocess.Popen(
+            self.command(*arguments, config=config),
+            cwd=self.directory,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            start_new_session=True,
+        )
+
+    def start_with(self, arguments: Sequence[str], log: Path, more: Mapping[str, str]) -> subprocess.Popen:
+        """Snakemake in the background."""
+        with log.open("a") as handle:
+            return subprocess.Popen(
+                [sys.executable, "-m", "snakemake", *arguments],
+                cwd=self.directory,
+                stdout=handle,
+                stderr=handle,
+                env=environment(more),
+            )
+
+    def run(
+        self, arguments: Sequence[str], check: bool = True, more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess:
+        """Snakemake to its end; `more` goes into its environment, behind the rules' own PATH."""
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            env=environment(more),
+        )
+        if check:
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+        return done
+
+    def micro(self, *targets: str) -> subprocess.CompletedProcess:
+        return self.run(["--configfile", str(MICRO), "--", *targets])
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    # The rules' commands are those of the environment that the tests run in.
+    whole = os.environ | (more or {})
+    return whole | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{whole['PATH']}"}
+
+
+QUICK = [
+    "--slurm-init-seconds-before-status-checks",
+    "1",
+    "--seconds-between-status-checks",
+    "1",
+    "--latency-wait",
+    "10",
+]
+"""Options of Snakemake that suit jobs of seconds."""
+
+
+def jobs_of(cluster: ThrowawaySlurm) -> dict[str, dict[str, str]]:
+    """Slurm's record of every job, by its number."""
+    records = cluster.run("scontrol", "--oneliner", "show", "jobs").splitlines()
+    fields = [dict(re.findall(r"(\S+?)=(\S*)", record)) for record in records if "JobId=" in record]
+    return {job["JobId"]: job for job in fields}
+
+
+def trainings_of(cluster: ThrowawaySlurm) -> dict[str, dict[str, str]]:
+    """Slurm's record of the jobs that asked for all GPUs of a node."""
+    return {name: job for name, job in jobs_of(cluster).items() if job.get("TresPerJob") == f"gres:gpu:{GPUS}"}
