@@ -11,6 +11,12 @@ from r1k.records import write_jsonl
 wait_passively()  # as the command line does
 
 
+@pytest.fixture(autouse=True)
+def _hub_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that a test runs in this process switches the hub off, and may not for the tests after it."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of a few rows of real data, which are not part of the project."""
