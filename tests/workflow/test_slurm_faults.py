@@ -149,7 +149,8 @@ def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undi
     # Preempted by a job of a partition that goes first: back into the queue, and no failure.
     (preempted,) = gauntlet.running()
     gauntlet.signal(signal.SIGSTOP)
-    cluster.run("sbatch", "-p", "urgent", "-N", str(len(cluster.nodes)), "--exclusive", "--wrap", "sleep 2")
+    first = ["--partition=urgent", f"--nodes={len(cluster.nodes)}", "--exclusive", "--output=/dev/null"]
+    cluster.run("sbatch", *first, "--wrap", "sleep 2")
     gauntlet.until("the job was preempted", lambda: jobs_of(cluster)[preempted["JobId"]]["Restarts"] == "1")
     gauntlet.progress()
 
