@@ -20,6 +20,7 @@ from r1k.errors import TrainError
 from r1k.records import write_jsonl
 from r1k.train.checkpoints import is_complete
 from r1k.train.describe import RunPlan, describe_run, read_run
+from r1k.train.launch import WorkOrder
 from r1k.train.zero import read_settings
 
 SETTINGS = {
@@ -111,6 +112,36 @@ def test_dpo_under_zero_3_starts_at_ln_2_from_the_sft_model(study):
     first = lines(study.folder / "undisturbed-dpo" / "adapter" / "history.jsonl")[0]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
     assert first["rewards/margins"] == 0
+
+
+@pytest.mark.slow
+def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
+    """As on GPUs: the adapter in the base's type, the reference with it. The command itself refuses bf16 on CPUs."""
+    described = tmp_path / "dpo.json"
+    settings = Dpo(learning_rate=1e-4, epochs=1, **(SETTINGS | {"precision": "bf16"}))
+    plan = RunPlan(
+        run="dpo", seed=0, method="dpo", identity={}, without_held_out=False, dpo=settings, steps=2, measured={}
+    )
+    data, parent = study.folder / "dpo.jsonl", study.folder / "undisturbed-sft" / "adapter"
+    describe_run(plan=plan, data=data, base=tiny_base, output=described, parent=study.folder / "sft.json")
+    order = WorkOrder(
+        run=described,
+        base=tiny_base,
+        data=data,
+        probe=None,
+        parent=parent,
+        own=tmp_path / "own",
+        finished=tmp_path / "own" / "adapter",
+        micro_batch_size=1,
+        checkpoint_seconds=1e9,
+        deepspeed=ROOT / "envs" / "zero3.json",
+    )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*launcher, "-m", "r1k.train.worker", order.model_dump_json()]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first = lines(tmp_path / "own" / "adapter" / "history.jsonl")[0]
+    assert first["loss"] == pytest.approx(math.log(2), abs=1e-6) and first["rewards/margins"] == 0
 
 
 @pytest.mark.slow

@@ -40,13 +40,13 @@ class Gauntlet:
         self.log = workflow.directory / "driver.log"
         self.driver: subprocess.Popen | None = None
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
         command = [
             "--profile",
             "slurm",
             *MICRO,
             *LONG,
-            *LITTLE_MEMORY,
+            *more,
             *QUICK,
             "--retries",
             "6",
@@ -134,7 +134,7 @@ def undisturbed(tmp_path_factory) -> Path:
 
 def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undisturbed):
     gauntlet = Gauntlet(workflow, cluster)
-    gauntlet.start()
+    gauntlet.start(*LITTLE_MEMORY)
 
     # Out of memory: the first attempt is killed by Slurm, the next asks for more.
     gauntlet.until(

@@ -37,15 +37,15 @@ def start(order: WorkOrder, settings: Settings, processes: int = 0) -> None:
     """Do the work in as many processes as there are GPUs (or as asked); TrainError where they fail."""
     import torch
 
-    from r1k.train.checkpoints import newest_complete
-
-    order = order.model_copy(update={"resume": newest_complete(order.own)})
     if settings.precision == "bf16" and not torch.cuda.is_available():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise TrainError(
             f"training in bf16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: {visible}); run it where there "
             "is one with a driver, or set precision: fp32 in the config to train on CPUs"
         )
+    from r1k.train.checkpoints import newest_complete
+
+    order = order.model_copy(update={"resume": newest_complete(order.own)})
     wanted = processes or max(1, torch.cuda.device_count())
     if wanted == 1:
         from r1k.train.worker import work

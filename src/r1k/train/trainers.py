@@ -13,12 +13,24 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from r1k.config import Dpo, Settings, Sft
 from r1k.errors import TrainError
+from r1k.train.checkpoints import ADAPTER
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
-    """DPO on `prompt_ids`, `chosen_ids` and `rejected_ids` as they are."""
+    """DPO on `prompt_ids`, `chosen_ids` and `rejected_ids` as they are.
+
+    The reference has the type of what is trained. TRL makes it a float32 copy, whatever the adapter's type; between
+    bf16 and float32 the first loss would not be ln 2.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        trained = dict(self.model.named_parameters())
+        for name, reference in trained.items():
+            if ".ref." in name:
+                reference.data = reference.data.to(trained[name.replace(".ref.", f".{ADAPTER}.")].dtype)
 
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
         return dataset
