@@ -108,9 +108,8 @@ def versions() -> dict[str, str]:
 def hardware() -> dict[str, Any]:
     """Processor and cores, and the GPUs where torch is already loaded and sees any."""
     facts: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        facts["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if (cuda := _loaded_cuda()) is not None:
+        facts["gpus"] = [cuda.get_device_name(index) for index in range(cuda.device_count())]
     return facts
 
 
@@ -122,10 +121,15 @@ def peak_memory() -> dict[str, int]:
     """
     waited_for = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RSS_UNIT
     facts = {"host": max(_own_peak(), waited_for)}
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        facts["gpu"] = max(torch.cuda.max_memory_allocated(index) for index in range(torch.cuda.device_count()))
+    if (cuda := _loaded_cuda()) is not None:
+        facts["gpu"] = max(cuda.max_memory_allocated(index) for index in range(cuda.device_count()))
     return facts
+
+
+def _loaded_cuda() -> Any:
+    """`torch.cuda`, where torch is already loaded and sees a GPU; else None."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_available() else None
 
 
 def _own_peak() -> int:

@@ -9,7 +9,6 @@ holds is asked for again.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,11 +18,14 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "workflow", "profiles", "slurm", "envs", "config")
+sys.path.append(str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[1] / "workflow"))
+from workflows import Workflow, environment
+
+from examples import ROOT
+
 BIN = Path(sys.executable).parent
 R1K, SNAKEMAKE = BIN / "r1k", BIN / "snakemake"
-ENVIRONMENT = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
 
 def main() -> None:
@@ -33,9 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"r1k --help: {_best([R1K, '--help'], ROOT):.2f} s")
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        for part in PARTS:
-            (place / part).symlink_to(ROOT / part)
+        place = Workflow(Path(name)).directory
         for seeds in (1, 5, 10):
             plan = ["--configfile", "config/paper.yaml", "--config", f"seeds={list(range(seeds))}", "-n", "-q"]
             print(f"snakemake -n of the paper's experiment, {seeds} seeds: {_best([SNAKEMAKE, *plan], place):.2f} s")
@@ -56,7 +56,7 @@ def _best(command: Sequence[str | Path], place: Path, says: str = "") -> float:
     times = []
     for _ in range(3):
         begin = time.perf_counter()
-        done = subprocess.run(command, cwd=place, env=ENVIRONMENT, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True)
         times.append(time.perf_counter() - begin)
         said = done.stdout + done.stderr
         if done.returncode or says not in said:
@@ -67,7 +67,7 @@ def _best(command: Sequence[str | Path], place: Path, says: str = "") -> float:
 def _measured(command: Sequence[str | Path], place: Path) -> tuple[float, int]:
     begin, peak = time.perf_counter(), 0
     with tempfile.TemporaryFile("w+") as log:
-        running = psutil.Popen(command, cwd=place, env=ENVIRONMENT, stdout=log, stderr=log)
+        running = psutil.Popen(command, cwd=place, env=environment(), stdout=log, stderr=log)
         while running.poll() is None:
             peak = max(peak, _memory(running))
             time.sleep(1)

@@ -11,7 +11,7 @@ from deepspeed.runtime.zero.stage3 import estimate_zero3_model_states_mem_needs
 from safetensors import safe_open
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from examples import ROOT, make_both
+from examples import ROOT, lines, make_both
 from r1k.config import Architecture, Dpo, Lora, Sft, load
 from r1k.data.sets import make_pairs
 from r1k.plan import cost, memory
@@ -146,8 +146,7 @@ def run_training(folder, base, settings, parent=None):
 
 def trained_tokens(folder) -> int:
     """The longest row, from the training's own record and Qwen2.5's template around these short questions."""
-    rows = [json.loads(line) for line in (folder / "adapter" / "trained_on.jsonl").read_text().splitlines()]
-    return max(row["tokens"] for row in rows)
+    return max(row["tokens"] for row in lines(folder / "adapter" / "trained_on.jsonl"))
 
 
 @pytest.fixture(scope="module")

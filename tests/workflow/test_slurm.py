@@ -13,24 +13,22 @@ import pytest
 import yaml
 from faulty_teacher import KEY, FaultyServer, Riddles
 from loopback_hub import loopback_hub
-from workflows import QUICK, jobs_of, trainings_of
+from workflows import MICRO_ON_SLURM, QUICK, TABLES, jobs_of, trainings_of
 
 from examples import ROOT
 from throwaway_slurm import GPUS, ThrowawaySlurm, missing
 
 pytestmark = pytest.mark.slow
 
-MICRO = ["--configfile", str(Path(__file__).parent / "micro.yaml")]
 TWO_PROCESSES = [
     "--config",
     "train={launch: {gpus: 8, cores: 1, processes: 2, micro_batch_size: 1}, sft: {epochs: 2, batch_size: 4, "
     "max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa, gradient_checkpointing: false}}",
 ]
-TABLES = [f"results/micro/tables/{table}.{form}" for table in ("table1", "table2") for form in ("md", "csv", "tex")]
 
 
 def test_the_study_runs_whole_on_the_cluster_and_ends_in_the_same_tables(finished, workflow, cluster):
-    done = workflow.run(["--profile", "slurm", *MICRO, *QUICK, "--", "all"], more=cluster.environment)
+    done = workflow.run([*MICRO_ON_SLURM, "--", "all"], more=cluster.environment)
     for table in TABLES:
         assert (workflow.directory / table).read_text() == (finished.directory / table).read_text(), table
     adapters = list((workflow.directory / "results" / "micro" / "runs").glob("*/0/adapter"))
@@ -49,7 +47,7 @@ def test_independent_trainings_are_in_flight_at_once(workflow, cluster):
     # A training that takes long enough to be seen beside the others.
     change = ["--config", "seeds=[0,1,2,3]", "train={launch: {gpus: 8, cores: 1}, sft: {epochs: 25, batch_size: 4, "
               "max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa}}"]  # fmt: skip
-    workflow.run(["--profile", "slurm", *MICRO, *change, *QUICK, "--", *targets], more=cluster.environment)
+    workflow.run([*MICRO_ON_SLURM, *change, "--", *targets], more=cluster.environment)
     trainings = [job for name, job in trainings_of(cluster).items() if name not in before]
     assert len(trainings) == 4
     assert len({job["NodeList"] for job in trainings}) == 4
@@ -60,7 +58,7 @@ def test_independent_trainings_are_in_flight_at_once(workflow, cluster):
 
 def test_a_name_that_the_site_does_not_know_is_said_before_anything_is_submitted(workflow, cluster):
     before = set(jobs_of(cluster))
-    command = ["--profile", "slurm", *MICRO, *QUICK, "--default-resources", "slurm_partition=nowhere", "--", "all"]
+    command = [*MICRO_ON_SLURM, "--default-resources", "slurm_partition=nowhere", "--", "all"]
     refused = workflow.run(command, check=False, more=cluster.environment)
     message = "slurm_partition: this cluster knows no 'nowhere'. You may use: gpu, urgent; set it in profiles/slurm"
     assert refused.returncode != 0 and message in refused.stdout + refused.stderr
@@ -73,7 +71,7 @@ def test_with_accounting_sacct_follows_the_jobs_and_accounts_are_checked(workflo
     if lacking:
         pytest.skip(f"Slurm's accounting is not installed ({', '.join(lacking)})")
     target = "results/micro/runs/tiny-half/0/adapter"
-    command = ["--profile", "slurm", *MICRO, *QUICK, "--slurm-status-command", "sacct"]
+    command = [*MICRO_ON_SLURM, "--slurm-status-command", "sacct"]
     with (
         tempfile.TemporaryDirectory(prefix="slurm-") as directory,
         ThrowawaySlurm(Path(directory), nodes=1, accounting=True) as cluster,
@@ -123,7 +121,7 @@ def _choice(number: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def paper(workflow, monkeypatch, tmp_path_factory, tiny_base):
+def paper(workflow, tmp_path_factory, tiny_base):
     """The project with the paper's experiment as it is, but for the teacher's address; hub and teacher on loopback."""
     weights = {path.name: path.read_bytes() for path in tiny_base.iterdir() if path.is_file()}
     server = FaultyServer()
@@ -168,7 +166,7 @@ def test_the_literal_command_submits_the_paper(paper, cluster):
     assert leaks == ""
 
 
-def test_the_fixture_is_a_command_and_leaves_nothing_behind(tmp_path):
+def test_the_fixture_is_a_command_and_leaves_nothing_behind():
     lacking = missing()
     if lacking:
         pytest.skip(f"Slurm is not installed ({', '.join(lacking)})")

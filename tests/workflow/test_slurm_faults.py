@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from workflows import QUICK, Workflow, jobs_of, trainings_of
+from workflows import MICRO, MICRO_ON_SLURM, Workflow, jobs_of, r1k_processes, trainings_of
 
 from r1k.train.checkpoints import is_complete
 from r1k.usage import read_attempts
 
 pytestmark = pytest.mark.slow
 
-MICRO = ["--configfile", str(Path(__file__).parent / "micro.yaml")]
 RUN = "results/micro/runs/tiny-half/0"
 WEIGHTS = "adapter/adapter_model.safetensors"
 # Half a minute of training, saved every second. Where a test has to wait, the training is stopped meanwhile.
@@ -41,18 +40,7 @@ class Gauntlet:
         self.driver: subprocess.Popen | None = None
 
     def start(self, *more: str) -> None:
-        command = [
-            "--profile",
-            "slurm",
-            *MICRO,
-            *LONG,
-            *more,
-            *QUICK,
-            "--retries",
-            "6",
-            "--",
-            f"{RUN}/adapter",
-        ]
+        command = [*MICRO_ON_SLURM, *LONG, *more, "--retries", "6", "--", f"{RUN}/adapter"]
         self.driver = self.workflow.start_with(command, self.log, self.cluster.environment)
 
     def until(self, what: str, reached: Callable[[], object]) -> None:
@@ -105,16 +93,8 @@ class Gauntlet:
         assert all(torch.equal(value, expected[name]) for name, value in weights.items())
 
     def _processes(self) -> list[int]:
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                line = (entry / "cmdline").read_bytes()
-                here = (entry / "cwd").resolve() == self.workflow.directory.resolve()
-            except OSError:
-                continue
-            if here and b"train" in line and b"r1k" in line and b"snakemake" not in line:
-                found.append(int(entry.name))
-        return found
+        here = r1k_processes(self.workflow.directory)
+        return [process for process, line in here.items() if b"train" in line and b"snakemake" not in line]
 
 
 def _complete(path: Path) -> bool:
@@ -128,7 +108,7 @@ def _complete(path: Path) -> bool:
 def undisturbed(tmp_path_factory) -> Path:
     """The weights of a quiet training, without Slurm."""
     quiet = Workflow(tmp_path_factory.mktemp("quiet"))
-    quiet.run([*MICRO, *LONG, "--", f"{RUN}/adapter"])
+    quiet.run(["--configfile", str(MICRO), *LONG, "--", f"{RUN}/adapter"])
     return quiet.directory / RUN / WEIGHTS
 
 

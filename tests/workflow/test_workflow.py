@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from workflows import TABLES, r1k_processes
 
 from examples import lines
 from r1k.records import Graded, LogProb, Sample, Score, read_jsonl
@@ -17,8 +18,6 @@ from r1k.records import Graded, LogProb, Sample, Score, read_jsonl
 pytestmark = pytest.mark.slow
 
 KILLS = 4
-
-TABLES = [f"results/micro/tables/{table}.{form}" for table in ("table1", "table2") for form in ("md", "csv", "tex")]
 
 
 def test_everything_that_others_build_on_is_there(finished):
@@ -82,7 +81,7 @@ def test_kill_9_at_any_time_ends_in_the_same_tables(finished, workflow):
                 time.sleep(0.1)
             if started.poll() is not None:
                 break
-            victims = [started.pid, *_jobs(workflow.directory)]
+            victims = [started.pid, *r1k_processes(workflow.directory)]
             _kill(dice.choice(victims))
             _kill(started.pid)
             kills += 1
@@ -101,18 +100,6 @@ def _nothing_was_done_twice(directory: Path) -> None:
     for adapter in (directory / "results" / "micro" / "runs").glob("*/0/adapter"):
         history = [entry["step"] for entry in lines(adapter / "history.jsonl") if "loss" in entry]
         assert history == sorted(set(history)), adapter
-
-
-def _jobs(directory: Path) -> list[int]:
-    """The processes of r1k that work in the directory."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").resolve() == directory.resolve() and b"r1k" in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
-        except (PermissionError, FileNotFoundError, ProcessLookupError):
-            continue
-    return found
 
 
 def _kill(pid: int) -> None:

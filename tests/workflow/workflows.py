@@ -11,6 +11,7 @@ from examples import ROOT
 from throwaway_slurm import GPUS, ThrowawaySlurm
 
 MICRO = Path(__file__).parent / "micro.yaml"
+TABLES = [f"results/micro/tables/{table}.{form}" for table in ("table1", "table2") for form in ("md", "csv", "tex")]
 
 
 class Workflow:
@@ -65,6 +66,19 @@ class Workflow:
         return self.run(["--configfile", str(MICRO), "--", *targets])
 
 
+def r1k_processes(directory: Path) -> dict[int, bytes]:
+    """The processes that work for r1k in the directory, with their command lines."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+            if (process / "cwd").resolve() == directory.resolve() and b"r1k" in line:
+                found[int(process.name)] = line
+        except (PermissionError, FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     # The rules' commands are those of the environment that the tests run in.
     whole = os.environ | (more or {})
@@ -80,6 +94,7 @@ QUICK = [
     "10",
 ]
 """Options of Snakemake that suit jobs of seconds."""
+MICRO_ON_SLURM = ["--profile", "slurm", "--configfile", str(MICRO), *QUICK]
 
 
 def jobs_of(cluster: ThrowawaySlurm) -> dict[str, dict[str, str]]:

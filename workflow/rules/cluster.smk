@@ -21,17 +21,18 @@ onstart:
             raise WorkflowError(str(error))
 
 
-# What this call of the workflow used: retries, hours, GPU-hours.
 STARTED = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-SUMMARY = (
-    f"r1k summary --attempts results/{EXPERIMENT.experiment}/usage --since {STARTED}"
-    f" --planned {gpu_hours(ESTIMATOR):.2f}"
-)
+
+
+def summary():
+    """The command that prints what this call of the workflow used: retries, hours, GPU-hours."""
+    planned = f"{gpu_hours(ESTIMATOR):.2f}"
+    return f"r1k summary --attempts results/{EXPERIMENT.experiment}/usage --since {STARTED} --planned {planned}"
 
 
 onsuccess:
-    shell(SUMMARY)
+    shell(summary())
 
 
 onerror:
-    shell(SUMMARY)
+    shell(summary())

@@ -38,6 +38,10 @@ class Need:
         """Bytes on each GPU, or of the process."""
         return sum(self.parts.values())
 
+    @property
+    def gpu_seconds(self) -> float:
+        return self.seconds * self.gpus
+
 
 @dataclass(frozen=True)
 class Workload:

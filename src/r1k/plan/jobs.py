@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from r1k.config import ScratchBase
+from r1k.config import Experiment, ScratchBase
 from r1k.plan.estimate import CHARACTERS, Estimator, Need
 from r1k.plan.teacher import Teaching, teaching
 
@@ -30,6 +30,10 @@ class Job:
     def kind(self) -> str:
         """The verb of its rule, as `train`."""
         return self.name.split()[0]
+
+    def times(self, experiment: Experiment) -> int:
+        """How often it is done: once, or once for each seed."""
+        return len(experiment.seeds) if self.seeded else 1
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ class Measurement:
     """Of an attempt that started at the beginning."""
     peak: float | None
     """Bytes on a GPU where there is one, else of the process."""
-    host: float | None
     disk: float
 
 
@@ -40,7 +39,6 @@ def measure(job: Job, experiment: Experiment, folder: Path, seed: int) -> Measur
     return Measurement(
         seconds=_seconds(manifest),
         peak=memory.get("gpu", memory.get("host")),
-        host=memory.get("host"),
         disk=_size(artefact, folder, manifest["stage"]),
     )
 

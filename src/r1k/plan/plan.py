@@ -91,9 +91,7 @@ def summarise(experiment: Experiment, results: Path) -> Summary:
 
 def gpu_hours(estimator: Estimator) -> float:
     """Planned for the whole experiment, all seeds."""
-    seeds = len(estimator.experiment.seeds)
-    jobs = Jobs(estimator).all()
-    return sum(job.need.seconds * job.need.gpus * (seeds if job.seeded else 1) for job in jobs) / 3600
+    return sum(job.times(estimator.experiment) * job.need.gpu_seconds for job in Jobs(estimator).all()) / 3600
 
 
 def plan(*, configfile: Path, results: Path) -> str:
@@ -104,12 +102,11 @@ def plan(*, configfile: Path, results: Path) -> str:
 
 
 def _row(name: str, jobs: Sequence[Job], experiment: Experiment, folder: Path) -> Row:
-    seeds = experiment.seeds
-    times = [len(seeds) if job.seeded else 1 for job in jobs]
+    times = [job.times(experiment) for job in jobs]
     compared = [
         (job, measurement)
-        for job in jobs
-        for seed in (seeds if job.seeded else seeds[:1])
+        for job, n in zip(jobs, times, strict=True)
+        for seed in experiment.seeds[:n]
         if (measurement := measure(job, experiment, folder, seed)) is not None
     ]
     needs = [(job.need, n) for job, n in zip(jobs, times, strict=True)]
@@ -118,7 +115,7 @@ def _row(name: str, jobs: Sequence[Job], experiment: Experiment, folder: Path) -
         jobs=sum(times),
         gpus=max(need.gpus for need, _ in needs),
         seconds=sum(n * need.seconds for need, n in needs),
-        gpu_seconds=sum(n * need.seconds * need.gpus for need, n in needs),
+        gpu_seconds=sum(n * need.gpu_seconds for need, n in needs),
         peak=max(need.peak for need, _ in needs),
         host=max(need.host for need, _ in needs),
         disk=sum(n * need.disk for need, n in needs),

@@ -20,12 +20,13 @@ KNOBS = {
 def render(summary: Summary) -> str:
     """The whole page."""
     experiment = summary.experiment
+    estimator = Estimator(experiment, summary.workload)
     parts = [
         f"# Plan of {experiment.experiment}\n\n{experiment.description}. {_device(experiment)}",
         _counted(summary),
         _rules(summary.rows, experiment),
-        _models(summary),
-        f"Memory of `{summary.training.name}`, the largest training{_place(experiment)}:\n\n"
+        _models(estimator),
+        f"Memory of `{summary.training.name}`, the largest training{_place(estimator)}:\n\n"
         + _memory(summary.training.need.parts),
     ]
     if summary.verdict.job != summary.training.name:
@@ -88,9 +89,8 @@ def _rules(rows: Sequence[Row], experiment: Experiment) -> str:
     return f"{note}\n\n{_table(header, body)}"
 
 
-def _models(summary: Summary) -> str:
-    experiment = summary.experiment
-    estimator = Estimator(experiment, summary.workload)
+def _models(estimator: Estimator) -> str:
+    experiment = estimator.experiment
     body = []
     for base in experiment.bases:
         a = estimator.architecture(base)
@@ -105,12 +105,12 @@ def _models(summary: Summary) -> str:
     return _table(["base", "parameters", "LoRA rank", "adapter's parameters"], body)
 
 
-def _place(experiment: Experiment) -> str:
-    launch = experiment.train.launch
-    if experiment.plan.device.kind == "cpu":
+def _place(estimator: Estimator) -> str:
+    if not estimator.on_gpu:
         return ""
-    stage = f"ZeRO-3 over {launch.gpus} GPUs" if launch.gpus > 1 else "one GPU"
-    return f" on each GPU ({stage}, micro-batch {launch.micro_batch_size}, sequences at their limit)"
+    placed = estimator.placement
+    stage = f"ZeRO-3 over {placed.world_size} GPUs" if placed.zero_stage else "one GPU"
+    return f" on each GPU ({stage}, micro-batch {placed.micro_batch_size}, sequences at their limit)"
 
 
 def _memory(parts: Parts) -> str:
