@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from examples import ROOT
-from r1k.config import Experiment, load, validate
+from r1k.config import Experiment, Launch, load, validate
 from r1k.errors import ConfigError
 
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
@@ -114,3 +115,10 @@ def test_the_identity_of_a_run_holds_its_ancestry_and_nothing_else(demo):
         changed(demo, "teacher/concurrency", 2),
     ):
         assert validate(Experiment, irrelevant).digest("tiny-mix-dpo", 0) == before.digest("tiny-mix-dpo", 0)
+
+
+def test_a_launcher_names_what_there_is():
+    assert Launch(nodes=2, launcher="mpirun -np {nodes}").launch_command == "mpirun -np 2"
+    for wrong, message in (("srun {hosts}", "may name"), (" ", "needed for 2 nodes")):
+        with pytest.raises(ValidationError, match=message):
+            Launch(nodes=2, launcher=wrong)

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     wait_passively()
     try:
-        with accounted(getattr(options, "usage", None), options.command, _made(options)):
+        with accounted(getattr(options, "usage", None), options.command, _made(options), getattr(options, "nodes", 1)):
             options.call(options)
     except R1kError as error:
         print(f"r1k {options.command}: {error}", file=sys.stderr)
@@ -194,6 +194,8 @@ def _train_commands(commands: Any) -> None:
             parent=o.parent,
             steps=o.steps,
             processes=o.processes,
+            nodes=o.nodes,
+            launcher=o.launcher,
             deepspeed=o.deepspeed,
         )
 
@@ -215,7 +217,14 @@ def _train_commands(commands: Any) -> None:
         "--checkpoint-seconds", type=float, default=launch.checkpoint_seconds, help="training that a kill may cost"
     )
     command.add_argument(
-        "--processes", type=int, default=launch.processes, help="processes; 0, the default: one for each visible GPU"
+        "--processes",
+        type=int,
+        default=launch.processes,
+        help="processes on a node; 0, the default: one for each visible GPU",
+    )
+    command.add_argument("--nodes", type=int, default=1, help="nodes that the job has")
+    command.add_argument(
+        "--launcher", nargs="?", const="", default="", help="command that starts another once on each of several nodes"
     )
 
     def probe(o: argparse.Namespace) -> None:

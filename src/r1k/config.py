@@ -228,13 +228,36 @@ class Dpo(Settings):
 class Launch(Section):
     """How a training runs; nothing here changes what it computes."""
 
-    gpus: int = Field(default=8, ge=0, description="GPUs that a training job asks for, where there are any")
-    cores: int = Field(default=1, gt=0, description="CPU cores that a training, probing or generating job asks for")
+    nodes: int = Field(default=1, gt=0, description="nodes of a training, each with the same GPUs, cores and processes")
+    gpus: int = Field(default=8, ge=0, description="GPUs that a training job asks for on a node, where there are any")
+    cores: int = Field(
+        default=1, gt=0, description="CPU cores that a training, probing or generating job asks for, on a node"
+    )
     processes: int = Field(
-        default=0, ge=0, description="processes of a training; 0: one for each GPU that the job sees, at least one"
+        default=0, ge=0, description="processes of a training on a node; 0: one for each GPU seen there, at least one"
+    )
+    launcher: str = Field(
+        default="srun --nodes={nodes} --ntasks={nodes} --cpus-per-task={cores} --kill-on-bad-exit=1",
+        description="the command before a command that is to run once on each node, where there are several; "
+        "`{nodes}`, `{gpus}` (on a node) and `{cores}` are put in",
     )
     micro_batch_size: int = Field(default=1, gt=0, description="examples on one device at once; divides the batch")
     checkpoint_seconds: int = Field(default=900, gt=0, description="seconds of training that a kill may cost")
+
+    @property
+    def launch_command(self) -> str:
+        """The launcher, with what it may name put in."""
+        return self.launcher.format(nodes=self.nodes, gpus=self.gpus, cores=self.cores)
+
+    @model_validator(mode="after")
+    def _launchable(self) -> Self:
+        try:
+            empty = not self.launch_command.strip()
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"launcher: {self.launcher!r} may name {{nodes}}, {{gpus}} and {{cores}} only") from error
+        if self.nodes > 1 and empty:
+            raise ValueError(f"launcher: needed for {self.nodes} nodes; leave it out for the default")
+        return self
 
 
 class Train(Section):
@@ -417,6 +440,9 @@ class Device(Section):
     bandwidth: float = Field(default=3.35e12, gt=0, description="bytes a second from memory, which bounds generation")
     interconnect: float = Field(
         default=2.5e11, gt=0, description="bytes a second between GPUs, at which ZeRO-3 gathers weights"
+    )
+    network: float = Field(
+        default=4e10, gt=0, description="bytes a second to and from one GPU, where a training is on several nodes"
     )
     layer_seconds: float = Field(
         default=8e-4,

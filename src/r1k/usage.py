@@ -35,7 +35,7 @@ class Attempt(BaseModel):
 
 
 @contextmanager
-def accounted(directory: Path | None, command: str, output: Path | None) -> Iterator[None]:
+def accounted(directory: Path | None, command: str, output: Path | None, nodes: int = 1) -> Iterator[None]:
     """Keep an attempt's file in `directory` while the body runs; None keeps nothing."""
     if directory is None:
         yield
@@ -49,7 +49,7 @@ def accounted(directory: Path | None, command: str, output: Path | None) -> Iter
             output=str(output),
             started=started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - begin, 1),
-            gpus=visible_gpus(),
+            gpus=nodes * visible_gpus(),
             ended=ended,
         )
         write_json(path, attempt.model_dump())

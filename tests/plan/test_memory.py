@@ -185,3 +185,11 @@ def test_peak_memory_of_dpo_is_within_a_quarter(tmp_path, trained, base):
     estimate = sum(memory.training(a, settings, Placement(0, 4), tokens).values())
     print(f"DPO: estimated {estimate / 1e6:.0f} MB, measured {peak / 1e6:.0f} MB above the imports, {tokens} tokens")
     assert estimate == pytest.approx(peak, rel=0.25)
+
+
+def test_several_nodes_share_the_model_and_each_holds_its_own_processes():
+    two = Placement(gpus=8, micro_batch_size=1, nodes=2)
+    assert (two.world_size, two.on_a_node, two.shards) == (16, 8, 16)
+    settings = PAPER.train.sft
+    one_node, two_nodes = (memory.training(SEVEN, settings, place, 4096) for place in (EIGHT, two))
+    assert sum(two_nodes.values()) < sum(one_node.values())

@@ -4,9 +4,19 @@ import pytest
 
 from examples import lines, make_both
 from r1k.config import Sft
+from r1k.errors import TrainError
 from r1k.records import write_jsonl
 from r1k.train.describe import RunPlan, describe_run
 from r1k.train.train import train
+
+SFT = Sft(
+    batch_size=4,
+    max_length=1024,
+    lora={"rank": 4, "alpha": 8, "dropout": 0.0},
+    precision="fp32",
+    attention="sdpa",
+    gradient_checkpointing=False,
+)
 
 
 @pytest.mark.slow
@@ -14,16 +24,8 @@ def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
     forward, _ = make_both(8)
     data = tmp_path / "s1k.jsonl"
     write_jsonl(data, forward)
-    settings = Sft(
-        batch_size=4,
-        max_length=1024,
-        lora={"rank": 4, "alpha": 8, "dropout": 0.0},
-        precision="fp32",
-        attention="sdpa",
-        gradient_checkpointing=False,
-    )
     plan = RunPlan(
-        run="a", seed=0, method="sft", identity={}, sft=settings, steps=2, measured={1: 0.5}, without_held_out=False
+        run="a", seed=0, method="sft", identity={}, sft=SFT, steps=2, measured={1: 0.5}, without_held_out=False
     )
     describe_run(plan=plan, data=data, base=tiny_base, output=tmp_path / "run.json")
     losses = {}
@@ -43,3 +45,22 @@ def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
         losses[processes] = [entry["loss"] for entry in history if "loss" in entry]
         assert (tmp_path / f"steps-{processes}" / "1" / "adapter_model.safetensors").is_file()
     assert losses[1] == pytest.approx(losses[2], abs=1e-4)
+
+
+def test_a_launcher_that_is_not_here_is_said(tmp_path, tiny_base, both_files):
+    s1k, _ = both_files
+    plan = RunPlan(run="a", seed=0, method="sft", identity={}, sft=SFT, steps=2, measured={}, without_held_out=False)
+    describe_run(plan=plan, data=s1k, base=tiny_base, output=tmp_path / "run.json")
+    with pytest.raises(TrainError, match=r"on 2 nodes: there is no 'beam'.*train\.launch\.launcher"):
+        train(
+            run=tmp_path / "run.json",
+            base=tiny_base,
+            data=s1k,
+            output=tmp_path / "adapter",
+            state=tmp_path / "state",
+            micro_batch_size=1,
+            checkpoint_seconds=1,
+            processes=1,
+            nodes=2,
+            launcher="beam --all",
+        )

@@ -1,10 +1,13 @@
 """The workflow on a cluster: real Slurm daemons, four nodes of eight GPUs that are not there."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -13,17 +16,23 @@ import pytest
 import yaml
 from faulty_teacher import KEY, FaultyServer, Riddles
 from loopback_hub import loopback_hub
-from workflows import MICRO_ON_SLURM, QUICK, TABLES, jobs_of, trainings_of
+from workflows import MICRO, MICRO_ON_SLURM, QUICK, TABLES, Workflow, jobs_of, r1k_processes, trainings_of
 
-from examples import ROOT
+from examples import ROOT, lines
+from r1k.train.checkpoints import is_complete
+from r1k.usage import read_attempts
 from throwaway_slurm import GPUS, ThrowawaySlurm, missing
 
 pytestmark = pytest.mark.slow
 
-TWO_PROCESSES = [
+SFT = (
+    "sft: {epochs: 10, batch_size: 4, max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa, "
+    "gradient_checkpointing: false}"
+)
+ONE_PROCESS = ["--config", f"train={{launch: {{micro_batch_size: 4}}, {SFT}}}"]
+TWO_NODES = [
     "--config",
-    "train={launch: {gpus: 8, cores: 1, processes: 2, micro_batch_size: 1}, sft: {epochs: 2, batch_size: 4, "
-    "max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa, gradient_checkpointing: false}}",
+    "train={launch: {nodes: 2, gpus: 8, processes: 1, micro_batch_size: 1, checkpoint_seconds: 1}, " + SFT + "}",
 ]
 
 
@@ -56,6 +65,48 @@ def test_independent_trainings_are_in_flight_at_once(workflow, cluster):
     assert last_start < first_end
 
 
+def test_a_training_over_two_nodes_loses_a_process_and_trains_what_one_process_trains(
+    workflow, cluster, tmp_path_factory
+):
+    """ZeRO-3 over gloo by the rule itself. One process is killed: the whole job ends, and the next attempt goes on."""
+    before = set(jobs_of(cluster))
+    target, state = "results/micro/runs/tiny-half/0/adapter", workflow.directory / "results/micro/state/train"
+    log = workflow.directory / "driver.log"
+    driver = workflow.start_with([*MICRO_ON_SLURM, *TWO_NODES, "--", target], log, cluster.environment)
+    while not any(map(is_complete, state.glob("*/checkpoint-*"))):
+        assert driver.poll() is None, log.read_text()
+        time.sleep(0.02)
+    here = r1k_processes(workflow.directory)
+    workers = [
+        process for process, line in here.items() if b"r1k.train.worker" in line and b"torch.distributed" not in line
+    ]
+    os.kill(workers[-1], signal.SIGKILL)
+    assert driver.wait(400) == 0, log.read_text()
+
+    adapter = workflow.directory / target
+    facts = json.loads((adapter / "facts.json").read_text())
+    assert (facts["nodes"], facts["processes"], facts["zero_stage"]) == (2, 2, 3)
+    assert facts["resumed_at"] > 0
+    quiet = Workflow(tmp_path_factory.mktemp("quiet"))
+    quiet.run(["--configfile", str(MICRO), *ONE_PROCESS, "--", target])
+    assert losses(adapter) == pytest.approx(losses(quiet.directory / target), abs=1e-3)  # logged with four digits
+    jobs = {name: job for name, job in jobs_of(cluster).items() if name not in before and job["NumNodes"] == "2"}
+    assert {job["TresPerJob"] for job in jobs.values()} == {"gres:gpu:16"} and len(jobs) == 2
+    for job in jobs.values():  # the step that the launcher made ran on both
+        for node in expanded(cluster, job["NodeList"]):
+            assert f"launch task StepId={job['JobId']}.0 " in cluster.log(f"slurmd-{node}")
+    (trained,) = {a.gpus for a in read_attempts(workflow.directory / "results/micro/usage") if a.command == "train"}
+    assert trained == 2 * GPUS
+
+
+def losses(adapter: Path) -> list[float]:
+    return [float(entry["loss"]) for entry in lines(adapter / "history.jsonl") if "loss" in entry]
+
+
+def expanded(cluster: ThrowawaySlurm, nodes: str) -> list[str]:
+    return cluster.run("scontrol", "show", "hostnames", nodes).split()
+
+
 def test_a_name_that_the_site_does_not_know_is_said_before_anything_is_submitted(workflow, cluster):
     before = set(jobs_of(cluster))
     command = [*MICRO_ON_SLURM, "--default-resources", "slurm_partition=nowhere", "--", "all"]
@@ -80,11 +131,9 @@ def test_with_accounting_sacct_follows_the_jobs_and_accounts_are_checked(workflo
         refused = workflow.run([*command, *wrong, "--", target], check=False, more=cluster.environment)
         assert "slurm_account: this cluster knows no 'others'. You may use: research" in refused.stdout + refused.stderr
         right = ["--default-resources", "slurm_account=research"]
-        workflow.run([*command, *right, *TWO_PROCESSES, "--", target], more=cluster.environment)
+        workflow.run([*command, *right, "--", target], more=cluster.environment)
         record = cluster.run("sacct", "--noheader", "--parsable2", "--allocations", "--format=state,account,alloctres")
     assert "COMPLETED|research|" in record and f"gres/gpu={GPUS}" in record
-    facts = json.loads((workflow.directory / target / "facts.json").read_text())
-    assert (facts["processes"], facts["zero_stage"]) == (2, 3)
 
 
 GPQA_CARD = b"""---

@@ -19,6 +19,13 @@ OPENAI = EXPERIMENT.teacher.kind == "openai"
 # What was paid for is kept apart from an experiment's folder, and serves all experiments.
 JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
 LAUNCH = EXPERIMENT.train.launch
+# What a training on several nodes asks for besides: `mpi` has Snakemake start the command once, on the job's first
+# node, and the command starts its processes on all of them.
+SEVERAL_NODES = {
+    "mpi": LAUNCH.launch_command,
+    "tasks_per_node": max(2, LAUNCH.gpus),
+    "cpus_per_task": -(-LAUNCH.cores // max(2, LAUNCH.gpus)),
+}
 # What jobs ask for, computed from the experiment; more on a retry.
 ASKED = {
     "train": Asked(EXPERIMENT.plan, ESTIMATOR.train, "run"),

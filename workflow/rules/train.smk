@@ -53,8 +53,11 @@ for run in EXPERIMENT.trained_runs:
             "../../envs/train.yaml"
         threads: LAUNCH.cores
         resources:
-            gpu=LAUNCH.gpus,
+            **(SEVERAL_NODES if LAUNCH.nodes > 1 else {}),
+            nodes=LAUNCH.nodes,
+            gpu=LAUNCH.nodes * LAUNCH.gpus,
             processes=LAUNCH.processes,
+            launcher=LAUNCH.launch_command,
             micro_batch_size=LAUNCH.micro_batch_size,
             checkpoint_seconds=LAUNCH.checkpoint_seconds,
             mem=ASKED["train"].mem,
@@ -63,7 +66,8 @@ for run in EXPERIMENT.trained_runs:
         shell:
             "r1k train --run {input.run} --data {input.data} --base {input.base} --probe {input.probe}"
             " --parent {input.parent} --micro-batch-size {resources.micro_batch_size}"
-            " --checkpoint-seconds {resources.checkpoint_seconds} --processes {resources.processes} --deepspeed envs/zero3.json"
+            " --checkpoint-seconds {resources.checkpoint_seconds} --processes {resources.processes} --nodes {resources.nodes}"
+            " --launcher {resources.launcher:q} --deepspeed envs/zero3.json"
             " --state results/{wildcards.experiment}/state/train --output {output.adapter}"
             " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
             " --usage results/{wildcards.experiment}/usage >{log} 2>&1"

@@ -26,7 +26,7 @@ class Asked:
     wildcard: str
 
     def mem(self, wildcards: Any, attempt: int) -> str:
-        """Host memory, of all processes."""
+        """Host memory, of all processes on a node."""
         return _megabytes(self._need(wildcards).host * self.plan.memory_factor**attempt)
 
     def disk(self, wildcards: Any, attempt: int) -> str:

@@ -54,8 +54,8 @@ def training_seconds(
     flops = sequences * width * (forwards * forward + backward)
     gathering = (forwards + 1) * parameters(a) * BYTES[settings.precision] * (1 - 1 / placement.shards)
     # Processes on the CPU share its cores.
-    rate = training_rate(device) / (1 if placement.gpus else placement.world_size)
-    micro = max(flops / rate, gathering / device.interconnect)
+    rate = training_rate(device) / (1 if placement.gpus else placement.on_a_node)
+    micro = max(flops / rate, gathering / (device.interconnect if placement.nodes == 1 else device.network))
     micro += (forwards + 2) * a.layers * device.layer_seconds
     micro_batches = settings.batch_size / (placement.micro_batch_size * placement.world_size)
     return device.start_seconds + steps * (math.ceil(micro_batches) * micro + a.layers * device.layer_seconds)

@@ -92,7 +92,7 @@ class Estimator:
         """A training's GPUs and micro-batch."""
         launch = self.experiment.train.launch
         gpus = launch.gpus if self.on_gpu else 0
-        return Placement(gpus, launch.micro_batch_size, launch.processes)
+        return Placement(gpus, launch.micro_batch_size, launch.processes, launch.nodes)
 
     def architecture(self, base: str) -> Architecture:
         """A base's sizes: as counted, else as configured."""
@@ -116,8 +116,8 @@ class Estimator:
             seconds,
             parts,
             loaded=cost.base_bytes(a, settings.precision),
-            processes=placement.world_size,
-            gpus=placement.gpus,
+            processes=placement.on_a_node,
+            gpus=placement.nodes * placement.gpus,
             disk=cost.training_disk(
                 a, settings, placement, measured, steps, max(1.0, seconds - device.start_seconds), every
             ),

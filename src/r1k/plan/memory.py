@@ -34,15 +34,21 @@ class Placement:
     """How a training is laid out."""
 
     gpus: int
-    """GPUs of the job; 0 where it computes on the CPU."""
+    """GPUs on a node; 0 where it computes on the CPU."""
     micro_batch_size: int
     """Examples or pairs on one device at once."""
     processes: int = 0
-    """Processes; 0: one for each GPU, at least one."""
+    """Processes on a node; 0: one for each GPU, at least one."""
+    nodes: int = 1
+
+    @property
+    def on_a_node(self) -> int:
+        """Processes on a node."""
+        return self.processes or max(1, self.gpus)
 
     @property
     def world_size(self) -> int:
-        return self.processes or max(1, self.gpus)
+        return self.nodes * self.on_a_node
 
     @property
     def zero_stage(self) -> int:

@@ -39,7 +39,8 @@ def render(summary: Summary) -> str:
 
 def _device(experiment: Experiment) -> str:
     device, launch = experiment.plan.device, experiment.train.launch
-    many = f"{launch.gpus} x {device.title}" if device.kind == "gpu" else device.title
+    nodes = f"{launch.nodes} nodes of " if launch.nodes > 1 else ""
+    many = nodes + (f"{launch.gpus} x {device.title}" if device.kind == "gpu" else device.title)
     reached = device.flops * device.utilisation
     return f"Trained on {many}: {device.memory:g} GiB, {reached:.3g} of {device.flops:.3g} FLOP/s reached."
 

@@ -1,10 +1,13 @@
-"""From one command to one process a GPU: in this process where one is enough, else by torchrun on this node."""
+"""From one command to one process a GPU: in this process where one is enough, else by torchrun on each node."""
 
 import ctypes
 import os
+import shlex
 import signal
+import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -33,8 +36,11 @@ class WorkOrder(BaseModel):
     resume: Path | None = None
 
 
-def start(order: WorkOrder, settings: Settings, processes: int = 0) -> None:
-    """Do the work in as many processes as there are GPUs (or as asked); TrainError where they fail."""
+def start(order: WorkOrder, settings: Settings, processes: int = 0, nodes: int = 1, launcher: str = "") -> None:
+    """Do the work in as many processes a node as it has GPUs (or as asked); TrainError where they fail.
+
+    `launcher` is the command that starts another once on each of several `nodes`, this one among them.
+    """
     import torch
 
     if settings.precision == "bf16" and not torch.cuda.is_available():
@@ -47,21 +53,37 @@ def start(order: WorkOrder, settings: Settings, processes: int = 0) -> None:
 
     order = order.model_copy(update={"resume": newest_complete(order.own)})
     wanted = processes or max(1, torch.cuda.device_count())
-    if wanted == 1:
+    if wanted == nodes == 1:
         from r1k.train.worker import work
 
         work(order)
         return
-    # A free port of its own (--standalone) lets several trainings share a node.
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={wanted}"]
-    ended = subprocess.run(
-        [*command, "-m", "r1k.train.worker", order.model_dump_json()], preexec_fn=die_with_parent, check=False
-    )
+    command = [*_torchrun(nodes, launcher), f"--nproc-per-node={wanted}", "-m", "r1k.train.worker"]
+    try:
+        ended = subprocess.run([*command, order.model_dump_json()], preexec_fn=die_with_parent, check=False)
+    except FileNotFoundError as error:
+        raise TrainError(
+            f"training on {nodes} nodes: there is no {command[0]!r} here; set train.launch.launcher in the config to "
+            "the command that starts another once on each node of a job"
+        ) from error
     if ended.returncode:
         raise TrainError(
             f"training in {order.own}: a process ended with {ended.returncode}; its message is above. "
             "A new attempt goes on from the newest complete checkpoint"
         )
+
+
+def _torchrun(nodes: int, launcher: str) -> list[str]:
+    """The start of torchrun's command; a free port for each training lets several share a node."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run"]
+    if nodes == 1:
+        return [*torchrun, "--standalone"]
+    # All nodes meet at this one, where the first to come opens the port.
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    meeting = [f"--rdzv-endpoint={socket.gethostname()}:{port}", f"--rdzv-id={uuid.uuid4()}"]
+    return [*shlex.split(launcher), *torchrun, f"--nnodes={nodes}", "--rdzv-backend=c10d", *meeting]
 
 
 def die_with_parent() -> None:

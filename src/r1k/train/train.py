@@ -31,14 +31,16 @@ def train(
     parent: Path | None = None,
     steps: Path | None = None,
     processes: int = 0,
+    nodes: int = 1,
+    launcher: str = "",
     deepspeed: Path | None = None,
 ) -> None:
     """Train the run that `run` (a run.json) describes and publish its adapter as `output`.
 
     `parent` is the adapter to start from, `probe` the probe set whose held-out problems are left out, `steps` the
     directory under which the adapters of the measured steps are published, `state` where trainings keep theirs. A
-    kill costs at most `checkpoint_seconds` of training. `processes` of 0 means as many as there are GPUs, and
-    `deepspeed` is used where there are several.
+    kill costs at most `checkpoint_seconds` of training. `processes`, on each of the `nodes`, of 0 means as many as
+    there are GPUs, and `deepspeed` is used where there are several. `launcher` starts a command on each node.
     """
     described = read_run(run)
     if described.measured and steps is None:
@@ -62,7 +64,7 @@ def train(
                 checkpoint_seconds=checkpoint_seconds,
                 deepspeed=deepspeed,
             )
-            start(order, described.settings, processes)
+            start(order, described.settings, processes, nodes, launcher)
         _publish(described, own, output, steps, {"run": run, "base": base, "data": data})
 
 

@@ -78,6 +78,7 @@ def _facts(trainer: Trainer, rows: list[Row], sequence: list[int]) -> dict[str, 
         "peak_memory": peak_memory(),
         "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "processes": world_size(),
+        "nodes": int(os.environ.get("GROUP_WORLD_SIZE", "1")),
         "zero_stage": 3 if trainer.is_deepspeed_enabled else None,
     }
 
