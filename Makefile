@@ -11,9 +11,9 @@ demo: .venv/installed
 	@cat results/demo/tables/table1.md results/demo/tables/table2.md
 	@echo; echo "The report: $(CURDIR)/results/demo/report.html"
 
-## All tests.
+## All tests, two files at a time: many of them wait for Slurm.
 test: .venv/installed
-	pytest
+	pytest -n 2 --dist loadfile
 
 ## What has to pass before a commit.
 lint: .venv/installed

@@ -145,6 +145,7 @@ def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undi
     # The orphan's node loses its power: the one that waited goes on.
     cluster.fail_node(orphan["NodeList"])
     gauntlet.progress()
+    cluster.run("scancel", orphan["JobId"])  # it is back in the queue, and nobody waits for it any more
     cluster.start_node(orphan["NodeList"])
 
     # Its time is over. Slurm counts in minutes: the training is stopped until then.
