@@ -49,6 +49,11 @@ def section(part):
     return json.dumps(part.model_dump(mode="json"))
 
 
+def asking_section(wildcards):
+    """How the teacher is asked: a fact of the run, that makes no answer another."""
+    return section(EXPERIMENT.teacher.asking) if OPENAI else "{}"
+
+
 def data_section(wildcards):
     return section(EXPERIMENT.data)
 

@@ -19,5 +19,8 @@ rule invert:
     params:
         teacher=section(EXPERIMENT.teacher),
         journal=JOURNAL,
+    resources:
+        asking=asking_section,
     shell:
-        "r1k invert --teacher {params.teacher:q} --s1k {input.s1k} --output {output} --journal {params.journal} >{log} 2>&1"
+        "r1k invert --teacher {params.teacher:q} --asking {resources.asking:q} --s1k {input.s1k} --output {output}"
+        " --journal {params.journal} >{log} 2>&1"
