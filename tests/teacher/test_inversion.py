@@ -198,7 +198,7 @@ def test_a_cut_answer_is_asked_again_with_a_higher_limit_where_the_config_says_s
     higher = {"when_cut": "ask_again", "highest_max_tokens": 300}
     invert(teacher=server.teacher(max_tokens=20, **higher), **place.paths)
     kept = [json.loads(line) for line in place.journal.read_text().splitlines()]
-    limits = [entry["max_tokens"] for entry in kept if "word" in entry["request"]["messages"][0]["content"]]
+    limits = [entry["max_tokens"] for entry in kept if "word word" in entry["request"]["messages"][0]["content"]]
     assert sorted(limits) == [20, 20, 40, 40, 80, 160], "38 words were asked for with 40, 84 with 160"
     assert len(written(place)) == 2
     total = server.total

@@ -1,6 +1,7 @@
 """Asking an OpenAI-compatible server: what is tried again, what ends the run, and how long each may take."""
 
 import asyncio
+import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -80,17 +81,20 @@ class Client:
         self._stopped = asyncio.Event()
         self._exhausted = 0
         self._backoff = wait_random_exponential(multiplier=patience.first_wait, max=patience.longest_wait)
-        self._pools = [self._pool() for _ in range(-(-endpoint.concurrency // CONNECTIONS))]
+        certificates = httpx2.create_ssl_context()  # read once: it takes longer than many answers
+        self._pools = [self._pool(certificates) for _ in range(-(-endpoint.concurrency // CONNECTIONS))]
         self._next_pool = cycle(self._pools)
 
-    def _pool(self) -> openai.AsyncOpenAI:
+    def _pool(self, certificates: ssl.SSLContext) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(
             api_key=self.endpoint.key,
             base_url=self.endpoint.base_url,
             timeout=self.endpoint.timeout,
             max_retries=0,
             # A proxy of the environment must not be asked for a server on loopback.
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=self.endpoint.key_variable is not None),
+            http_client=openai.DefaultAsyncHttpxClient(
+                trust_env=self.endpoint.key_variable is not None, verify=certificates
+            ),
         )
 
     async def __aenter__(self) -> Self:
