@@ -57,6 +57,20 @@ class HubSource(Section):
     problems: int = Field(gt=1, description="rows expected after the grade filter; another number is an error")
 
 
+class Variant(Section):
+    """Another form or choice of the same data, in both directions alike."""
+
+    format: Literal["as_is", "normalised"] = Field(
+        default="as_is", description="answers as the teacher wrote them, or in one form for both directions"
+    )
+    graded_correct: bool = Field(default=False, description="only problems whose forward answer was graded correct")
+
+    @property
+    def chooses(self) -> bool:
+        """May it hold fewer problems than there are?"""
+        return self.graded_correct
+
+
 class Data(Section):
     """The forward problems and what is drawn from them."""
 
@@ -65,6 +79,9 @@ class Data(Section):
     seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
     probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
     probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
+    variants: dict[Name, Variant] = Field(
+        default={}, exclude=True, description="name to other forms of all data sets, for the runs that name one"
+    )
 
 
 class EmbeddedTeacher(Section):
@@ -318,6 +335,7 @@ class Run(Section):
     base: Name | None = Field(default=None, description="the base to start from, one of `bases`")
     parent: Name | None = Field(default=None, description="the run to start from (DPO's reference), one of `runs`")
     data: DataName | None = Field(default=None, description="the data set; `pairs` for DPO")
+    variant: Name | None = Field(default=None, description="the form of the data set, one of `data.variants`")
     without_held_out: bool = Field(default=False, description="leave the held-out probe problems out of the training")
     measure_every: float | None = Field(
         default=None, gt=0, description="epochs between probed checkpoints; unset: not probed"
@@ -327,7 +345,9 @@ class Run(Section):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         match self.method:
-            case "none" if not self.base or self.parent or self.data or self.measure_every or self.changes:
+            case "none" if not self.base or any(
+                (self.parent, self.data, self.variant, self.measure_every, self.changes)
+            ):
                 raise ValueError("method none takes a base and nothing else")
             case "sft" if (self.base is None) == (self.parent is None) or self.data in (None, "pairs"):
                 raise ValueError("method sft takes a base or a parent, and data s1k, r1k, half or mix")
@@ -432,6 +452,7 @@ class Row(Section):
 
     run: Name
     data: DataName | None
+    variant: Name | None = Field(description="the form of the data, where it is not the plain one")
     method: Literal["none", "sft", "dpo"]
     base: Name
     model: str = Field(description="the base's title")
@@ -586,6 +607,9 @@ class Experiment(Section):
                 yield f"runs.{name}.base: no base {run.base!r} in bases{did_you_mean(run.base, self.bases)}"
             if run.parent is not None:
                 yield from self._parent_problems(name, run.parent)
+            if run.variant is not None and run.variant not in self.data.variants:
+                known = did_you_mean(run.variant, self.data.variants)
+                yield f"runs.{name}.variant: no variant {run.variant!r} in data.variants{known}"
             if run.method != "none":
                 yield from self._settings_problems(name)
 
@@ -608,6 +632,12 @@ class Experiment(Section):
         except ConfigError as error:
             yield str(error)
             return
+        variant = self.data.variants.get(str(self.runs[name].variant))
+        if settings.match == "epochs" and variant is not None and variant.chooses:
+            yield (
+                f"runs.{name}: match epochs needs the number of examples, and variant {self.runs[name].variant!r} "
+                "chooses them by what they hold; match steps"
+            )
         if settings.batch_size % self.train.launch.micro_batch_size:
             yield (
                 f"train.launch.micro_batch_size: {self.train.launch.micro_batch_size} does not divide the batch of "
@@ -695,6 +725,7 @@ class Experiment(Section):
         return Row(
             run=run,
             data=entry.data,
+            variant=entry.variant,
             method=entry.method,
             base=base,
             model=self.bases[base].title,
@@ -774,7 +805,8 @@ class Experiment(Section):
             "method": entry.method,
             "seed": seed,
             "start": self.identity(entry.parent, seed) if entry.parent else base,
-            "data": {"name": entry.data, "without_held_out": entry.without_held_out},
+            "data": {"name": entry.data, "without_held_out": entry.without_held_out}
+            | ({"variant": self.data.variants[entry.variant].model_dump(mode="json")} if entry.variant else {}),
             "settings": self.settings(run).model_dump(mode="json"),
             "steps": self.steps(run),
         }

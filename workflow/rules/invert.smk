@@ -16,11 +16,11 @@ rule invert:
         "logs/{experiment}/invert.log",
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        asking=asking_section,
     params:
         teacher=section(EXPERIMENT.teacher),
         journal=JOURNAL,
-    resources:
-        asking=asking_section,
     shell:
         "r1k invert --teacher {params.teacher:q} --asking {resources.asking:q} --s1k {input.s1k} --output {output}"
         " --journal {params.journal} >{log} 2>&1"

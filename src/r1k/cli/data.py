@@ -27,6 +27,16 @@ def add(commands: Any) -> None:
     sections(command, "benchmark")
     paths(command, "output")
 
+    def make_variant(o: argparse.Namespace) -> None:
+        from r1k.data.variants import make_variant
+
+        variant = section(config.Variant, o.variant)
+        make_variant(s1k=o.s1k, r1k=o.r1k, variant=variant, forward=o.forward, reverse=o.reverse)
+
+    command = add_command(commands, "make-variant", make_variant, "s1k and r1k in another form, or of fewer problems")
+    sections(command, "variant")
+    paths(command, "s1k", "r1k", "forward", "reverse")
+
     def make_set(o: argparse.Namespace) -> None:
         from r1k.data import sets
 

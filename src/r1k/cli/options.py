@@ -21,6 +21,8 @@ PATHS = {
     "state": "directory where unfinished work is kept",
     "s1k": "forward examples, s1k.jsonl",
     "r1k": "reverse examples, r1k.jsonl",
+    "forward": "the variant's forward examples, s1k.jsonl",
+    "reverse": "the variant's reverse examples, r1k.jsonl",
     "tokenizer": "the tokenizer's directory",
     "journal": "where the teacher's answers are kept as they arrive",
     "data": "the run's data set",
@@ -44,6 +46,7 @@ PATHS = {
 
 SECTIONS = {
     "data": "section data of the config",
+    "variant": "the variant's entry in the config",
     "benchmark": "the benchmark's entry in the config",
     "base": "the base's entry in the config",
     "teacher": "section teacher of the config",
