@@ -22,6 +22,8 @@ wildcard_constraints:
     seed=any_of(map(str, EXPERIMENT.seeds)),
     benchmark=any_of(EXPERIMENT.benchmarks),
     table=any_of(EXPERIMENT.tables),
+    variant=any_of(EXPERIMENT.data.variants),
+    place=any_of(["data", *(f"data/{variant}" for variant in EXPERIMENT.data.variants)]),
 
 
 rule all:

@@ -112,7 +112,6 @@ def test_the_identity_of_a_run_holds_its_ancestry_and_nothing_else(demo):
         changed(demo, "bases/tiny/title", "another name"),
         changed(demo, "train/launch/micro_batch_size", 4),
         changed(demo, "benchmarks/aime/title", "another name"),
-        changed(demo, "teacher/concurrency", 2),
     ):
         assert validate(Experiment, irrelevant).digest("tiny-mix-dpo", 0) == before.digest("tiny-mix-dpo", 0)
 

@@ -57,6 +57,20 @@ class HubSource(Section):
     problems: int = Field(gt=1, description="rows expected after the grade filter; another number is an error")
 
 
+class Variant(Section):
+    """Another form or choice of the same data, in both directions alike."""
+
+    format: Literal["as_is", "normalised"] = Field(
+        default="as_is", description="answers as the teacher wrote them, or in one form for both directions"
+    )
+    graded_correct: bool = Field(default=False, description="only problems whose forward answer was graded correct")
+
+    @property
+    def chooses(self) -> bool:
+        """May it hold fewer problems than there are?"""
+        return self.graded_correct
+
+
 class Data(Section):
     """The forward problems and what is drawn from them."""
 
@@ -65,13 +79,15 @@ class Data(Section):
     seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
     probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
     probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
+    variants: dict[Name, Variant] = Field(
+        default={}, exclude=True, description="name to other forms of all data sets, for the runs that name one"
+    )
 
 
 class EmbeddedTeacher(Section):
     """A chat-completions server on loopback that solves the world's problems."""
 
     kind: Literal["embedded"]
-    concurrency: int = Field(default=8, gt=0, description="requests in flight at once")
 
 
 class ReplayTeacher(Section):
@@ -80,7 +96,38 @@ class ReplayTeacher(Section):
 
     kind: Literal["replay"]
     path: Path = Field(description="the recorded pairs, relative to the working directory")
-    concurrency: int = Field(default=8, gt=0, description="requests in flight at once")
+
+
+class Asking(Section):
+    """How a server is asked; nothing here changes an answer."""
+
+    concurrency: int = Field(
+        default=16, gt=0, description="requests in flight at once; fewer for a while where the server is overloaded"
+    )
+    timeout: float = Field(default=1200, gt=0, description="seconds that one answer may take, to its last byte")
+    stream: bool = Field(
+        default=True, description="have answers sent as they are written, so that no gateway cuts a silent connection"
+    )
+    requests_per_minute: float | None = Field(default=None, gt=0, description="no more than these; unset: no limit")
+    tokens_per_minute: float | None = Field(
+        default=None, gt=0, description="no more than these, of prompts and answers; unset: no limit"
+    )
+    input_price: float | None = Field(default=None, ge=0, description="US dollars for a million prompt tokens")
+    output_price: float | None = Field(
+        default=None, ge=0, description="US dollars for a million tokens of reasoning and answer"
+    )
+    max_dollars: float | None = Field(
+        default=None, gt=0, description="ceiling on the cost of an experiment's answers; needs both prices"
+    )
+    max_total_tokens: float | None = Field(
+        default=None, gt=0, description="ceiling on the tokens of an experiment's prompts and answers"
+    )
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.max_dollars is not None and (self.input_price is None or self.output_price is None):
+            raise ValueError("max_dollars: a ceiling in dollars needs input_price and output_price")
+        return self
 
 
 class OpenAITeacher(Section):
@@ -90,16 +137,29 @@ class OpenAITeacher(Section):
     base_url: str = Field(description="of the endpoint, up to and without `/chat/completions`")
     model: str = Field(description="the model's name at the endpoint")
     key_variable: str = Field(description="environment variable that holds the API key; the key is never written")
-    max_tokens: int = Field(default=32768, gt=0, description="limit of reasoning and answer; a cut answer is an error")
+    max_tokens: int = Field(default=32768, gt=0, description="limit of reasoning and answer")
     temperature: float | None = Field(default=None, ge=0, description="sampling temperature; the server's own if unset")
-    timeout: float = Field(default=1200, gt=0, description="seconds that one request may take")
-    concurrency: int = Field(default=16, gt=0, description="requests in flight at once")
-    input_price: float | None = Field(
-        default=None, ge=0, exclude=True, description="US dollars for a million prompt tokens; for `r1k plan`"
+    when_cut: Literal["fail", "ask_again", "leave_out"] = Field(
+        default="fail",
+        description="an answer that the limit cut: the problem fails; is asked again with twice the limit, up to "
+        "`highest_max_tokens`; or is left out",
     )
-    output_price: float | None = Field(
-        default=None, ge=0, exclude=True, description="US dollars for a million tokens of reasoning and answer"
+    highest_max_tokens: int | None = Field(default=None, gt=0, description="for `ask_again`")
+    when_refused: Literal["fail", "leave_out"] = Field(
+        default="fail", description="a refusal: the problem fails, or is left out"
     )
+    least_share: float = Field(
+        default=1.0, gt=0, le=1, description="share of the problems that must have a pair; fewer are an error"
+    )
+    asking: Asking = Field(default=Asking(), exclude=True, description="how the server is asked")
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if (self.when_cut == "ask_again") != (self.highest_max_tokens is not None):
+            raise ValueError("highest_max_tokens: is for when_cut: ask_again, which needs it")
+        if self.highest_max_tokens is not None and self.highest_max_tokens <= self.max_tokens:
+            raise ValueError(f"highest_max_tokens: must be above max_tokens, which is {self.max_tokens}")
+        return self
 
 
 Teacher = Annotated[EmbeddedTeacher | ReplayTeacher | OpenAITeacher, Field(discriminator="kind")]
@@ -275,6 +335,7 @@ class Run(Section):
     base: Name | None = Field(default=None, description="the base to start from, one of `bases`")
     parent: Name | None = Field(default=None, description="the run to start from (DPO's reference), one of `runs`")
     data: DataName | None = Field(default=None, description="the data set; `pairs` for DPO")
+    variant: Name | None = Field(default=None, description="the form of the data set, one of `data.variants`")
     without_held_out: bool = Field(default=False, description="leave the held-out probe problems out of the training")
     measure_every: float | None = Field(
         default=None, gt=0, description="epochs between probed checkpoints; unset: not probed"
@@ -284,7 +345,9 @@ class Run(Section):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         match self.method:
-            case "none" if not self.base or self.parent or self.data or self.measure_every or self.changes:
+            case "none" if not self.base or any(
+                (self.parent, self.data, self.variant, self.measure_every, self.changes)
+            ):
                 raise ValueError("method none takes a base and nothing else")
             case "sft" if (self.base is None) == (self.parent is None) or self.data in (None, "pairs"):
                 raise ValueError("method sft takes a base or a parent, and data s1k, r1k, half or mix")
@@ -389,6 +452,7 @@ class Row(Section):
 
     run: Name
     data: DataName | None
+    variant: Name | None = Field(description="the form of the data, where it is not the plain one")
     method: Literal["none", "sft", "dpo"]
     base: Name
     model: str = Field(description="the base's title")
@@ -543,6 +607,9 @@ class Experiment(Section):
                 yield f"runs.{name}.base: no base {run.base!r} in bases{did_you_mean(run.base, self.bases)}"
             if run.parent is not None:
                 yield from self._parent_problems(name, run.parent)
+            if run.variant is not None and run.variant not in self.data.variants:
+                known = did_you_mean(run.variant, self.data.variants)
+                yield f"runs.{name}.variant: no variant {run.variant!r} in data.variants{known}"
             if run.method != "none":
                 yield from self._settings_problems(name)
 
@@ -565,6 +632,12 @@ class Experiment(Section):
         except ConfigError as error:
             yield str(error)
             return
+        variant = self.data.variants.get(str(self.runs[name].variant))
+        if settings.match == "epochs" and variant is not None and variant.chooses:
+            yield (
+                f"runs.{name}: match epochs needs the number of examples, and variant {self.runs[name].variant!r} "
+                "chooses them by what they hold; match steps"
+            )
         if settings.batch_size % self.train.launch.micro_batch_size:
             yield (
                 f"train.launch.micro_batch_size: {self.train.launch.micro_batch_size} does not divide the batch of "
@@ -652,6 +725,7 @@ class Experiment(Section):
         return Row(
             run=run,
             data=entry.data,
+            variant=entry.variant,
             method=entry.method,
             base=base,
             model=self.bases[base].title,
@@ -731,7 +805,8 @@ class Experiment(Section):
             "method": entry.method,
             "seed": seed,
             "start": self.identity(entry.parent, seed) if entry.parent else base,
-            "data": {"name": entry.data, "without_held_out": entry.without_held_out},
+            "data": {"name": entry.data, "without_held_out": entry.without_held_out}
+            | ({"variant": self.data.variants[entry.variant].model_dump(mode="json")} if entry.variant else {}),
             "settings": self.settings(run).model_dump(mode="json"),
             "steps": self.steps(run),
         }

@@ -78,6 +78,15 @@ def write_manifest(
     )
 
 
+def facts_of(artefact: Path) -> dict[str, Any]:
+    """The facts of an artefact's manifest; none where it has no manifest, as one that was put there by hand."""
+    path = manifest_path(artefact)
+    if not path.is_file():
+        return {}
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["facts"]
+    return facts
+
+
 @cache
 def commit() -> str | None:
     """The commit of the code, with `+` where the tree had changes; None outside a git checkout."""

@@ -25,9 +25,10 @@ import openai
 sys.path.append(str(Path(__file__).parents[1] / "teacher"))
 from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Place, Riddles
 
-from r1k.config import OpenAITeacher
+from r1k.config import Asking, OpenAITeacher
 from r1k.records import Example, read_jsonl
-from r1k.teacher.inversion import Calls, invert
+from r1k.teacher.calls import Calls
+from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Entry, Journal, Request
 
 SECONDS = 0.2
@@ -47,8 +48,10 @@ def main() -> None:
         place.write_problems(options.problems)
         ideal = 2 * options.problems * SECONDS / options.concurrency
         print(f"{2 * options.problems} calls of {SECONDS} s at concurrency {options.concurrency}: ideal {ideal:.2f} s")
-        for name, ask in (("inversion", _inversion), ("plain loop", _plain_loop)):
-            seconds = _with_server(ask, place, options.concurrency)
+        ways = (("inversion", _inversion, False), ("inversion, streamed", _inversion, True))
+        for name, ask, stream in (*ways, ("plain loop", _plain_loop, False)):
+            place.journal.unlink(missing_ok=True)
+            seconds = _with_server(ask, place, options.concurrency, stream)
             print(f"  {name}: {seconds:.2f} s, {seconds / ideal:.2f} x ideal")
     with tempfile.TemporaryDirectory() as root:
         _resume(Place(Path(root)), options.resumed, options.answer)
@@ -62,7 +65,7 @@ def _serve(port: Any) -> None:
     server.serve_forever()
 
 
-def _with_server(ask: Callable[[OpenAITeacher, Place], None], place: Place, concurrency: int) -> float:
+def _with_server(ask: Callable[[OpenAITeacher, Place], None], place: Place, concurrency: int, stream: bool) -> float:
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
     process.start()
@@ -71,7 +74,7 @@ def _with_server(ask: Callable[[OpenAITeacher, Place], None], place: Place, conc
         base_url=f"http://127.0.0.1:{here.recv()}/v1",
         model=Riddles.model,
         key_variable=KEY_VARIABLE,
-        concurrency=concurrency,
+        asking=Asking(concurrency=concurrency, stream=stream),
     )
     begin = time.perf_counter()
     ask(teacher, place)
@@ -95,7 +98,7 @@ def _plain_loop(teacher: OpenAITeacher, place: Place) -> None:
         def both(example: Example) -> None:
             answer(calls.solve(answer(calls.reverse_question(example))))
 
-        with ThreadPoolExecutor(teacher.concurrency) as pool:
+        with ThreadPoolExecutor(teacher.asking.concurrency) as pool:
             list(pool.map(both, read_jsonl(place.s1k, Example)))
 
 

@@ -116,7 +116,7 @@ def test_a_benchmark_that_is_none_is_named(paper):
 def test_sizes_prices_and_assumptions_are_no_part_of_a_run(paper):
     before = experiment(paper)
     paper["plan"]["device"]["memory"] = 24
-    paper["teacher"]["input_price"] = 7
+    paper["teacher"]["asking"] = {"input_price": 7, "concurrency": 2}
     paper["bases"]["qwen2.5-7b"]["architecture"]["layers"] = 99
     after = experiment(paper)
     assert [before.digest(run, 0) for run in before.runs] == [after.digest(run, 0) for run in after.runs]

@@ -26,7 +26,14 @@ def tally(n, correct, unparsed=0, truncated=0, last=None):
 
 def row(run, data, model="7B", base=None, method="sft", parent=None, start=None):
     return Row(
-        run=run, data=data, method=method, base=base or model.lower(), model=model, parent=parent, start_data=start
+        variant=None,
+        run=run,
+        data=data,
+        method=method,
+        base=base or model.lower(),
+        model=model,
+        parent=parent,
+        start_data=start,
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from r1k.config import OpenAITeacher
+from r1k.config import Asking, OpenAITeacher
 from r1k.errors import TeacherError
 from r1k.records import Example, Response, write_jsonl
-from r1k.teacher.server import ChatHandler, ChatServer, completion
+from r1k.teacher.server import ChatHandler, ChatServer, chunks, completion
 
 KEY = "sk-marked-0123456789abcdef"
 KEY_VARIABLE = "R1K_TEST_KEY"
@@ -60,6 +60,9 @@ class FaultyServer(ChatServer):
         self.requests: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.delay = 0.0
+        self.fault: Callable[[str], Fault | None] = lambda prompt: None
+        """For prompts that no waiting fault is for."""
+        self.faults: Counter[Fault] = Counter()
         self._faults: dict[str, deque[Fault]] = {}
 
     def fail(self, fragment: str, *faults: Fault) -> None:
@@ -70,17 +73,23 @@ class FaultyServer(ChatServer):
         for fragment, waiting in self._faults.items():
             if fragment in prompt and waiting:
                 return waiting.popleft()
-        return None
+        fault = self.fault(prompt)
+        if fault is not None:
+            self.faults[fault] += 1
+        return fault
 
     @property
     def total(self) -> int:
         return self.requests.total()
 
     def teacher(self, **changes: Any) -> OpenAITeacher:
-        settings = {"max_tokens": 500, "concurrency": 4, "timeout": 20} | changes
-        return OpenAITeacher(
-            kind="openai", base_url=self.url, model=Riddles.model, key_variable=KEY_VARIABLE, **settings
-        )
+        """The config's section; `changes` are keys of it, or of its `asking`."""
+        asking = {"concurrency": 4, "timeout": 20} | {
+            key: changes[key] for key in changes if key in Asking.model_fields
+        }
+        settings = {"max_tokens": 500} | {key: changes[key] for key in changes if key not in Asking.model_fields}
+        place = {"kind": "openai", "base_url": self.url, "model": Riddles.model, "key_variable": KEY_VARIABLE}
+        return OpenAITeacher(**place, **settings, asking=asking)
 
 
 def status(code: int, message: str = "no", headers: dict[str, str] | None = None, error_code: str = "x") -> Fault:
@@ -119,7 +128,10 @@ def message(finish_reason: str | None = "stop", **fields: Any) -> Fault:
     def fault(handler: FaultyHandler, asked: Any) -> None:
         whole = completion(asked.model, asked.messages[0].content, "r", "t", None)
         whole["choices"][0] |= {"message": {"role": "assistant", **fields}, "finish_reason": finish_reason}
-        handler.send_object(200, whole)
+        if asked.stream:
+            handler.send_events(chunks(whole))
+        else:
+            handler.send_object(200, whole)
 
     return fault
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from r1k.teacher.answers import Answer, defect, read, worth_asking_again
+from r1k.teacher.answers import Answer, Terms, defect, read
 from r1k.teacher.journal import Entry, Message, Request
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
@@ -59,8 +59,27 @@ def test_the_reverse_question_needs_no_reasoning():
 
 def test_a_cut_answer_is_bought_again_under_a_higher_limit_alone():
     cut = entry(finish_reason="length")
-    assert not worth_asking_again(cut, 100)
-    assert worth_asking_again(cut, 101)
-    assert worth_asking_again(cut, None)
-    assert not worth_asking_again(entry(), 101)
-    assert worth_asking_again(entry(reasoning=None), 100)
+    assert not Terms(100).asks(cut)
+    assert Terms(101).asks(cut) and Terms(None).asks(cut)
+    assert Terms(100).asks(None)
+    assert not Terms(101).asks(entry())
+    assert Terms(100).asks(entry(reasoning=None))
+
+
+def test_a_cut_answer_is_asked_again_with_twice_its_limit_up_to_the_highest():
+    terms, cut = Terms(100, highest_max_tokens=300), entry(finish_reason="length")
+    limits = [terms.limit(None)]
+    while terms.asks(cut):
+        limits.append(terms.limit(cut))
+        cut = cut.model_copy(update={"max_tokens": limits[-1]})
+    assert limits == [100, 200, 300]
+    lower = entry(finish_reason="length", max_tokens=50)
+    assert terms.limit(lower) == 100
+
+
+def test_what_may_be_left_out_is_not_bought_again():
+    cut, refused = entry(finish_reason="length"), entry(answer="", refusal="no")
+    assert Terms(100).asks(refused) and not Terms(100).leaves_out(refused)
+    left = Terms(100, leave_out_cut=True, leave_out_refused=True)
+    assert left.leaves_out(cut) and left.leaves_out(refused) and not left.leaves_out(entry(reasoning=None))
+    assert not left.asks(cut) and not left.asks(refused)

@@ -7,6 +7,7 @@ import pytest
 from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, half_sent, message, raw, status
 
 from r1k.errors import TeacherError
+from r1k.teacher.budget import Prices
 from r1k.teacher.client import Client, Endpoint, Patience
 from r1k.teacher.journal import Message, Request, RunStoppedError
 
@@ -19,8 +20,14 @@ def request(question="q"):
 
 
 def endpoint(server, **changes):
-    settings = {"base_url": server.url, "timeout": 10, "max_tokens": 50, "key_variable": KEY_VARIABLE} | changes
-    return Endpoint(model=Riddles.model, key=KEY, concurrency=2, **settings)
+    settings = {"base_url": server.url, "timeout": 10, "max_tokens": 50, "key_variable": KEY_VARIABLE}
+    settings |= {"concurrency": 2} | changes
+    return Endpoint(model=Riddles.model, key=KEY, **settings)
+
+
+@pytest.fixture(params=[False, True], ids=["at once", "streamed"])
+def stream(request) -> bool:
+    return request.param
 
 
 def complete(server, *questions, patience=HASTY, **changes):
@@ -36,8 +43,8 @@ def complete(server, *questions, patience=HASTY, **changes):
     return asyncio.run(run())
 
 
-def test_an_answer_is_kept_as_it_came(server: FaultyServer):
-    entry = complete(server, "q")
+def test_an_answer_is_kept_as_it_came(server: FaultyServer, stream):
+    entry = complete(server, "q", stream=stream)
     assert (entry.answer, entry.reasoning) == ("It is Q", "Let me think of q")
     assert (entry.finish_reason, entry.max_tokens, entry.key) == ("stop", 50, request().key)
     assert entry.count("completion_tokens") == 8
@@ -60,9 +67,9 @@ def test_an_answer_is_kept_as_it_came(server: FaultyServer):
         message("insufficient_system_resource", content=""),
     ],
 )
-def test_what_may_pass_is_tried_again(server: FaultyServer, fault):
+def test_what_may_pass_is_tried_again(server: FaultyServer, fault, stream):
     server.fail("q", fault, fault)
-    assert complete(server, "q").answer == "It is Q"
+    assert complete(server, "q", stream=stream).answer == "It is Q"
     assert server.total == 3
 
 
@@ -73,6 +80,61 @@ def test_what_will_not_pass_stops_the_run_at_once(server: FaultyServer, code):
         complete(server, "q")
     assert server.total == 1
     assert (KEY_VARIABLE in str(caught.value)) == (code in (401, 402, 403))
+
+
+def events(*lines: bytes):
+    """A stream of these, and then no more."""
+    return raw(200, b"".join(b"data: " + line + b"\n\n" for line in lines), "text/event-stream")
+
+
+PIECE = b'{"choices": [{"index": 0, "delta": {"content": "half an"}, "finish_reason": null}]}'
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (events(PIECE), "the stream ended after 7 characters of the answer"),
+        (events(PIECE, b"[DONE]"), "the stream ended after 7 characters"),
+        (events(PIECE, b'{"error": {"message": "shard lost"}}'), "while answering: shard lost"),
+        (events(b"{nonsense"), "answered no chat completion"),
+        (events(b'{"choices": "none"}'), "answered no chat completion"),
+    ],
+)
+def test_half_a_stream_is_no_answer(server: FaultyServer, fault, said):
+    server.fail("q", fault)
+    assert complete(server, "q", stream=True).answer == "It is Q"
+    assert server.total == 2
+    server.fail("q", *[fault] * 3)
+    with pytest.raises(TeacherError, match=said):
+        complete(server, "q", stream=True)
+
+
+def test_a_server_that_does_not_stream_is_understood(server: FaultyServer):
+    body = b'{"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}'
+    server.fail("q", raw(200, body, "application/json"))
+    assert complete(server, "q", stream=True).answer == "whole"
+
+
+def test_a_streamed_answer_has_its_usage_and_its_cost(server: FaultyServer):
+    entry = complete(server, "q", stream=True, prices=Prices(1.0, 10.0))
+    assert (entry.count("prompt_tokens"), entry.count("completion_tokens")) == (1, 8)
+    assert entry.cost == pytest.approx(81 / 1e6)
+
+
+def test_the_key_is_in_no_answer_that_was_streamed(server: FaultyServer):
+    server.fail("q", message(content=f"Use {KEY}", reasoning_content=KEY))
+    entry = complete(server, "q", stream=True)
+    assert (entry.answer, entry.reasoning) == ("Use [key]", "[key]")
+
+
+def test_a_server_with_too_much_to_do_is_asked_less_at_once(server: FaultyServer):
+    async def run():
+        async with Client(endpoint(server, concurrency=8), HASTY) as client:
+            await client.complete(request("q"))
+            return client.pace.at_once
+
+    server.fail("q", status(429))
+    assert asyncio.run(run()) == 4
 
 
 def test_an_empty_account_is_not_a_rate_limit(server: FaultyServer):
@@ -124,7 +186,7 @@ def test_a_server_that_is_not_there_is_named(server: FaultyServer):
 
 def test_a_slow_answer_is_given_up(server: FaultyServer):
     server.delay = 0.5
-    with pytest.raises(TeacherError, match=r"no answer .* in 0\.1 s \(teacher\.timeout\) \(3 attempts\)"):
+    with pytest.raises(TeacherError, match=r"no answer .* in 0\.1 s \(teacher\.asking\.timeout\) \(3 attempts\)"):
         complete(server, "q", timeout=0.1)
 
 

@@ -51,13 +51,25 @@ def test_max_tokens_cuts(client, limit, reasoning, text):
     assert cut.usage.completion_tokens == limit
 
 
+def test_a_stream_adds_up_to_the_answer(client):
+    whole = ask(client, "Who? " * 100)
+    events = list(ask(client, "Who? " * 100, stream=True))
+    deltas = [choice.delta for event in events for choice in event.choices]
+    assert len(events) > 5
+    assert "".join(delta.content or "" for delta in deltas) == whole.choices[0].message.content
+    reasoning = "".join((delta.model_extra or {}).get("reasoning_content") or "" for delta in deltas)
+    assert reasoning == whole.choices[0].message.model_extra["reasoning_content"]
+    assert [event.choices[0].finish_reason for event in events if event.choices][-1] == "stop"
+    assert events[-1].usage == whole.usage
+
+
 def test_what_it_cannot_answer_is_an_error_that_says_so(client):
     with pytest.raises(openai.NotFoundError, match="no riddle for 'unknown'"):
         ask(client, REVERSE_QUESTION.render(question="unknown", answer="a"))
     with pytest.raises(openai.NotFoundError, match="no model 'r1' here, only 'riddles'"):
         client.chat.completions.create(model="r1", messages=[{"role": "user", "content": "q"}])
-    with pytest.raises(openai.BadRequestError, match="stream"):
-        ask(client, "q", stream=True)
+    with pytest.raises(openai.BadRequestError, match="n: Input should be 1"):
+        ask(client, "q", n=2)
     with pytest.raises(openai.BadRequestError, match=r"messages\.0\.role"):
         client.chat.completions.create(model="riddles", messages=[{"role": "system", "content": "q"}])
 

@@ -29,6 +29,17 @@ def test_every_run_of_the_paper_is_planned(workflow):
     assert "results/paper/runs/dyn-mix/0/steps/713" in planned
 
 
+def test_a_run_on_a_variant_takes_its_data_sets_and_its_probe_from_there(workflow, tmp_path):
+    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    demo["data"]["variants"] = {"one-form": {"format": "normalised"}}
+    demo["runs"]["dyn-mix"]["variant"] = "one-form"
+    (tmp_path / "variant.yaml").write_text(yaml.safe_dump(demo))
+    planned = workflow.run(["--configfile", "variant.yaml", "-n", "--", "results/demo/probe/dyn-mix/0.jsonl"]).stdout
+    for made in ("mix", "probe", "s1k", "r1k"):
+        assert f"results/demo/data/one-form/{made}.jsonl" in planned
+    assert "results/demo/data/mix.jsonl" not in planned
+
+
 def test_an_experiment_replaces_the_default_and_is_not_merged_into_it(workflow):
     planned = workflow.run(["--configfile", "config/smollm2.yaml", "-n", "--", "all"]).stdout
     assert "tiny" not in planned

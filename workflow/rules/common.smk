@@ -36,8 +36,8 @@ ASKED = {
 
 
 def any_of(names):
-    """A regular expression that matches the names and nothing else."""
-    return "|".join(map(re.escape, names))
+    """A regular expression that matches the names and nothing else: of no names, nothing at all."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def rule_name(verb, run):
@@ -47,6 +47,15 @@ def rule_name(verb, run):
 def section(part):
     """A part of the config as text for a command's option."""
     return json.dumps(part.model_dump(mode="json"))
+
+
+def asking_section(wildcards):
+    """How the teacher is asked: a fact of the run, that makes no answer another."""
+    return section(EXPERIMENT.teacher.asking) if OPENAI else "{}"
+
+
+def variant_section(wildcards):
+    return section(EXPERIMENT.data.variants[wildcards.variant])
 
 
 def data_section(wildcards):
@@ -82,13 +91,22 @@ def run_base(wildcards):
     return f"results/{wildcards.experiment}/bases/{EXPERIMENT.base_of(wildcards.run)}"
 
 
+def run_place(wildcards):
+    """Where the data sets of the run's variant are."""
+    variant = EXPERIMENT.runs[wildcards.run].variant
+    return f"results/{wildcards.experiment}/data" + (f"/{variant}" if variant else "")
+
+
 def run_data(wildcards):
-    return f"results/{wildcards.experiment}/data/{EXPERIMENT.runs[wildcards.run].data}.jsonl"
+    return f"{run_place(wildcards)}/{EXPERIMENT.runs[wildcards.run].data}.jsonl"
+
+
+def probe_pairs(wildcards):
+    return f"{run_place(wildcards)}/probe.jsonl"
 
 
 def run_probe(wildcards):
-    wanted = EXPERIMENT.runs[wildcards.run].without_held_out
-    return f"results/{wildcards.experiment}/data/probe.jsonl" if wanted else []
+    return probe_pairs(wildcards) if EXPERIMENT.runs[wildcards.run].without_held_out else []
 
 
 def parent_run(wildcards):

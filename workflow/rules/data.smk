@@ -4,6 +4,7 @@
 localrules:
     get_s1k,
     get_benchmark,
+    make_variant,
     make_set,
     make_drawn_set,
 
@@ -36,15 +37,34 @@ rule get_benchmark:
         "r1k get-benchmark --name {wildcards.benchmark} --benchmark {params.benchmark:q} --output {output} >{log} 2>&1"
 
 
-# The union of both directions, and the preferences between them: all problems, nothing drawn.
-rule make_set:
+# Both directions in another form, or of fewer problems: the place of the data sets that are drawn from them.
+rule make_variant:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
         r1k="results/{experiment}/data/r1k.jsonl",
     output:
-        "results/{experiment}/data/{name}.jsonl",
+        s1k="results/{experiment}/data/{variant}/s1k.jsonl",
+        r1k="results/{experiment}/data/{variant}/r1k.jsonl",
     log:
-        "logs/{experiment}/make_set/{name}.log",
+        "logs/{experiment}/make_variant/{variant}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        variant=variant_section,
+    shell:
+        "r1k make-variant --variant {params.variant:q} --s1k {input.s1k} --r1k {input.r1k} --forward {output.s1k}"
+        " --reverse {output.r1k} >{log} 2>&1"
+
+
+# The union of both directions, and the preferences between them: all problems, nothing drawn.
+rule make_set:
+    input:
+        s1k="results/{experiment}/{place}/s1k.jsonl",
+        r1k="results/{experiment}/{place}/r1k.jsonl",
+    output:
+        "results/{experiment}/{place}/{name}.jsonl",
+    log:
+        "logs/{experiment}/make_set/{place}/{name}.log",
     wildcard_constraints:
         name="mix|pairs",
     conda:
@@ -56,12 +76,12 @@ rule make_set:
 # Half of the problems in both directions, and the problems whose log-probabilities are followed: drawn with a seed.
 rule make_drawn_set:
     input:
-        s1k="results/{experiment}/data/s1k.jsonl",
-        r1k="results/{experiment}/data/r1k.jsonl",
+        s1k="results/{experiment}/{place}/s1k.jsonl",
+        r1k="results/{experiment}/{place}/r1k.jsonl",
     output:
-        "results/{experiment}/data/{name}.jsonl",
+        "results/{experiment}/{place}/{name}.jsonl",
     log:
-        "logs/{experiment}/make_set/{name}.log",
+        "logs/{experiment}/make_set/{place}/{name}.log",
     wildcard_constraints:
         name="half|probe",
     conda:

@@ -16,8 +16,11 @@ rule invert:
         "logs/{experiment}/invert.log",
     conda:
         "../../envs/cpu.yaml"
+    resources:
+        asking=asking_section,
     params:
         teacher=section(EXPERIMENT.teacher),
         journal=JOURNAL,
     shell:
-        "r1k invert --teacher {params.teacher:q} --s1k {input.s1k} --output {output} --journal {params.journal} >{log} 2>&1"
+        "r1k invert --teacher {params.teacher:q} --asking {resources.asking:q} --s1k {input.s1k} --output {output}"
+        " --journal {params.journal} >{log} 2>&1"

@@ -8,7 +8,7 @@ rule probe:
         base=run_base,
         start=parent_adapter,
         steps=kept_steps,
-        pairs="results/{experiment}/data/probe.jsonl",
+        pairs=probe_pairs,
     output:
         "results/{experiment}/probe/{run}/{seed}.jsonl",
     log:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from r1k.config import Data
 from r1k.errors import RecordError
-from r1k.provenance import Stopwatch, write_manifest
+from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Example, Pair, ProbePair, Record, Split, by_problem, read_jsonl, write_jsonl
 
 Both = tuple[Example, Example]
@@ -20,13 +20,18 @@ Draw = Callable[[Sequence[Both]], Sequence[Record]]
 
 
 def read_both(s1k: Path, r1k: Path) -> list[Both]:
-    """Forward and reverse examples by problem, in s1k's order; RecordError for a problem without its pair."""
+    """Forward and reverse examples by problem, in s1k's order; RecordError for a problem without its pair.
+
+    Problems that r1k's manifest says were left out, as the config allowed, are left out here.
+    """
     forward = by_problem(s1k, read_jsonl(s1k, Example))
     reverse = by_problem(r1k, read_jsonl(r1k, Example))
     for path, examples, direction in ((s1k, forward, "forward"), (r1k, reverse, "reverse")):
         for example in examples.values():
             if example.direction != direction:
                 raise RecordError(f"{path}: record {example.id!r}: field 'direction' must be {direction!r}")
+    left_out = facts_of(r1k).get("left_out", {})
+    forward = {problem: example for problem, example in forward.items() if problem not in left_out}
     for lacking, having, path in ((reverse, forward, r1k), (forward, reverse, s1k)):
         missing = [problem for problem in having if problem not in lacking]
         if missing:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
+from r1k.boxes import last_boxed
 from r1k.text import ANSWER
 
 SEPARATOR = ANSWER.strip()
-BRACE = re.compile(r"(?P<box>\\boxed\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
 ANSWER_LINE = re.compile(r"Answer:[\s*]*([^\n]*)")
 WRAPPED = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|boldsymbol|mbox)\s*\{([^{}]*)\}")
 SPACING = re.compile(r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
@@ -44,20 +44,6 @@ def final_answer(completion: str) -> str | None:
         lines = ANSWER_LINE.findall(part)
         boxed = lines[-1] if lines else ""
     return clean(boxed) or None
-
-
-def last_boxed(text: str) -> str | None:
-    """The inside of the last `\\boxed{…}` whose braces close; escaped braces do not count."""
-    starts: list[int | None] = []
-    last: tuple[int, int] | None = None
-    for brace in BRACE.finditer(text):
-        if brace["box"] or brace["open"]:
-            starts.append(brace.end() if brace["box"] else None)
-        elif brace["close"] and starts:
-            start = starts.pop()
-            if start is not None and (last is None or start > last[0]):
-                last = (start, brace.start())
-    return text[slice(*last)] if last else None
 
 
 def clean(answer: str) -> str:

@@ -124,7 +124,7 @@ def _teacher(summary: Summary) -> str:
     if kind != "openai":
         cost = "no cost (the teacher is local)"
     elif t.dollars is None:
-        cost = "cost unknown: set teacher.input_price and teacher.output_price"
+        cost = "cost unknown: set teacher.asking.input_price and output_price"
     else:
         cost = f"about {t.dollars:,.2f} US dollars"
     return (

@@ -32,9 +32,10 @@ def teaching(experiment: Experiment, workload: Workload) -> Teaching:
     if not isinstance(teacher, OpenAITeacher):
         return Teaching(2 * n, read, written, LOOPBACK_START + n * LOOPBACK_SECONDS, 0.0)
     dollars = None
-    if teacher.input_price is not None and teacher.output_price is not None:
-        dollars = (read * teacher.input_price + written * teacher.output_price) / 1e6
-    return Teaching(2 * n, read, written, written / plan.teacher_rate / teacher.concurrency, dollars)
+    asking = teacher.asking
+    if asking.input_price is not None and asking.output_price is not None:
+        dollars = (read * asking.input_price + written * asking.output_price) / 1e6
+    return Teaching(2 * n, read, written, written / plan.teacher_rate / asking.concurrency, dollars)
 
 
 @cache

@@ -170,7 +170,7 @@ class _Builder:
         )
 
     def _published(self, row: Row, title: str, direction: Which) -> Decimal | None:
-        if not self.spec.published or direction != "all":
+        if not self.spec.published or direction != "all" or row.variant is not None:
             return None
         return published_value(row.method, row.start_data if row.method == "dpo" else row.data, row.model, title)
 
@@ -208,9 +208,9 @@ def _label(spec: TableSpec, row: Row) -> Label:
         case "none":
             return Label(before="base (no training)")
         case "sft":
-            return Label(data=row.data)
+            return Label(data=row.data, after=row.variant or "")
         case "dpo":
-            return Label(data=row.start_data, before="" if spec.shows == "dpo" else "DPO on")
+            return Label(data=row.start_data, before="" if spec.shows == "dpo" else "DPO on", after=row.variant or "")
 
 
 def _notes(spec: TableSpec, blocks: Sequence[Block]) -> list[str]:

@@ -30,6 +30,11 @@ def read(entry: Entry) -> Answer:
     return Answer(text=text.strip(), reasoning=(entry.reasoning or inline).strip())
 
 
+def refused(entry: Entry) -> bool:
+    """The teacher, or a filter before it, would not answer."""
+    return bool(entry.refusal) or entry.finish_reason == "content_filter"
+
+
 def defect(entry: Entry) -> str | None:
     """Why an answer cannot be used, and what to do; None where it can."""
     answer = read(entry)
@@ -40,9 +45,11 @@ def defect(entry: Entry) -> str | None:
             f"'length'); raise teacher.max_tokens above {entry.max_tokens} (the cut answer stays in the journal, and "
             "is not asked for again under this limit)"
         )
-    if entry.refusal or entry.finish_reason == "content_filter":
+    if refused(entry):
         said = f": {entry.refusal[:200]!r}" if entry.refusal else ""
-        return f"the teacher refused{said} (finish_reason {entry.finish_reason!r}); leave the problem out"
+        return (
+            f"the teacher refused{said} (finish_reason {entry.finish_reason!r}); leave it out by teacher.when_refused"
+        )
     if entry.finish_reason not in FINISHED:
         return f"the answer did not end by itself (finish_reason {entry.finish_reason!r}); run again, or change teacher"
     if not answer.text:
@@ -55,8 +62,34 @@ def defect(entry: Entry) -> str | None:
     return None
 
 
-def worth_asking_again(entry: Entry, max_tokens: int | None) -> bool:
-    """May another request do better than this answer? A cut one is not bought again under the limit that cut it."""
-    if entry.cut:
-        return entry.max_tokens is not None and (max_tokens is None or max_tokens > entry.max_tokens)
-    return defect(entry) is not None
+@dataclass(frozen=True)
+class Terms:
+    """Which answers are bought, and which problems may go without a pair."""
+
+    max_tokens: int | None = None
+    """The limit of an answer; None for servers that have none."""
+    highest_max_tokens: int | None = None
+    """Where set, a cut answer is asked again with twice its limit, up to this one."""
+    leave_out_cut: bool = False
+    leave_out_refused: bool = False
+
+    def limit(self, entry: Entry | None) -> int | None:
+        """The limit under which a request is asked, `entry` being its newest answer."""
+        if entry is None or not entry.cut or self.max_tokens is None or entry.max_tokens is None:
+            return self.max_tokens
+        if entry.max_tokens < self.max_tokens or self.highest_max_tokens is None:
+            return self.max_tokens
+        return min(2 * entry.max_tokens, self.highest_max_tokens)
+
+    def asks(self, entry: Entry | None) -> bool:
+        """Is a request to be asked? A cut answer is not bought again under the limit that cut it."""
+        if entry is None:
+            return True
+        if entry.cut:
+            limit = self.limit(entry)
+            return entry.max_tokens is not None and (limit is None or limit > entry.max_tokens)
+        return defect(entry) is not None and not self.leaves_out(entry)
+
+    def leaves_out(self, entry: Entry) -> bool:
+        """May a problem with this answer go without a pair?"""
+        return self.leave_out_cut if entry.cut else self.leave_out_refused and refused(entry)

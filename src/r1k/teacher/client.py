@@ -1,26 +1,32 @@
 """Asking an OpenAI-compatible server: what is tried again, what ends the run, and how long each may take."""
 
 import asyncio
+import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import cycle
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
+import httpx2
 import openai
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from r1k.errors import TeacherError
+from r1k.teacher.budget import UNPRICED, Budget, Prices, most_tokens
+from r1k.teacher.completion import OVERLOADED, Completion, StreamBrokenError, collected
 from r1k.teacher.journal import Entry, Request, RunStoppedError
+from r1k.teacher.pace import Pace
 
 SHORTEST_SECRET = 12
 """Shorter keys are placeholders (`EMPTY`, `none`), and replacing them would spoil answers that hold the word."""
 
-OVERLOADED = "insufficient_system_resource"
-"""DeepSeek's finish reason for a request that it dropped."""
+CONNECTIONS = 8
+"""Of one pool: a pool looks through all of its connections at each request, so several small ones are faster."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,10 @@ class Endpoint:
     key_variable: str | None = None
     """Unset for the teachers on loopback, which take any key."""
     max_tokens: int | None = None
+    stream: bool = False
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    prices: Prices = UNPRICED
 
 
 @dataclass(frozen=True)
@@ -50,48 +60,41 @@ class Patience:
     """So many requests given up with no answer between them: the server is down, and the run ends."""
 
 
-class _Message(BaseModel):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice] = Field(min_length=1)
-    usage: dict[str, Any] | None = None
-
-
 class _TransientError(TeacherError):
     """An error that may be gone at the next attempt."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, overloaded: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.overloaded = overloaded
 
 
 class Client:
     """Makes requests until it is stopped. Errors that it raises hold no key, whatever the server echoed."""
 
-    def __init__(self, endpoint: Endpoint, patience: Patience = Patience()) -> None:
+    def __init__(self, endpoint: Endpoint, patience: Patience = Patience(), budget: Budget | None = None) -> None:
         self.endpoint = endpoint
         self.stop_reason: str | None = None
+        self.budget = budget or Budget(endpoint.prices)
+        self.pace = Pace(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
         self._patience = patience
         self._stopped = asyncio.Event()
         self._exhausted = 0
         self._backoff = wait_random_exponential(multiplier=patience.first_wait, max=patience.longest_wait)
-        self._openai = openai.AsyncOpenAI(
-            api_key=endpoint.key,
-            base_url=endpoint.base_url,
-            timeout=endpoint.timeout,
+        certificates = httpx2.create_ssl_context()  # read once: it takes longer than many answers
+        self._pools = [self._pool(certificates) for _ in range(-(-endpoint.concurrency // CONNECTIONS))]
+        self._next_pool = cycle(self._pools)
+
+    def _pool(self, certificates: ssl.SSLContext) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(
+            api_key=self.endpoint.key,
+            base_url=self.endpoint.base_url,
+            timeout=self.endpoint.timeout,
             max_retries=0,
             # A proxy of the environment must not be asked for a server on loopback.
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=endpoint.key_variable is not None),
+            http_client=openai.DefaultAsyncHttpxClient(
+                trust_env=self.endpoint.key_variable is not None, verify=certificates
+            ),
         )
 
     async def __aenter__(self) -> Self:
@@ -100,16 +103,18 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._openai.close()
+        for pool in self._pools:
+            await pool.close()
 
     def stop(self, reason: str) -> None:
         """Begin no further request; those in flight may end. The first reason is kept."""
         if self.stop_reason is None:
             self.stop_reason = reason
         self._stopped.set()
+        self.pace.stop()
 
-    async def complete(self, request: Request) -> Entry:
-        """The server's answer, which is not yet looked at.
+    async def complete(self, request: Request, max_tokens: int | None = None) -> Entry:
+        """The server's answer, which is not yet looked at; `max_tokens` stands for the endpoint's limit.
 
         TeacherError for a request that failed again and again; RunStoppedError where another request would fail too.
         """
@@ -121,8 +126,9 @@ class Client:
             sleep=self._sleep,
             reraise=True,
         )
+        limit = max_tokens or self.endpoint.max_tokens
         try:
-            entry: Entry = await retrying(self._attempt, request)
+            entry: Entry = await retrying(self._attempt, request, limit)
         except _TransientError as error:
             self._exhausted += 1
             if self._exhausted >= patience.exhausted_in_a_row:
@@ -134,58 +140,107 @@ class Client:
         self._exhausted = 0
         return entry
 
-    async def _attempt(self, request: Request) -> Entry:
-        if self.stop_reason is not None:
-            raise RunStoppedError(self.stop_reason)
-        begin = time.monotonic()
-        completion = self._understood(await self._body(request))
-        choice = completion.choices[0]
-        if choice.finish_reason == OVERLOADED:
-            raise _TransientError(f"{self.endpoint.base_url} was overloaded (finish_reason {OVERLOADED!r})")
-        return Entry(
+    async def _attempt(self, request: Request, limit: int | None) -> Entry:
+        async with self.budget.reserved(request, limit), self.pace.turn(self._expected_tokens(request)) as began:
+            if self.stop_reason is not None:
+                raise RunStoppedError(self.stop_reason)
+            try:
+                completion = await self._completion(request, limit)
+            except _TransientError as error:
+                if error.overloaded:
+                    self.pace.too_much(began, error.retry_after)
+                raise
+            entry = self._entry(request, limit, completion, time.monotonic() - began)
+            self.budget.count(entry)
+            return entry
+
+    def _entry(self, request: Request, limit: int | None, completion: Completion, seconds: float) -> Entry:
+        choice, usage = completion.choices[0], completion.usage
+        message = choice.message
+        entry = Entry(
             key=request.key,
             request=request,
-            max_tokens=self.endpoint.max_tokens,
-            answer=choice.message.content or "",
-            reasoning=choice.message.reasoning_content or choice.message.reasoning,
-            refusal=choice.message.refusal,
+            max_tokens=limit,
+            answer=self._without_key(message.content or ""),
+            reasoning=self._without_key(message.reasoning_content or message.reasoning or "") or None,
+            refusal=self._without_key(message.refusal or "") or None,
             finish_reason=choice.finish_reason or "none",
-            usage=completion.usage,
-            seconds=round(time.monotonic() - begin, 3),
+            usage=usage,
+            seconds=round(seconds, 3),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        prompt, written = entry.count("prompt_tokens"), entry.count("completion_tokens")
+        if prompt is None or written is None:
+            return entry
+        return entry.model_copy(update={"cost": self.endpoint.prices.dollars(prompt, written)})
 
-    async def _body(self, request: Request) -> str:
-        """The text of the server's answer to one attempt, without the key."""
-        parameters: dict[str, Any] = dict(request.sampling)
-        if self.endpoint.max_tokens is not None:
-            parameters["max_tokens"] = self.endpoint.max_tokens
+    async def _completion(self, request: Request, limit: int | None) -> Completion:
+        """What the server answers to one attempt."""
+        address = self.endpoint.base_url
         try:
             # The client's own timeout is for one read, and gateways keep a slow answer alive with empty lines.
             async with asyncio.timeout(self.endpoint.timeout):
-                response = await self._openai.chat.completions.with_raw_response.create(
-                    model=request.model,
-                    messages=[{"role": message.role, "content": message.content} for message in request.messages],
-                    **parameters,
-                )
+                completion = await self._read(request, limit)
         except openai.APIStatusError as error:
             raise self._status_error(error) from None
-        except openai.APIConnectionError as error:
+        except (openai.APIConnectionError, httpx2.TransportError) as error:
             cause = error.__cause__ or error
-            raise _TransientError(self._without_key(f"no answer from {self.endpoint.base_url}: {cause!r}")) from None
+            raise _TransientError(self._without_key(f"no answer from {address}: {cause!r}")) from None
         except TimeoutError:
             raise _TransientError(
-                f"no answer from {self.endpoint.base_url} in {self.endpoint.timeout:g} s (teacher.timeout)"
+                f"no answer from {address} in {self.endpoint.timeout:g} s (teacher.asking.timeout)"
             ) from None
-        return self._without_key(response.text)
+        except StreamBrokenError as error:
+            raise _TransientError(f"{address}: {error}") from None
+        except openai.APIError as error:  # an error in the middle of a stream
+            raise _TransientError(self._without_key(f"{address}, while answering: {error.message}"[:500])) from None
+        if completion.choices[0].finish_reason == OVERLOADED:
+            raise _TransientError(f"{address} was overloaded (finish_reason {OVERLOADED!r})", overloaded=True)
+        return completion
 
-    def _understood(self, body: str) -> _Completion:
+    async def _read(self, request: Request, limit: int | None) -> Completion:
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": [message.model_dump() for message in request.messages],
+            **request.sampling,
+        }
+        if limit is not None:
+            body["max_tokens"] = limit
+        if self.endpoint.stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        pool = next(self._next_pool)
+        posted = await pool.post(
+            "/chat/completions",
+            cast_to=httpx2.Response,
+            body=body,
+            stream=self.endpoint.stream,
+            stream_cls=openai.AsyncStream[object],
+        )
+        response = cast(httpx2.Response, posted)  # as asked for: what it is a stream of is seen below
+        self.pace.answered(response.headers)
+        if response.headers.get("content-type", "").startswith("text/event-stream"):
+            events = openai.AsyncStream(cast_to=object, response=response, client=pool)
+            try:
+                return await collected(events)
+            except (ValidationError, ValueError) as error:
+                raise self._not_understood(error, "an event of its stream") from None
+        text = (await response.aread()).decode(errors="replace")
         try:
-            return _Completion.model_validate_json(body)
+            return Completion.model_validate_json(text)
         except ValidationError as error:
-            raise _TransientError(
-                f"{self.endpoint.base_url} answered no chat completion ({error.errors()[0]['msg']}): {body[:200]!r}"
-            ) from None
+            raise self._not_understood(error, text[:200]) from None
+
+    def _not_understood(self, error: ValueError, said: str) -> "_TransientError":
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        return _TransientError(
+            self._without_key(f"{self.endpoint.base_url} answered no chat completion ({reason}): {said!r}")
+        )
+
+    def _expected_tokens(self, request: Request) -> float:
+        """Of prompt and answer, for a limit of tokens a minute: as the answers so far, else the most that may come."""
+        if self.budget.answers:
+            return self.budget.tokens / self.budget.answers
+        return float(most_tokens(request) + (self.endpoint.max_tokens or 0))
 
     def _status_error(self, error: openai.APIStatusError) -> TeacherError:
         status = error.status_code
@@ -196,7 +251,7 @@ class Client:
         retry_after = _retry_after(error.response.headers.get("retry-after"))
         if retry_after is not None and retry_after > self._patience.longest_retry_after:
             return RunStoppedError(f"{said}; the server asks to wait {retry_after:.0f} s: run again then")
-        return _TransientError(said, retry_after)
+        return _TransientError(said, retry_after, overloaded=status in (429, 503))
 
     def _remedy(self, status: int) -> str:
         variable = self.endpoint.key_variable

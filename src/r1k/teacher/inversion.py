@@ -5,7 +5,8 @@ it was bought in this run, in a run that was killed, or for another experiment.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,37 +17,19 @@ from r1k.errors import RecordError, TeacherError
 from r1k.files import exclusive
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, Teaching, by_problem, read_jsonl, write_jsonl
-from r1k.teacher.answers import defect, read, worth_asking_again
+from r1k.teacher import outcome
+from r1k.teacher.answers import Terms, defect, read
+from r1k.teacher.budget import Budget
+from r1k.teacher.calls import Calls
 from r1k.teacher.client import Client, Endpoint
-from r1k.teacher.endpoints import local_endpoint, remote_endpoint
-from r1k.teacher.journal import Entry, Journal, Message, Request, RunStoppedError
+from r1k.teacher.endpoints import budget_of, local_endpoint, remote_endpoint
+from r1k.teacher.journal import Entry, Journal, Request, RunStoppedError
 from r1k.teacher.local import local_answerer
-from r1k.teacher.templates import REVERSE_QUESTION, SOLVE, Template
+from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 
-@dataclass(frozen=True)
-class Calls:
-    """The two requests of a problem."""
-
-    model: str
-    sampling: Mapping[str, float]
-
-    def reverse_question(self, example: Example) -> Request:
-        """Asks for the reverse question, from a forward question and its final answer."""
-        return self._request(REVERSE_QUESTION, question=example.question, answer=example.answer)
-
-    def solve(self, reverse_question: str) -> Request:
-        """Asks for reasoning and answer, from the reverse question alone."""
-        return self._request(SOLVE, question=reverse_question)
-
-    def _request(self, template: Template, **slots: str) -> Request:
-        return Request(
-            call=template.name,
-            prompt=template.digest,
-            model=self.model,
-            messages=[Message(content=template.render(**slots))],
-            sampling=dict(self.sampling),
-        )
+class LeftOutError(TeacherError):
+    """A problem has no pair, and the config allows that."""
 
 
 @dataclass
@@ -55,27 +38,22 @@ class Inversion:
 
     calls: Calls
     journal: Journal
+    terms: Terms = field(default_factory=Terms)
+    budget: Budget = field(default_factory=Budget)
     asked: int = 0
+    missing: int = 0
+    """Answers that were missing before the first was asked for; a second call counts with its first."""
     failures: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
-    def found(self, example: Example) -> tuple[Entry, Entry] | None:
-        """Both answers of a problem, where the journal has them and they can be used."""
-        first = self._usable(self.calls.reverse_question(example))
-        if first is None:
-            return None
-        second = self._usable(self.calls.solve(read(first).text))
-        return None if second is None else (first, second)
+    def found(self, example: Example) -> tuple[Entry, Entry]:
+        """Both answers of a problem, off the journal."""
+        first = self._usable(self._kept(self.calls.reverse_question(example)))
+        return first, self._usable(self._kept(self.calls.solve(read(first).text)))
 
     def plan(self, examples: Iterable[Example]) -> list[Example]:
-        """The problems that something has to be asked for; one of which no prompt can be made is a failure."""
-        pending = []
-        for example in examples:
-            try:
-                if self.found(example) is None:
-                    pending.append(example)
-            except TeacherError as error:
-                self.failures[example.problem] = str(error)
-        return pending
+        """The problems that something has to be asked for; what the journal's answers cost is counted."""
+        return [example for example in examples if self._lacks(example)]
 
     async def ask(self, pending: Sequence[Example], endpoint: Endpoint, progress: tqdm) -> str | None:
         """Fill the journal; return why the run was stopped, if it was.
@@ -83,7 +61,7 @@ class Inversion:
         A stopped run begins no request, and waits for those in flight: they are paid for.
         """
         queue = iter(pending)
-        async with Client(endpoint) as client, asyncio.TaskGroup() as workers:
+        async with Client(endpoint, budget=self.budget) as client, asyncio.TaskGroup() as workers:
             for _ in range(min(endpoint.concurrency, len(pending))):
                 workers.create_task(self._work(queue, client, progress))
         return client.stop_reason
@@ -97,25 +75,57 @@ class Inversion:
                 client.stop(f"{example.problem}: {error}")
                 progress.set_description("stopping, when the answers in flight are here")
             except TeacherError as error:
-                self.failures[example.problem] = str(error)
+                self._without_pair(example, error)
+            progress.set_postfix_str(self.budget.spent, refresh=False)
             progress.update()
             if client.stop_reason is not None:
                 return
 
     async def _answer(self, client: Client, request: Request) -> Entry:
-        entry = self.journal.get(request.key)
-        if entry is None or worth_asking_again(entry, client.endpoint.max_tokens):
-            entry = await client.complete(request)
+        entry, bought = self.journal.get(request.key), False
+        # What is cut may be asked more than once, each time with a higher limit; anything else once.
+        while self.terms.asks(entry) and (not bought or (entry is not None and entry.cut)):
+            entry, bought = await client.complete(request, self.terms.limit(entry)), True
             await asyncio.to_thread(self.journal.append, entry)
             self.asked += 1
-        reason = defect(entry)
-        if reason is not None:
-            raise TeacherError(f"{request.call}: {reason}")
+        return self._usable(entry)
+
+    def _lacks(self, example: Example) -> bool:
+        try:
+            for number, request in enumerate(self._requests(example)):
+                entry = self.journal.get(request.key)
+                if entry is not None:
+                    self.budget.count(entry)
+                if self.terms.asks(entry):
+                    self.missing += 2 - number
+                    return True
+                self._usable(entry)
+        except TeacherError as error:
+            self._without_pair(example, error)
+        return False
+
+    def _requests(self, example: Example) -> Iterator[Request]:
+        """The second one where the first was answered."""
+        first = self.calls.reverse_question(example)
+        yield first
+        yield self.calls.solve(read(self._kept(first)).text)
+
+    def _without_pair(self, example: Example, error: TeacherError) -> None:
+        where = self.left_out if isinstance(error, LeftOutError) else self.failures
+        where[example.problem] = str(error)
+
+    def _kept(self, request: Request) -> Entry:
+        entry = self.journal.get(request.key)
+        if entry is None:
+            raise TeacherError(f"{self.journal.path}: lost the answer to {request.key}; run again")
         return entry
 
-    def _usable(self, request: Request) -> Entry | None:
-        entry = self.journal.get(request.key)
-        return entry if entry is not None and defect(entry) is None else None
+    def _usable(self, entry: Entry | None) -> Entry:
+        assert entry is not None  # what is not there is asked for
+        reason = defect(entry)
+        if reason is not None:
+            raise (LeftOutError if self.terms.leaves_out(entry) else TeacherError)(f"{entry.request.call}: {reason}")
+        return entry
 
 
 def reverse_example(forward: Example, asked: Entry, solved: Entry) -> Example:
@@ -143,29 +153,45 @@ def invert(*, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, s1k: Pat
     """Write `r1k.jsonl`, the reverse example of each forward one, in s1k's order.
 
     Only what the journal lacks is asked for; with nothing to ask, neither server nor key is needed. Where a problem
-    has no pair in the end, TeacherError says which and why, and no output is written.
+    has no pair in the end, TeacherError says which and why, and no output is written; but for those that the config
+    leaves out, which the manifest lists, and of which there may be no more than its `least_share` allows.
     """
     watch = Stopwatch()
     forward = _forward_examples(s1k)
     with exclusive(journal.with_name(f"{journal.name}.lock"), f"inversion into {journal}"), Journal(journal) as book:
         inversion = _filled(teacher, forward, book)
-        if inversion.failures:
-            raise TeacherError(_failed(inversion.failures, len(forward), journal))
+        _agreed(inversion, teacher, len(forward))
+        paired = [example for example in forward if example.problem not in inversion.left_out]
         tokens = {"prompt": 0, "completion": 0, "answers_without_count": 0}
-        write_jsonl(output, _reverse_examples(inversion, forward, tokens))
+        write_jsonl(output, _reverse_examples(inversion, paired, tokens))
     inputs = {"s1k": s1k} | ({"recorded": teacher.path} if isinstance(teacher, ReplayTeacher) else {})
     write_manifest(
         output,
         "teacher",
         inputs,
         watch,
-        n=len(forward),
+        n=len(paired),
+        left_out=inversion.left_out,
         model=inversion.calls.model,
         prompts={template.name: template.digest for template in (REVERSE_QUESTION, SOLVE)},
         sampling=inversion.calls.sampling,
         requests={"asked": inversion.asked, "found_in_journal": 2 * len(forward) - inversion.asked},
         tokens=tokens,
+        dollars=round(inversion.budget.dollars, 4) if inversion.budget.prices.input is not None else None,
     )
+
+
+def _agreed(inversion: Inversion, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, total: int) -> None:
+    """TeacherError where more problems have no pair than may be."""
+    if inversion.failures:
+        raise TeacherError(outcome.failed(inversion.failures, total, inversion.journal.path))
+    if not inversion.left_out:
+        return
+    least = teacher.least_share if isinstance(teacher, OpenAITeacher) else 1.0
+    if total - len(inversion.left_out) < least * total:
+        raise TeacherError(outcome.too_few(inversion.left_out, total, least))
+    print(f"{len(inversion.left_out)} of {total} problems are left out:", file=sys.stderr)
+    print(*outcome.reasons(inversion.left_out), sep="\n", file=sys.stderr, flush=True)
 
 
 def _filled(
@@ -173,25 +199,37 @@ def _filled(
 ) -> Inversion:
     if isinstance(teacher, OpenAITeacher):
         sampling = {} if teacher.temperature is None else {"temperature": teacher.temperature}
-        inversion = Inversion(Calls(teacher.model, sampling), book)
+        inversion = Inversion(Calls(teacher.model, sampling), book, _terms(teacher), budget_of(teacher.asking))
         pending = inversion.plan(forward)
         if pending:
-            _run(inversion, pending, len(forward), remote_endpoint(teacher))
+            endpoint = remote_endpoint(teacher)
+            calls = inversion.missing
+            print(outcome.estimate(calls, teacher.max_tokens, inversion.budget), file=sys.stderr, flush=True)
+            _run(inversion, pending, len(forward), endpoint)
         return inversion
     answerer = local_answerer(teacher)
     inversion = Inversion(Calls(answerer.model, {}), book)
     pending = inversion.plan(forward)
     if pending:
-        with local_endpoint(teacher, answerer) as endpoint:
+        with local_endpoint(answerer) as endpoint:
             _run(inversion, pending, len(forward), endpoint)
     return inversion
 
 
+def _terms(teacher: OpenAITeacher) -> Terms:
+    return Terms(
+        max_tokens=teacher.max_tokens,
+        highest_max_tokens=teacher.highest_max_tokens,
+        leave_out_cut=teacher.when_cut == "leave_out",
+        leave_out_refused=teacher.when_refused == "leave_out",
+    )
+
+
 def _run(inversion: Inversion, pending: list[Example], total: int, endpoint: Endpoint) -> None:
     with tqdm(total=total, initial=total - len(pending), desc="inversion", unit="problem") as progress:
-        stopped = asyncio.run(inversion.ask(pending, endpoint, progress))
-    if stopped is not None:
-        raise TeacherError(_stopped(stopped, inversion))
+        reason = asyncio.run(inversion.ask(pending, endpoint, progress))
+    if reason is not None:
+        raise TeacherError(outcome.stopped(reason, inversion.asked, inversion.journal.path, inversion.failures))
 
 
 def _forward_examples(s1k: Path) -> list[Example]:
@@ -202,40 +240,13 @@ def _forward_examples(s1k: Path) -> list[Example]:
     return examples
 
 
-def _reverse_examples(inversion: Inversion, forward: list[Example], tokens: dict[str, int]) -> Iterator[Example]:
+def _reverse_examples(inversion: Inversion, paired: list[Example], tokens: dict[str, int]) -> Iterator[Example]:
     """One by one off the journal; `tokens` grows by what the server counted for each."""
-    for example in forward:
+    for example in paired:
         both = inversion.found(example)
-        if both is None:
-            raise TeacherError(f"{inversion.journal.path}: lost the answers of {example.problem!r}; run again")
         for entry in both:
             prompt, completion = entry.count("prompt_tokens"), entry.count("completion_tokens")
             tokens["prompt"] += prompt or 0
             tokens["completion"] += completion or 0
             tokens["answers_without_count"] += prompt is None or completion is None
         yield reverse_example(example, *both)
-
-
-def _stopped(reason: str, inversion: Inversion) -> str:
-    return "\n".join(
-        [
-            reason,
-            f"The run was stopped there. Its {inversion.asked} answers are in {inversion.journal.path}; "
-            "a rerun asks for the rest alone.",
-            *_reasons(inversion.failures),
-        ]
-    )
-
-
-def _failed(failures: Mapping[str, str], total: int, journal: Path) -> str:
-    return "\n".join(
-        [
-            f"{len(failures)} of {total} problems have no reverse pair, and no output was written:",
-            *_reasons(failures),
-            f"All other answers are in {journal}; a rerun asks for these problems alone.",
-        ]
-    )
-
-
-def _reasons(failures: Mapping[str, str]) -> list[str]:
-    return [f"  {problem}: {reason}" for problem, reason in sorted(failures.items())]

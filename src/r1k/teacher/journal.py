@@ -64,6 +64,7 @@ class Entry(Record):
     refusal: str | None = None
     finish_reason: str
     usage: dict[str, Any] | None = None
+    cost: float | None = Field(default=None, description="US dollars at the prices configured then")
     seconds: float
     finished: str = Field(description="UTC, ISO 8601")
 

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -19,6 +19,8 @@ from r1k.teacher.local import Answerer, local_answerer
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 LONGEST_BODY = 1 << 24
+PIECE = 200
+"""Characters of an event of a stream."""
 TOKEN = re.compile(r"\s*\S+")
 """The server counts words: it has no tokenizer."""
 
@@ -33,7 +35,7 @@ class _Asked(BaseModel):
     messages: list[_Turn] = Field(min_length=1, max_length=1)
     max_tokens: int | None = Field(default=None, gt=0)
     n: Literal[1] = 1
-    stream: Literal[False] = False
+    stream: bool = False
 
 
 class ChatHandler(BaseHTTPRequestHandler):
@@ -82,7 +84,11 @@ class ChatHandler(BaseHTTPRequestHandler):
         except R1kError as error:
             self.send_error_object(404, "no_answer", str(error))
             return
-        self.send_object(200, completion(asked.model, prompt, reasoning, text, asked.max_tokens))
+        whole = completion(asked.model, prompt, reasoning, text, asked.max_tokens)
+        if asked.stream:
+            self.send_events(chunks(whole))
+        else:
+            self.send_object(200, whole)
 
     def read_body(self) -> bytes | None:
         """The request's body, read whole so that the connection can go on; None where an error was sent."""
@@ -107,6 +113,18 @@ class ChatHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def send_events(self, events: Iterable[dict[str, Any]]) -> None:
+        """A stream of server-sent events, each on its way before the next is made."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in (*map(json.dumps, events), "[DONE]"):
+            line = f"data: {event}\n\n".encode()
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent: the client reports."""
@@ -163,6 +181,23 @@ def completion(model: str, prompt: str, reasoning: str, text: str, max_tokens: i
         "choices": [{"index": 0, "message": message, "finish_reason": "length" if cut else "stop"}],
         "usage": {"prompt_tokens": read, "completion_tokens": spent, "total_tokens": read + spent},
     }
+
+
+def chunks(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A chat completion as the events of a stream: its reasoning, then its text, then how it ended, then the usage."""
+    (choice,) = whole["choices"]
+    common = {key: whole[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+
+    def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        return common | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
+
+    message = choice["message"]
+    for name in ("reasoning_content", "reasoning", "content", "refusal"):
+        text = message.get(name) or ""
+        for start in range(0, len(text), PIECE):
+            yield chunk({name: text[start : start + PIECE]})
+    yield chunk({}, choice["finish_reason"])
+    yield common | {"choices": [], "usage": whole.get("usage")}
 
 
 @contextmanager

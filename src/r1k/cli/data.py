@@ -1,0 +1,53 @@
+"""Commands that make data: s1k, benchmarks, and the sets drawn from s1k and r1k."""
+
+import argparse
+from typing import Any
+
+from r1k import config
+from r1k.cli.options import add_command, paths, section, sections
+
+
+def add(commands: Any) -> None:
+    def get_s1k(o: argparse.Namespace) -> None:
+        from r1k.data.s1k import get_s1k
+
+        get_s1k(data=section(config.Data, o.data), output=o.output)
+
+    command = add_command(commands, "get-s1k", get_s1k, "forward problems from the world, a file or the hub")
+    sections(command, "data")
+    paths(command, "output")
+
+    def get_benchmark(o: argparse.Namespace) -> None:
+        from r1k.data.benchmarks import get_benchmark
+
+        get_benchmark(name=o.name, benchmark=section(config.Benchmark, o.benchmark), output=o.output)
+
+    command = add_command(commands, "get-benchmark", get_benchmark, "a benchmark's questions")
+    command.add_argument("--name", required=True, help="the benchmark's name")
+    sections(command, "benchmark")
+    paths(command, "output")
+
+    def make_variant(o: argparse.Namespace) -> None:
+        from r1k.data.variants import make_variant
+
+        variant = section(config.Variant, o.variant)
+        make_variant(s1k=o.s1k, r1k=o.r1k, variant=variant, forward=o.forward, reverse=o.reverse)
+
+    command = add_command(commands, "make-variant", make_variant, "s1k and r1k in another form, or of fewer problems")
+    sections(command, "variant")
+    paths(command, "s1k", "r1k", "forward", "reverse")
+
+    def make_set(o: argparse.Namespace) -> None:
+        from r1k.data import sets
+
+        common = {"s1k": o.s1k, "r1k": o.r1k, "output": o.output}
+        if o.name in ("mix", "pairs"):
+            {"mix": sets.make_mix, "pairs": sets.make_pairs}[o.name](**common)
+        else:
+            drawn = {"half": sets.make_half, "probe": sets.make_probe}[o.name]
+            drawn(**common, data=section(config.Data, o.data))
+
+    command = add_command(commands, "make-set", make_set, "mix, half, pairs or probe from s1k and r1k")
+    command.add_argument("name", choices=["mix", "half", "pairs", "probe"], help="the set to make")
+    paths(command, "s1k", "r1k", "output")
+    command.add_argument("--data", help="section data of the config, for half and probe")

@@ -1,0 +1,103 @@
+"""Options that commands share, and the config's sections as options."""
+
+import argparse
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel
+
+from r1k import config
+from r1k.errors import ConfigError
+
+S = TypeVar("S", bound=BaseModel)
+Command = Callable[[argparse.Namespace], None]
+
+PATHS = {
+    "output": "what is written, whole or not at all",
+    "state": "directory where unfinished work is kept",
+    "s1k": "forward examples, s1k.jsonl",
+    "r1k": "reverse examples, r1k.jsonl",
+    "forward": "the variant's forward examples, s1k.jsonl",
+    "reverse": "the variant's reverse examples, r1k.jsonl",
+    "tokenizer": "the tokenizer's directory",
+    "journal": "where the teacher's answers are kept as they arrive",
+    "data": "the run's data set",
+    "base": "the base model's directory",
+    "run": "the run's run.json",
+    "steps": "directory that holds the adapters of the measured steps",
+    "pairs": "the probe set, probe.jsonl",
+    "questions": "the benchmark's questions",
+    "samples": "the model's answers",
+    "graded": "the verdicts",
+    "markdown": "the table as Markdown",
+    "csv": "its numbers as CSV",
+    "latex": "the table as LaTeX",
+    "png": "the figure as PNG",
+    "pdf": "the figure as PDF",
+    "readme": "the Markdown page",
+    "schema": "the JSON schema",
+    "configfile": "the experiment's YAML file",
+    "attempts": "the directory that was given to the jobs with --usage",
+}
+
+SECTIONS = {
+    "data": "section data of the config",
+    "variant": "the variant's entry in the config",
+    "benchmark": "the benchmark's entry in the config",
+    "base": "the base's entry in the config",
+    "teacher": "section teacher of the config",
+    "plan": "the run's plan, as the workflow computes it",
+    "probe": "section probe of the config",
+    "evaluate": "section evaluate of the config",
+    "table": "the table's resolved specification",
+    "dynamics": "Figure 2's resolved specification",
+}
+
+
+def add_command(commands: Any, name: str, call: Command, summary: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    parser.set_defaults(call=call)
+    return parser
+
+
+def usage(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--usage", type=Path, metavar="PATH", help="directory for a record of the attempt; none is kept"
+    )
+
+
+def paths(parser: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
+        parser.add_argument(f"--{name}", type=Path, required=True, metavar="PATH", help=PATHS[name])
+
+
+def optional_paths(parser: argparse.ArgumentParser, **names: str) -> None:
+    # A rule whose input is empty writes the option without a value.
+    for name, text in names.items():
+        parser.add_argument(f"--{name}", type=Path, nargs="?", metavar="PATH", help=text)
+
+
+def sections(parser: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
+        parser.add_argument(f"--{name}", required=True, metavar="YAML", help=SECTIONS[name])
+
+
+def section(model: type[S], text: str) -> S:
+    return config.validate(model, value(text))
+
+
+def value(text: str) -> Any:
+    source = Path(text[1:]) if text.startswith("@") else None
+    if source is not None and not source.is_file():
+        raise ConfigError(f"{source}: no such file")
+    written = source.read_text(encoding="utf-8") if source is not None else text
+    with suppress(json.JSONDecodeError):
+        return json.loads(written)  # which YAML does not read alike: to it, 1e-05 is no number
+    try:
+        return yaml.safe_load(written)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"neither YAML nor JSON: {text[:80]!r}") from error

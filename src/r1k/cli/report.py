@@ -1,0 +1,67 @@
+"""Commands that show results: tables, figures, the page; and those about the config."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from r1k import config
+from r1k.cli.options import add_command, paths, section, sections
+
+
+def add(commands: Any) -> None:
+    def table(o: argparse.Namespace) -> None:
+        from r1k.report.tables import make_table
+
+        spec = section(config.TableSpec, o.table)
+        make_table(spec=spec, scores=o.scores, markdown=o.markdown, csv=o.csv, latex=o.latex)
+
+    command = add_command(commands, "make-table", table, "a table as Markdown, CSV and LaTeX")
+    sections(command, "table")
+    command.add_argument("--scores", type=Path, nargs="+", required=True, help="score.json of each run and benchmark")
+    paths(command, "markdown", "csv", "latex")
+
+    def figure1(o: argparse.Namespace) -> None:
+        from r1k.report.figure1 import make_figure1
+
+        make_figure1(s1k=o.s1k, r1k=o.r1k, png=o.png, pdf=o.pdf)
+
+    command = add_command(commands, "draw-figure1", figure1, "the pipeline, with a worked example of the data at hand")
+    paths(command, "s1k", "r1k", "png", "pdf")
+
+    def figure2(o: argparse.Namespace) -> None:
+        from r1k.report.figure2 import make_figure2
+
+        spec = section(config.DynamicsSpec, o.dynamics)
+        make_figure2(spec=spec, logprobs=o.logprobs, png=o.png, pdf=o.pdf, csv=o.csv)
+
+    command = add_command(commands, "draw-figure2", figure2, "log-probabilities over the epochs of SFT and DPO")
+    sections(command, "dynamics")
+    command.add_argument("--logprobs", type=Path, nargs="+", required=True, help="the probed runs' records")
+    paths(command, "png", "pdf", "csv")
+
+    def report(o: argparse.Namespace) -> None:
+        from r1k.report.page import write_report
+
+        write_report(title=o.title, description=o.description, tables=o.tables, figures=o.figures, output=o.output)
+
+    command = add_command(commands, "write-report", report, "one page with the tables and figures")
+    command.add_argument("--title", required=True, help="name of the experiment")
+    command.add_argument("--description", required=True, help="a line about it")
+    command.add_argument("--tables", type=Path, nargs="+", required=True, help="tables, as Markdown")
+    command.add_argument("--figures", type=Path, nargs="+", required=True, help="figures, as PNG")
+    paths(command, "output")
+
+    def check(o: argparse.Namespace) -> None:
+        experiment = config.load(o.file)
+        print(f"{o.file}: experiment {experiment.experiment}, {len(experiment.trained_runs)} trainings a seed")
+
+    command = add_command(commands, "check-config", check, "read an experiment's config and say what is wrong with it")
+    command.add_argument("file", type=Path, help="the YAML file")
+
+    def describe(o: argparse.Namespace) -> None:
+        from r1k.configdoc import write_config_docs
+
+        write_config_docs(readme=o.readme, schema=o.schema)
+
+    command = add_command(commands, "describe-config", describe, "config/README.md and the JSON schema, from the code")
+    paths(command, "readme", "schema")

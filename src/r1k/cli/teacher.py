@@ -1,0 +1,43 @@
+"""Commands of the teacher: inversion, and the servers on loopback."""
+
+import argparse
+from typing import Any
+
+from pydantic import BaseModel
+
+from r1k import config
+from r1k.cli.options import add_command, paths, section, sections, value
+
+
+def add(commands: Any) -> None:
+    def invert(o: argparse.Namespace) -> None:
+        from r1k.teacher.inversion import invert
+
+        teacher = _teacher(o.teacher)
+        if o.asking is not None and isinstance(teacher, config.OpenAITeacher):
+            teacher = teacher.model_copy(update={"asking": section(config.Asking, o.asking)})
+        invert(teacher=teacher, s1k=o.s1k, output=o.output, journal=o.journal)
+
+    command = add_command(commands, "invert", invert, "r1k from s1k: two calls to the teacher for each problem")
+    sections(command, "teacher")
+    command.add_argument("--asking", metavar="YAML", help="section teacher.asking of the config; its own defaults")
+    paths(command, "s1k", "output", "journal")
+
+    def serve(o: argparse.Namespace) -> None:
+        from r1k.teacher.server import serve
+
+        serve(_teacher(o.teacher), o.port)
+
+    command = add_command(
+        commands, "serve-teacher", serve, "the embedded or the replay teacher as a server on loopback"
+    )
+    sections(command, "teacher")
+    command.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+
+
+class _Teachers(BaseModel):
+    teacher: config.Teacher
+
+
+def _teacher(text: str) -> config.EmbeddedTeacher | config.ReplayTeacher | config.OpenAITeacher:
+    return config.validate(_Teachers, {"teacher": value(text)}).teacher

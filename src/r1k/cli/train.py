@@ -1,0 +1,94 @@
+"""Commands of training and probing."""
+
+import argparse
+from typing import Any
+
+from r1k import config
+from r1k.cli.options import add_command, optional_paths, paths, section, sections, usage
+from r1k.files import file_digest, value_digest
+
+
+def add(commands: Any) -> None:
+    def describe(o: argparse.Namespace) -> None:
+        from r1k.train.describe import RunPlan, describe_run
+
+        plan = section(RunPlan, o.plan)
+        describe_run(plan=plan, data=o.data, base=o.base, output=o.output, probe=o.probe, parent=o.parent)
+
+    command = add_command(commands, "describe-run", describe, "run.json: all that decides a run's weights")
+    sections(command, "plan")
+    paths(command, "data", "base", "output")
+    optional_paths(command, probe="the probe set, whose held-out problems are left out", parent="the parent's run.json")
+
+    def train(o: argparse.Namespace) -> None:
+        from r1k.train.train import train
+
+        train(
+            run=o.run,
+            base=o.base,
+            data=o.data,
+            output=o.output,
+            state=o.state,
+            micro_batch_size=o.micro_batch_size,
+            checkpoint_seconds=o.checkpoint_seconds,
+            probe=o.probe,
+            parent=o.parent,
+            steps=o.steps,
+            processes=o.processes,
+            nodes=o.nodes,
+            launcher=o.launcher,
+            deepspeed=o.deepspeed,
+        )
+
+    command = add_command(commands, "train", train, "SFT or DPO of an adapter, as a run.json describes")
+    usage(command)
+    paths(command, "run", "base", "data", "output", "state")
+    optional_paths(
+        command,
+        probe="the probe set, whose held-out problems are left out",
+        parent="the parent's adapter, to go on from",
+        steps="directory for the adapters of the measured steps",
+        deepspeed="DeepSpeed config, used where there are several processes",
+    )
+    launch = config.Launch()
+    command.add_argument(
+        "--micro-batch-size", type=int, default=launch.micro_batch_size, help="examples on one device at once"
+    )
+    command.add_argument(
+        "--checkpoint-seconds", type=float, default=launch.checkpoint_seconds, help="training that a kill may cost"
+    )
+    command.add_argument(
+        "--processes",
+        type=int,
+        default=launch.processes,
+        help="processes on a node; 0, the default: one for each visible GPU",
+    )
+    command.add_argument("--nodes", type=int, default=1, help="nodes that the job has")
+    command.add_argument(
+        "--launcher", nargs="?", const="", default="", help="command that starts another once on each of several nodes"
+    )
+
+    def probe(o: argparse.Namespace) -> None:
+        from r1k.probe.alp import probe
+        from r1k.train.describe import read_run
+
+        settings, run = section(config.Probe, o.probe), read_run(o.run)
+        key = value_digest([run.digest, file_digest(o.pairs), settings.model_dump(mode="json")])
+        probe(
+            run=run.run,
+            seed=run.seed,
+            base=o.base,
+            start=o.start,
+            steps={step: o.steps / str(step) for step in run.measured},
+            epochs=run.measured,
+            pairs=o.pairs,
+            config=settings,
+            output=o.output,
+            state=o.state / key,
+        )
+
+    command = add_command(commands, "probe", probe, "log-probabilities of both responses at every kept checkpoint")
+    usage(command)
+    sections(command, "probe")
+    paths(command, "run", "base", "steps", "pairs", "output", "state")
+    optional_paths(command, start="the adapter of step 0, for a run that has a parent")

@@ -1,0 +1,33 @@
+"""The two requests that turn a problem round."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from r1k.records import Example
+from r1k.teacher.journal import Message, Request
+from r1k.teacher.templates import REVERSE_QUESTION, SOLVE, Template
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The two requests of a problem."""
+
+    model: str
+    sampling: Mapping[str, float]
+
+    def reverse_question(self, example: Example) -> Request:
+        """Asks for the reverse question, from a forward question and its final answer."""
+        return self._request(REVERSE_QUESTION, question=example.question, answer=example.answer)
+
+    def solve(self, reverse_question: str) -> Request:
+        """Asks for reasoning and answer, from the reverse question alone."""
+        return self._request(SOLVE, question=reverse_question)
+
+    def _request(self, template: Template, **slots: str) -> Request:
+        return Request(
+            call=template.name,
+            prompt=template.digest,
+            model=self.model,
+            messages=[Message(content=template.render(**slots))],
+            sampling=dict(self.sampling),
+        )

@@ -1,0 +1,68 @@
+"""A chat completion, as servers send it: at once, or as a stream of server-sent events."""
+
+from collections.abc import AsyncIterable
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+OVERLOADED = "insufficient_system_resource"
+"""DeepSeek's finish reason for a request that it dropped."""
+
+
+class Message(BaseModel):
+    """An answer, or a piece of one."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+
+
+class Choice(BaseModel):
+    """An answer and how it ended."""
+
+    message: Message
+    finish_reason: str | None = None
+
+
+class Completion(BaseModel):
+    """What is used of a server's answer."""
+
+    choices: list[Choice] = Field(min_length=1)
+    usage: dict[str, Any] | None = None
+
+
+class _ChunkChoice(BaseModel):
+    index: int = 0
+    delta: Message = Message()
+    finish_reason: str | None = None
+
+
+class _Chunk(BaseModel):
+    choices: list[_ChunkChoice] = []
+    usage: dict[str, Any] | None = None
+
+
+class StreamBrokenError(Exception):
+    """A stream ended before its answer did."""
+
+
+async def collected(events: AsyncIterable[object]) -> Completion:
+    """The completion that a stream's events add up to; pydantic's ValidationError for an event that is none.
+
+    StreamBrokenError where no event says how the answer ended: what came so far is not known to be all.
+    """
+    pieces: dict[str, list[str]] = {name: [] for name in Message.model_fields}
+    finish_reason, usage = None, None
+    async for event in events:
+        chunk = _Chunk.model_validate(event)
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            finish_reason = choice.finish_reason or finish_reason
+            for name, piece in choice.delta:
+                if piece:
+                    pieces[name].append(piece)
+    if finish_reason is None:
+        raise StreamBrokenError(f"the stream ended after {sum(map(len, pieces['content']))} characters of the answer")
+    message = Message(**{name: "".join(parts) or None for name, parts in pieces.items()})
+    return Completion(choices=[Choice(message=message, finish_reason=finish_reason)], usage=usage)

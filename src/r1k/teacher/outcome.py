@@ -1,0 +1,63 @@
+"""What an inversion says: before it starts, where it was stopped, and of the problems without a pair."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from r1k.teacher.budget import Budget
+
+
+def estimate(calls: int, limit: int | None, budget: Budget) -> str:
+    """What the calls that are left may cost."""
+    lines = [f"inversion: up to {calls:,} calls to the teacher; {budget.spent} spent on the answers that are here"]
+    if limit is not None:
+        # The prompt of a call is short beside the longest answer.
+        lines.append(f"  if every answer reached its limit: {_amount(calls * limit, budget)}")
+    if budget.answers:
+        mean = budget.tokens / budget.answers
+        expected = f"{_amount(calls * mean, budget)}"
+        lines.append(f"  if they are as long as the {budget.answers:,} answers that are here: {expected}")
+    lines.append(f"  ceiling: {budget.ceiling}")
+    return "\n".join(lines)
+
+
+def stopped(reason: str, asked: int, journal: Path, failures: Mapping[str, str]) -> str:
+    """A run that ended before its end."""
+    return "\n".join(
+        [
+            reason,
+            f"The run was stopped there. Its {asked} answers are in {journal}; a rerun asks for the rest alone.",
+            *reasons(failures),
+        ]
+    )
+
+
+def failed(failures: Mapping[str, str], total: int, journal: Path) -> str:
+    """Problems that were asked and have no pair."""
+    return "\n".join(
+        [
+            f"{len(failures)} of {total} problems have no reverse pair, and no output was written:",
+            *reasons(failures),
+            f"All other answers are in {journal}; a rerun asks for these problems alone.",
+        ]
+    )
+
+
+def too_few(left_out: Mapping[str, str], total: int, least_share: float) -> str:
+    """More problems left out than may be."""
+    return "\n".join(
+        [
+            f"{total - len(left_out)} of {total} problems have a pair, fewer than teacher.least_share of "
+            f"{least_share:g} asks for, and no output was written; lower it, or see why so many are left out:",
+            *reasons(left_out),
+        ]
+    )
+
+
+def reasons(problems: Mapping[str, str]) -> list[str]:
+    """A line for each problem."""
+    return [f"  {problem}: {reason}" for problem, reason in sorted(problems.items())]
+
+
+def _amount(tokens: float, budget: Budget) -> str:
+    dollars = budget.prices.dollars(0, tokens)
+    return f"{tokens:,.0f} tokens" + ("" if dollars is None else f", ${dollars:,.2f}")

@@ -1,0 +1,55 @@
+import json
+
+import pytest
+
+from examples import make_both
+from r1k.boxes import last_boxed
+from r1k.config import Variant
+from r1k.data.sets import make_mix, read_both
+from r1k.data.variants import make_variant
+from r1k.errors import RecordError
+from r1k.records import Example, read_jsonl, write_jsonl
+
+
+@pytest.fixture
+def raw(tmp_path):
+    forward, reverse = make_both(6)
+    graded = [example.model_copy(update={"grade": index % 3 != 0}) for index, example in enumerate(forward)]
+    write_jsonl(tmp_path / "s1k.jsonl", graded)
+    write_jsonl(tmp_path / "r1k.jsonl", reverse)
+    return {"s1k": tmp_path / "s1k.jsonl", "r1k": tmp_path / "r1k.jsonl"}
+
+
+def make(raw, tmp_path, **spec):
+    place = {"forward": tmp_path / "v" / "s1k.jsonl", "reverse": tmp_path / "v" / "r1k.jsonl"}
+    make_variant(**raw, variant=Variant(**spec), **place)
+    return place["forward"], place["reverse"]
+
+
+def test_both_directions_take_one_form_and_nothing_else_changes(raw, tmp_path):
+    both = read_both(*make(raw, tmp_path, format="normalised"))
+    assert len(both) == 6
+    for pair, plain in zip(both, read_both(**raw), strict=True):
+        for example, before in zip(pair, plain, strict=True):
+            assert last_boxed(example.answer) is None and "\nAnswer: " in f"\n{example.answer}"
+            assert example.model_copy(update={"answer": before.answer}) == before
+
+
+def test_a_choice_is_of_the_same_problems_in_both_directions(raw, tmp_path):
+    forward, reverse = make(raw, tmp_path, graded_correct=True)
+    kept = [example.problem for example in read_jsonl(forward, Example)]
+    assert len(kept) == 4
+    assert [example.problem for example in read_jsonl(reverse, Example)] == kept
+    assert all(example.grade for example in read_jsonl(forward, Example))
+    facts = json.loads(forward.with_suffix(".manifest.json").read_text())["facts"]
+    assert (facts["n"], facts["not_kept"]) == (4, 2)
+    make_mix(s1k=forward, r1k=reverse, output=tmp_path / "v" / "mix.jsonl")
+    assert len(read_jsonl(tmp_path / "v" / "mix.jsonl", Example)) == 8
+
+
+def test_a_choice_of_nothing_is_an_error(raw, tmp_path):
+    none = [example.model_copy(update={"grade": None}) for example in read_jsonl(raw["s1k"], Example)]
+    write_jsonl(raw["s1k"], none)
+    with pytest.raises(RecordError, match=r"no problem is left of 6; see .* data\.variants"):
+        make(raw, tmp_path, graded_correct=True)
+    assert not (tmp_path / "v").exists()
