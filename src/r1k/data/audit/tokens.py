@@ -42,5 +42,8 @@ class Tokens:
 
 
 def kept(prompt: int, response: int, limit: int) -> int:
-    """Tokens of a response of `response` tokens that are left at `limit` tokens of prompt and response."""
+    """Tokens of a response of `response` tokens that are left at `limit` tokens of prompt and response.
+
+    0 where the prompt leaves no room, which a training refuses.
+    """
     return max(0, min(response, limit - prompt))
