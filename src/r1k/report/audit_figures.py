@@ -85,7 +85,7 @@ def separability(audit: Audit) -> bytes:
 def lengths(examples: Sequence[Facts], limits: Sequence[int]) -> bytes:
     """Cumulative shares of examples by their tokens, whole and answers alone."""
     with style():
-        figure = Figure(figsize=(7.6, 2.6), layout="constrained")
+        figure = Figure(figsize=(7.6, 2.8), layout="constrained")
         whole, answers = figure.subplots(1, 2, sharey=True)
         for direction in DIRECTIONS:
             own = [example for example in examples if example.direction == direction]
@@ -93,11 +93,14 @@ def lengths(examples: Sequence[Facts], limits: Sequence[int]) -> bytes:
                 axes.ecdf(tokens, color=COLOURS[direction], label=direction)
         for limit in limits:
             whole.axvline(limit, color=GREY, linewidth=0.8, linestyle=":")
-        for axes, label in ((whole, "tokens of prompt and response; dotted: max_length"), (answers, "of the answer")):
+        for axes, label in (
+            (whole, "tokens of prompt and response; dotted: max_length"),
+            (answers, "tokens of the answer"),
+        ):
             axes.set_xlim(left=0)
             axes.set_xlabel(label)
         whole.set_ylabel("share of examples")
-        answers.legend(frameon=False, loc="lower right")
+        figure.legend(*answers.get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
     return _png(figure)
 
 
