@@ -41,6 +41,7 @@ rule all:
             figure=["figure1", "figure2"],
             format=["png", "pdf"],
         ),
+        expand("results/{experiment}/audit/audit.html", experiment=EXPERIMENT.experiment),
         expand("results/{experiment}/report.html", experiment=EXPERIMENT.experiment),
 
 

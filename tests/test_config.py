@@ -121,3 +121,18 @@ def test_a_launcher_names_what_there_is():
     for wrong, message in (("srun {hosts}", "may name"), (" ", "needed for 2 nodes")):
         with pytest.raises(ValidationError, match=message):
             Launch(nodes=2, launcher=wrong)
+
+
+def test_gated_questions_are_not_quoted_and_cuts_are_those_of_the_trainings(demo):
+    paper = load(ROOT / "config" / "paper.yaml")
+    assert paper.audit_spec().quotable == ["aime24", "math500"]
+    assert paper.audited_base == "qwen2.5-7b"
+    demo["runs"]["tiny-s1k-dpo"]["changes"] = {"max_length": 300}
+    demo["runs"]["tiny-s1k"]["changes"] = {"max_length": 200}
+    spec = validate(Experiment, demo).audit_spec()
+    assert (spec.quotable, spec.limits, spec.pair_limit) == (["aime", "math", "gpqa"], [200, 300, 512], 300)
+
+
+def test_what_may_be_quoted_is_no_part_of_a_benchmark():
+    aime = load(ROOT / "config" / "paper.yaml").benchmarks["aime24"]
+    assert aime.quotable and "quotable" not in aime.model_dump()

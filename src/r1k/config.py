@@ -417,6 +417,16 @@ class Benchmark(Section):
     shape: Literal["integer", "expression", "choice"] = Field(description="what an answer is, and so how it is graded")
     source: WorldQuestions | FileQuestions | HubQuestions = Field(discriminator="kind", description="the questions")
     shuffle_seed: int = Field(default=0, description="of the order of the options, for multiple choice")
+    quotable: bool = Field(
+        default=False,
+        exclude=True,
+        description="the audit may show what data share with its questions; leave it where they must not be published, "
+        "as GPQA's: the audit then has their ids alone. The world's may always be shown",
+    )
+
+    @property
+    def may_be_quoted(self) -> bool:
+        return self.quotable or isinstance(self.source, WorldQuestions)
 
 
 class Evaluate(Section):
@@ -479,6 +489,14 @@ class DynamicsSpec(Section):
     arms: dict[Arm, Dynamics]
     seeds: list[int]
     epochs: dict[Name, float] = Field(description="of each run's whole training: where SFT ends and DPO begins")
+
+
+class AuditSpec(Section):
+    """All that the audit needs to know besides the files."""
+
+    quotable: list[Name] = Field(description="the benchmarks whose text may be shown")
+    limits: list[int] = Field(min_length=1, description="the trainings' `max_length`, in tokens, ascending")
+    pair_limit: int = Field(gt=0, description="the least `max_length` that pairs are cut at")
 
 
 class Device(Section):
@@ -739,6 +757,23 @@ class Experiment(Section):
         return DynamicsSpec(
             arms=self.dynamics, seeds=self.seeds, epochs={run: float(self.settings(run).epochs) for run in runs}
         )
+
+    def audit_spec(self) -> AuditSpec:
+        """What may be quoted, and where trainings cut; pairs as SFT's examples where there is no DPO run."""
+        settings = [self.settings(run) for run in self.trained_runs] or [self.train.sft]
+        pairs = [own.max_length for own in settings if isinstance(own, Dpo)]
+        limits = sorted({own.max_length for own in settings})
+        return AuditSpec(
+            quotable=[name for name, benchmark in self.benchmarks.items() if benchmark.may_be_quoted],
+            limits=limits,
+            pair_limit=min(pairs or limits),
+        )
+
+    @property
+    def audited_base(self) -> str:
+        """The base whose tokens the audit counts: the first of `bases` that a run starts from."""
+        used = {self.base_of(run) for run in self.runs}
+        return next(name for name in self.bases if name in used)
 
     def parent_of(self, run: str) -> str:
         """The parent's name; ConfigError for a run that starts from a base."""

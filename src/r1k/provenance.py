@@ -27,6 +27,7 @@ PACKAGES = (
     "lm-eval",
     "openai",
     "math-verify",
+    "scikit-learn",
 )
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024

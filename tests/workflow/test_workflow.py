@@ -13,6 +13,7 @@ import pytest
 from workflows import TABLES, r1k_processes
 
 from examples import lines
+from r1k.data.audit.records import read_audit
 from r1k.records import Graded, LogProb, Sample, Score, read_jsonl
 
 pytestmark = pytest.mark.slow
@@ -38,6 +39,9 @@ def test_everything_that_others_build_on_is_there(finished):
     for name in (*(f"figures/{figure}.{form}" for figure in ("figure1", "figure2") for form in ("png", "pdf")),):
         assert (results / name).stat().st_size > 1000
     assert "<table>" in (results / "report.html").read_text()
+    audit = read_audit(results / "audit" / "audit.json")
+    assert (audit.base, audit.problems, len(audit.contamination)) == ("tiny", 12, 3 * 2 * 2)
+    assert (results / "audit" / "audit.html").read_text().count("<img") == 4
 
 
 def test_step_0_of_dpo_is_the_end_of_sft(finished):

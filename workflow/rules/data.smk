@@ -1,4 +1,4 @@
-"""Data. Needs the config; yields s1k.jsonl, the benchmarks, and the sets drawn from s1k and r1k."""
+"""Data. Needs the config; yields s1k.jsonl, the benchmarks, the sets drawn from s1k and r1k, and the audit of them."""
 
 
 localrules:
@@ -7,6 +7,7 @@ localrules:
     make_variant,
     make_set,
     make_drawn_set,
+    audit,
 
 
 # The forward problems, from the world, a file or the hub.
@@ -91,3 +92,27 @@ rule make_drawn_set:
     shell:
         "r1k make-set {wildcards.name} --s1k {input.s1k} --r1k {input.r1k} --data {params.data:q}"
         " --output {output} >{log} 2>&1"
+
+
+# What the data hold that could explain a result: contamination, answer formats, tells of y+, grades, lengths.
+rule audit:
+    input:
+        s1k="results/{experiment}/data/s1k.jsonl",
+        r1k="results/{experiment}/data/r1k.jsonl",
+        pairs="results/{experiment}/data/pairs.jsonl",
+        base=expand("results/{{experiment}}/bases/{base}", base=EXPERIMENT.audited_base),
+        questions=expand("results/{{experiment}}/benchmarks/{benchmark}.jsonl", benchmark=EXPERIMENT.benchmarks),
+    output:
+        summary="results/{experiment}/audit/audit.json",
+        contamination="results/{experiment}/audit/contamination.jsonl",
+        examples="results/{experiment}/audit/examples.jsonl",
+    log:
+        "logs/{experiment}/audit.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        audit=section(EXPERIMENT.audit_spec()),
+    shell:
+        "r1k audit --audit {params.audit:q} --s1k {input.s1k} --r1k {input.r1k} --pairs {input.pairs}"
+        " --base {input.base} --questions {input.questions} --output {output.summary}"
+        " --contamination {output.contamination} --examples {output.examples} >{log} 2>&1"

@@ -1,4 +1,4 @@
-"""Report. Needs scores and log-probabilities; yields the tables, the figures, and a page with all of them."""
+"""Report. Needs scores, log-probabilities and the audit; yields tables, figures, a page with all, the audit's page."""
 
 
 localrules:
@@ -6,6 +6,7 @@ localrules:
     draw_figure1,
     draw_figure2,
     write_report,
+    write_audit_page,
 
 
 # Accuracy by run and benchmark, in the paper's form, with intervals.
@@ -82,3 +83,20 @@ rule write_report:
     shell:
         "r1k write-report --title {wildcards.experiment} --description {params.description:q}"
         " --tables {input.tables} --figures {input.figures} --output {output} >{log} 2>&1"
+
+
+# The audit as tables and plots, on a page like the report's.
+rule write_audit_page:
+    input:
+        summary="results/{experiment}/audit/audit.json",
+        contamination="results/{experiment}/audit/contamination.jsonl",
+        examples="results/{experiment}/audit/examples.jsonl",
+    output:
+        report("results/{experiment}/audit/audit.html", caption="../report/audit.rst", category="Data"),
+    log:
+        "logs/{experiment}/write_audit_page.log",
+    conda:
+        "../../envs/cpu.yaml"
+    shell:
+        "r1k write-audit-page --title {wildcards.experiment} --summary {input.summary}"
+        " --contamination {input.contamination} --examples {input.examples} --output {output} >{log} 2>&1"

@@ -1,6 +1,7 @@
-"""Commands that make data: s1k, benchmarks, and the sets drawn from s1k and r1k."""
+"""Commands that make data: s1k, benchmarks, the sets drawn from s1k and r1k; and the audit of them."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from r1k import config
@@ -51,3 +52,26 @@ def add(commands: Any) -> None:
     command.add_argument("name", choices=["mix", "half", "pairs", "probe"], help="the set to make")
     paths(command, "s1k", "r1k", "output")
     command.add_argument("--data", help="section data of the config, for half and probe")
+
+    def audit(o: argparse.Namespace) -> None:
+        from r1k.data.audit.audit import audit
+
+        audit(
+            spec=section(config.AuditSpec, o.audit),
+            s1k=o.s1k,
+            r1k=o.r1k,
+            pairs=o.pairs,
+            base=o.base,
+            questions=o.questions,
+            output=o.output,
+            contamination=o.contamination,
+            examples=o.examples,
+        )
+
+    command = add_command(
+        commands, "audit", audit, "contamination, answer formats, tells of the preferred response, grades and lengths"
+    )
+    sections(command, "audit")
+    paths(command, "s1k", "r1k", "base", "output", "contamination", "examples")
+    command.add_argument("--pairs", type=Path, required=True, metavar="PATH", help="the preferences, pairs.jsonl")
+    command.add_argument("--questions", type=Path, nargs="+", required=True, help="the benchmarks' questions")

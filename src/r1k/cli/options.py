@@ -41,6 +41,9 @@ PATHS = {
     "readme": "the Markdown page",
     "schema": "the JSON schema",
     "configfile": "the experiment's YAML file",
+    "summary": "the audit's summary, audit.json",
+    "contamination": "what examples share with benchmark questions, contamination.jsonl",
+    "examples": "lengths and form of each example, examples.jsonl",
     "attempts": "the directory that was given to the jobs with --usage",
 }
 
@@ -55,6 +58,7 @@ SECTIONS = {
     "evaluate": "section evaluate of the config",
     "table": "the table's resolved specification",
     "dynamics": "Figure 2's resolved specification",
+    "audit": "what the audit may quote, and where trainings cut, as the workflow computes it",
 }
 
 

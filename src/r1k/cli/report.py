@@ -51,6 +51,17 @@ def add(commands: Any) -> None:
     command.add_argument("--figures", type=Path, nargs="+", required=True, help="figures, as PNG")
     paths(command, "output")
 
+    def audit_page(o: argparse.Namespace) -> None:
+        from r1k.report.audit_page import write_audit_page
+
+        write_audit_page(
+            title=o.title, summary=o.summary, contamination=o.contamination, examples=o.examples, output=o.output
+        )
+
+    command = add_command(commands, "write-audit-page", audit_page, "the audit's page, with plots")
+    command.add_argument("--title", required=True, help="name of the experiment")
+    paths(command, "summary", "contamination", "examples", "output")
+
     def check(o: argparse.Namespace) -> None:
         experiment = config.load(o.file)
         print(f"{o.file}: experiment {experiment.experiment}, {len(experiment.trained_runs)} trainings a seed")

@@ -1,8 +1,8 @@
-"""One page with an experiment's tables and figures, that opens from the disk, without a server or scripts."""
+"""Pages that open from the disk, without a server, scripts or links: all that they show is in them."""
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -26,27 +26,56 @@ footer { color: #555; font-size: 0.85rem; margin-top: 3rem; }
 def write_report(
     *, title: str, description: str, tables: Sequence[Path], figures: Sequence[Path], output: Path
 ) -> None:
-    """Write the page. `tables` are Markdown, `figures` PNG; text in them is text, never markup of the page."""
-    parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(description)}</p>"]
-    parts += [f"<section>{_table(path)}</section>" for path in tables]
-    parts += [_figure(path) for path in figures]
-    parts.append(f"<footer>Made by r1k, commit {html.escape(commit() or 'unknown')}. ")
-    parts.append("Beside each artefact is a manifest of what it was made from.</footer>")
+    """Write the page of an experiment. `tables` are Markdown, `figures` PNG."""
+    parts = [paragraph(description)]
+    parts += [f"<section>{_markdown(path)}</section>" for path in tables]
+    parts += [picture(_read(path), path.stem, path.stem) for path in figures]
+    write_page(title, parts, output)
+
+
+def write_page(title: str, parts: Iterable[str], output: Path) -> None:
+    """Write a page of `parts`, which are HTML, whole or not at all."""
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
+    footer = (
+        f"<footer>Made by r1k, commit {html.escape(commit() or 'unknown')}. "
+        "Beside each artefact is a manifest of what it was made from.</footer>"
+    )
+    body = "\n".join([f"<h1>{html.escape(title)}</h1>", *parts, footer])
     with atomic_write(output) as handle:
-        handle.write(
-            f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"
-        )
+        handle.write(f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n')
 
 
-def _table(path: Path) -> str:
+def heading(text: str) -> str:
+    """Text as the heading of a section."""
+    return f"<h2>{html.escape(text)}</h2>"
+
+
+def paragraph(text: str) -> str:
+    """Text as a paragraph, never markup of the page."""
+    return f"<p>{html.escape(text)}</p>"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of texts, which are never markup of the page."""
+    lines = [_row("th", header), *(_row("td", row) for row in rows)]
+    return f"<table><thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody></table>"
+
+
+def picture(png: bytes, name: str, caption: str) -> str:
+    """A PNG in the page itself; `name` stands for it where it cannot be seen."""
+    data = base64.b64encode(png).decode("ascii")
+    return (
+        f'<figure><img alt="{html.escape(name)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def _row(kind: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{kind}>{html.escape(cell)}</{kind}>' for cell in cells)}</tr>"
+
+
+def _markdown(path: Path) -> str:
     return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(_read(path).decode("utf-8")))
-
-
-def _figure(path: Path) -> str:
-    name = html.escape(path.stem)
-    picture = base64.b64encode(_read(path)).decode("ascii")
-    return f'<figure><img alt="{name}" src="data:image/png;base64,{picture}"><figcaption>{name}</figcaption></figure>'
 
 
 def _read(path: Path) -> bytes:

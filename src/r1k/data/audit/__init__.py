@@ -1,0 +1,1 @@
+"""What training data hold that could explain a result: contamination, answer formats, tells of y+, grades, lengths."""

@@ -1,0 +1,122 @@
+"""The audit of s1k, r1k and their pairs: reads them and the benchmarks, writes what it finds."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+from tqdm import tqdm
+
+from r1k.config import AuditSpec
+from r1k.data.audit.contamination import NGRAM, make_index, overlaps, words
+from r1k.data.audit.forms import facts, form, share
+from r1k.data.audit.records import Audit, Overlap, Shared, Where
+from r1k.data.audit.separability import separability, sides
+from r1k.data.audit.tokens import Tokens
+from r1k.data.sets import Both, mix, read_both
+from r1k.errors import RecordError
+from r1k.files import file_digest, write_json
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.records import DIRECTIONS, Direction, Pair, Question, read_jsonl, write_jsonl
+from r1k.text import load_tokenizer
+
+Benchmarks = Mapping[str, Sequence[Question]]
+"""The questions of each benchmark, by its name."""
+
+
+def audit(
+    *,
+    spec: AuditSpec,
+    s1k: Path,
+    r1k: Path,
+    pairs: Path,
+    base: Path,
+    questions: Sequence[Path],
+    output: Path,
+    contamination: Path,
+    examples: Path,
+) -> None:
+    """Write the summary as `output`, each overlap with a benchmark question, and each example's facts.
+
+    `questions` are the benchmarks' files, `base` the directory of the base whose tokenizer counts. RecordError and
+    TextError name the file and record that cannot be read or trained on.
+    """
+    watch = Stopwatch()
+    both, benchmarks = read_both(s1k, r1k), read_benchmarks(questions)
+    found = contaminate(both, benchmarks, spec.quotable)
+    seconds = watch.seconds
+    tokens = Tokens(load_tokenizer(base))
+    details = [facts(example, tokens) for example in tqdm(mix(both), desc="tokens", unit="example")]
+    summary = Audit(
+        base=base.name,
+        problems=len(both),
+        contamination=summarise(found, benchmarks, len(both)),
+        forms=[form(d, [fact for fact in details if fact.direction == d], spec.limits) for d in DIRECTIONS],
+        separability=separability(sides(read_jsonl(pairs, Pair), tokens, spec.pair_limit)),
+    )
+    write_jsonl(contamination, found)
+    write_jsonl(examples, details)
+    write_json(output, summary.model_dump(mode="json"))
+    files = {path.name: file_digest(path) for path in (output, contamination, examples)}
+    inputs: dict[str, Path | Sequence[Path]] = {"s1k": s1k, "r1k": r1k, "pairs": pairs, "base": base}
+    inputs["questions"] = questions
+    facts_of_all = {"spec": spec.model_dump(mode="json"), "overlaps": len(found), "contamination_seconds": seconds}
+    write_manifest(output, "data.audit", inputs, watch, files=files, **facts_of_all)
+
+
+def read_benchmarks(paths: Sequence[Path]) -> dict[str, list[Question]]:
+    """Questions by benchmark; RecordError where a file holds those of several, or two files those of one."""
+    found: dict[str, list[Question]] = {}
+    for path in paths:
+        questions = read_jsonl(path, Question)
+        names = {question.benchmark for question in questions}
+        if len(names) > 1 or names & found.keys():
+            raise RecordError(
+                f"{path}: field 'benchmark': {', '.join(sorted(names))}; a file holds one benchmark, and no two the "
+                f"same: rebuild it with `snakemake --force {path}`"
+            )
+        found[names.pop()] = questions
+    return found
+
+
+def contaminate(both: Sequence[Both], benchmarks: Benchmarks, quotable: Collection[str]) -> list[Overlap]:
+    """All that the examples share with the questions of all benchmarks."""
+    index = make_index([question for questions in benchmarks.values() for question in questions])
+    return list(overlaps(tqdm(mix(both), desc="8-grams", unit="example"), index, quotable))
+
+
+def summarise(found: Sequence[Overlap], benchmarks: Benchmarks, problems: int) -> list[Shared]:
+    """The overlaps by benchmark, direction and place; a line for each, though nothing was found."""
+    return [
+        _shared(
+            [o for o in found if (o.benchmark, o.direction, o.where) == (name, direction, where)],
+            name,
+            direction,
+            where,
+            benchmarks[name],
+            problems,
+        )
+        for name in benchmarks
+        for where in get_args(Where)
+        for direction in DIRECTIONS
+    ]
+
+
+def _shared(
+    found: Sequence[Overlap],
+    benchmark: str,
+    direction: Direction,
+    where: Where,
+    questions: Sequence[Question],
+    problems: int,
+) -> Shared:
+    return Shared(
+        benchmark=benchmark,
+        direction=direction,
+        where=where,
+        examples=share(len({overlap.problem for overlap in found}), problems),
+        questions=share(len({overlap.question for overlap in found}), len(questions)),
+        ngrams=sum(overlap.ngrams for overlap in found),
+        longest=max((overlap.longest for overlap in found), default=0),
+        exact=len({overlap.problem for overlap in found if overlap.exact}),
+        too_short=sum(len(words(question.question)) < NGRAM for question in questions),
+    )

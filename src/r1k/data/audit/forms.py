@@ -1,0 +1,118 @@
+"""The form of examples: answer formats, scripts, grades, lengths."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+
+from r1k.data.audit.records import Cut, Facts, Form, Quantiles, Share
+from r1k.data.audit.tokens import Tokens, kept
+from r1k.evaluate.extract import last_boxed
+from r1k.intervals import wilson
+from r1k.records import Direction, Example
+from r1k.text import ANSWER, ANSWER_PREFIX, format_response
+
+LABEL = ANSWER_PREFIX.strip()
+PRESENT = 0.01
+"""The share of its letters from which on an example counts as having a script."""
+
+
+def facts(example: Example, tokens: Tokens) -> Facts:
+    """An example's facts; TextError where it holds a chat marker."""
+    response = tokens.response(example.question, example.response, example.id)
+    characters = Counter(example.question + example.reasoning + example.answer)
+    return Facts(
+        id=example.id,
+        problem=example.problem,
+        direction=example.direction,
+        kind=example.kind,
+        grade=example.grade,
+        prompt=tokens.prompt(example.question, example.id),
+        response=len(response),
+        answer=tokens.answer(response),
+        boxed=last_boxed(example.answer) is not None,
+        says_answer=LABEL in example.answer,
+        starts_with_answer=example.answer.strip().startswith(LABEL),
+        trained_with_answer=format_response(example.response).rpartition(ANSWER)[2].startswith(LABEL),
+        ascii=sum(count for character, count in characters.items() if character.isascii()) / characters.total(),
+        scripts=dict(scripts(characters).most_common()),
+    )
+
+
+def scripts(characters: Counter[str]) -> Counter[str]:
+    """Letters by script; what is no letter (digits, signs, marks) is left out."""
+    found: Counter[str] = Counter()
+    for character, count in characters.items():
+        if character.isalpha():
+            found[_script(character)] += count
+    return found
+
+
+@cache
+def _script(letter: str) -> str:
+    """The first word of its Unicode name: LATIN, GREEK, CJK, CYRILLIC; MATHEMATICAL for TeX-like alphabets."""
+    return unicodedata.name(letter, "UNNAMED").partition(" ")[0]
+
+
+def form(direction: Direction, examples: Sequence[Facts], limits: Sequence[int]) -> Form:
+    """The summary of the examples of one direction, at least one; `limits` are trainings' `max_length`, in tokens."""
+    graded = [example for example in examples if example.grade is not None]
+    letters = sum((Counter(example.scripts) for example in examples), Counter[str]())
+    return Form(
+        direction=direction,
+        boxed=_share(examples, lambda example: example.boxed),
+        says_answer=_share(examples, lambda example: example.says_answer),
+        starts_with_answer=_share(examples, lambda example: example.starts_with_answer),
+        trained_with_answer=_share(examples, lambda example: example.trained_with_answer),
+        correct=_share(graded, lambda example: bool(example.grade)),
+        ungraded=len(examples) - len(graded),
+        ascii=float(np.mean([example.ascii for example in examples])),
+        scripts={script: count / letters.total() for script, count in letters.most_common()},
+        examples_by_script=_examples_by_script(examples),
+        prompt=quantiles([example.prompt for example in examples]),
+        response=quantiles([example.response for example in examples]),
+        answer=quantiles([example.answer for example in examples]),
+        cuts=[_cut(examples, limit) for limit in limits],
+    )
+
+
+def share(count: int, n: int) -> Share:
+    """`count` of `n`; no interval where `n` is 0."""
+    low, high = wilson(count, n) if n else (None, None)
+    return Share(count=count, n=n, low=low, high=high)
+
+
+def quantiles(values: Sequence[int]) -> Quantiles:
+    """The distribution of at least one value, interpolated linearly."""
+    minimum, p25, median, p75, p95, maximum = np.quantile(values, [0, 0.25, 0.5, 0.75, 0.95, 1]).tolist()
+    return Quantiles(
+        n=len(values),
+        mean=float(np.mean(values)),
+        minimum=int(minimum),
+        p25=p25,
+        median=median,
+        p75=p75,
+        p95=p95,
+        maximum=int(maximum),
+    )
+
+
+def _share(examples: Sequence[Facts], has: Callable[[Facts], bool]) -> Share:
+    return share(sum(map(has, examples)), len(examples))
+
+
+def _examples_by_script(examples: Sequence[Facts]) -> dict[str, int]:
+    found = Counter(
+        script
+        for example in examples
+        for script, count in example.scripts.items()
+        if count >= PRESENT * sum(example.scripts.values())
+    )
+    return dict(found.most_common())
+
+
+def _cut(examples: Sequence[Facts], limit: int) -> Cut:
+    cuts = [example.response - kept(example.prompt, example.response, limit) for example in examples]
+    return Cut(limit=limit, examples=share(sum(map(bool, cuts)), len(cuts)), tokens=sum(cuts))
