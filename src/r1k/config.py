@@ -57,16 +57,6 @@ class HubSource(Section):
     problems: int = Field(gt=1, description="rows expected after the grade filter; another number is an error")
 
 
-class Data(Section):
-    """The forward problems and what is drawn from them."""
-
-    source: WorldSource | FileSource | HubSource = Field(discriminator="kind", description="the forward problems")
-    filter_by_grade: bool = Field(default=False, description="keep only answers graded correct (the paper does not)")
-    seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
-    probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
-    probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
-
-
 class EmbeddedTeacher(Section):
     """A chat-completions server on loopback that solves the world's problems."""
 
@@ -103,6 +93,43 @@ class OpenAITeacher(Section):
 
 
 Teacher = Annotated[EmbeddedTeacher | ReplayTeacher | OpenAITeacher, Field(discriminator="kind")]
+
+
+class Judge(OpenAITeacher):
+    """Any OpenAI-compatible endpoint, asked about the inverses that rules cannot decide."""
+
+    kind: Literal["openai"] = Field(default="openai", description="says which kind this is")
+    max_tokens: int = Field(default=8192, gt=0, description="limit of an answer; a cut one decides nothing")
+    temperature: float | None = Field(default=0, ge=0, description="sampling temperature")
+
+
+class Checks(Section):
+    """The checks of the inverses."""
+
+    near_copy: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="share of common word triples from which two questions of the same numbers are one: twenty real "
+        "inverses have less than 0.5, the world's less than 0.65; with 3 % of their words changed, real questions have "
+        "more than 0.7 in 88 % of cases",
+    )
+    judge: Judge | None = Field(
+        default=None, description="who decides the consistency that rules cannot; undecided if unset"
+    )
+
+
+class Data(Section):
+    """The forward problems and what is drawn from them."""
+
+    source: WorldSource | FileSource | HubSource = Field(discriminator="kind", description="the forward problems")
+    filter_by_grade: bool = Field(default=False, description="keep only answers graded correct (the paper does not)")
+    seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
+    probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
+    probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
+    checks: Checks = Field(
+        default=Checks(), exclude=True, description="how the inverses are checked; changes none of the data sets"
+    )
 
 
 class Architecture(Section):
@@ -573,6 +600,8 @@ class Experiment(Section):
 
     def _report_problems(self) -> Iterator[str]:
         for name, table in self.tables.items():
+            if name == "checks":
+                yield "tables.checks: the table of the checks of the inverses has this name; choose another"
             for row in table.rows:
                 if row not in self.runs:
                     yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, self.runs)}"

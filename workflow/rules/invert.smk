@@ -1,9 +1,11 @@
-"""Inversion. Needs s1k.jsonl and a teacher; yields r1k.jsonl, and the journal of all that the teacher answered."""
+"""Inversion. Needs s1k.jsonl and a teacher; yields r1k.jsonl, the journal of all that the teacher answered, and the
+verdicts on the inverses."""
 
 
-# Waits on a server and computes nothing, so it stays where the network is.
+# They may wait on a server, and compute next to nothing, so they stay where the network is.
 localrules:
     invert,
+    check_inverse,
 
 
 # Each problem turned round: a reverse question, then reasoning and answer from that question alone.
@@ -21,3 +23,22 @@ rule invert:
         journal=JOURNAL,
     shell:
         "r1k invert --teacher {params.teacher:q} --s1k {input.s1k} --output {output} --journal {params.journal} >{log} 2>&1"
+
+
+# An inverse is checked, not trusted: by rules, and by a judge where one is configured and rules cannot decide.
+rule check_inverse:
+    input:
+        s1k="results/{experiment}/data/s1k.jsonl",
+        r1k="results/{experiment}/data/r1k.jsonl",
+    output:
+        "results/{experiment}/data/checks.jsonl",
+    log:
+        "logs/{experiment}/check_inverse.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        checks=section(EXPERIMENT.data.checks),
+        journal="results/journal/judge.jsonl",
+    shell:
+        "r1k check-inverse --checks {params.checks:q} --s1k {input.s1k} --r1k {input.r1k} --output {output}"
+        " --journal {params.journal} >{log} 2>&1"

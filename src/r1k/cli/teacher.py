@@ -1,4 +1,4 @@
-"""Commands of the teacher: inversion, and the servers on loopback."""
+"""Commands of the teacher: inversion, the checks of its inverses, and the servers on loopback."""
 
 import argparse
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from r1k import config
-from r1k.cli.options import add_command, paths, sections, value
+from r1k.cli.options import add_command, paths, section, sections, value
 
 
 def add(commands: Any) -> None:
@@ -18,6 +18,16 @@ def add(commands: Any) -> None:
     command = add_command(commands, "invert", invert, "r1k from s1k: two calls to the teacher for each problem")
     sections(command, "teacher")
     paths(command, "s1k", "output", "journal")
+
+    def check_inverse(o: argparse.Namespace) -> None:
+        from r1k.checks.check import check_inverse
+
+        checks = section(config.Checks, o.checks)
+        check_inverse(checks=checks, s1k=o.s1k, r1k=o.r1k, output=o.output, journal=o.journal)
+
+    command = add_command(commands, "check-inverse", check_inverse, "six verdicts on each reverse example")
+    sections(command, "checks")
+    paths(command, "s1k", "r1k", "output", "journal")
 
     def serve(o: argparse.Namespace) -> None:
         from r1k.teacher.server import serve

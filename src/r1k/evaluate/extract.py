@@ -48,16 +48,21 @@ def final_answer(completion: str) -> str | None:
 
 def last_boxed(text: str) -> str | None:
     """The inside of the last `\\boxed{…}` whose braces close; escaped braces do not count."""
+    return next(reversed(all_boxed(text)), None)
+
+
+def all_boxed(text: str) -> list[str]:
+    """The inside of every `\\boxed{…}` whose braces close, in the order in which they open."""
     starts: list[int | None] = []
-    last: tuple[int, int] | None = None
+    found: list[tuple[int, int]] = []
     for brace in BRACE.finditer(text):
         if brace["box"] or brace["open"]:
             starts.append(brace.end() if brace["box"] else None)
         elif brace["close"] and starts:
             start = starts.pop()
-            if start is not None and (last is None or start > last[0]):
-                last = (start, brace.start())
-    return text[slice(*last)] if last else None
+            if start is not None:
+                found.append((start, brace.start()))
+    return [text[slice(*place)] for place in sorted(found)]
 
 
 def clean(answer: str) -> str:
