@@ -46,7 +46,7 @@ def check(both: Sequence[Both], near_copy: float) -> list[Check]:
     """
     nearest = nearest_questions(both)
     found = []
-    for forward, reverse in tqdm(both, desc="checks", unit="problem"):
+    for forward, reverse in tqdm(both, desc="checks", unit="problem", delay=5):
         inverse = Inverse(forward, reverse)
         verdicts = {
             "answer_hidden": answer_hidden(inverse),

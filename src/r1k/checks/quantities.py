@@ -4,14 +4,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from r1k.evaluate.extract import NUMBER, SPACING, WRAPPED, plain, read_number
 
-NUMERALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMERALS = {
+    word: str(number)
+    for number, word in enumerate(
+        ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=2
+    )
+}
 """Written-out numbers, from 2; `one` is a pronoun more often than a number."""
 
 LARGEST_EXPONENT = 300
 
+NUMERAL = re.compile(rf"\b(?:{'|'.join(NUMERALS)})\b", re.IGNORECASE)
+DEGREES = re.compile(r"\^\s*\{?\\circ\}?\s*(?:\\?(?:text|mathrm)\{)?C?\}?")
 LABEL = re.compile(r"\A\s*(?:\(\w{1,3}\)|[a-z]\.|[A-Z]\d{1,2}|\d+(?:\.\d+){2,}\.?|\d+\.)(?=\s)")
 """What numbers a question: `(b)`, `d.`, `A3`, `2.2.1.`."""
 
@@ -86,14 +94,16 @@ class Quantity:
         return f"{value}{self.letter}{' ' if self.unit else ''}{self.unit}"
 
 
-def stated(question: str) -> list[Quantity]:
+@lru_cache(maxsize=4096)
+def stated(question: str) -> tuple[Quantity, ...]:
     """The quantities of a question: not its label, its options, nor the numbers in indices and exponents."""
-    return list(_quantities(SCRIPT.sub(" ", _normal(without_options(LABEL.sub("", question, count=1))))))
+    return tuple(_quantities(SCRIPT.sub(" ", _normal(without_options(LABEL.sub("", question, count=1))))))
 
 
-def mentioned(question: str) -> list[Quantity]:
+@lru_cache(maxsize=4096)
+def mentioned(question: str) -> tuple[Quantity, ...]:
     """Every number of a question but those of its label, wherever it stands."""
-    return list(_quantities(_normal(LABEL.sub("", question, count=1))))
+    return tuple(_quantities(_normal(LABEL.sub("", question, count=1))))
 
 
 def without_options(question: str) -> str:
@@ -116,11 +126,13 @@ def read_quantity(answer: str) -> Quantity | None:
 
 
 def _normal(text: str) -> str:
-    text = re.sub(r"\^\s*\{?\\circ\}?\s*(?:\\?(?:text|mathrm)\{)?C?\}?", "°", text)
-    text = POWER_OF_TEN.sub(_written_out, WRAPPED.sub(r" \1", SPACING.sub(" ", text)))
-    for number, word in enumerate(NUMERALS, start=2):
-        text = re.sub(rf"\b{word}\b", str(number), text, flags=re.IGNORECASE)
+    text = WRAPPED.sub(r" \1", SPACING.sub(" ", DEGREES.sub("°", text)))
+    text = NUMERAL.sub(_in_digits, POWER_OF_TEN.sub(_written_out, text))
     return text.replace("−", "-").replace("{,}", ",")
+
+
+def _in_digits(match: re.Match[str]) -> str:
+    return NUMERALS[match.group().lower()]
 
 
 def _written_out(match: re.Match[str]) -> str:
