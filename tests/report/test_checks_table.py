@@ -20,8 +20,8 @@ def test_the_table_counts_by_kind_and_verdict(tmp_path):
     table = [line for line in out["markdown"].read_text().splitlines() if line.startswith("|")]
     rows = {cells[0]: cells[1:] for cells in ([c.strip() for c in line.strip("| ").split(" | ")] for line in table)}
     assert list(rows)[2:] == ["all", "common", "rare\\|kind"]
-    assert rows["Kind"][4] == "consistent"
-    assert rows["all"] == ["3", "3 / 0 / 0", "3 / 0 / 0", "3 / 0 / 0", "2 / 0 / 1", "2 / 1 / 0", "2 / 1 / 0", "1"]
+    assert rows["Kind"][4] == "Consistent"
+    assert rows["all"] == ["3", "3/0/0", "3/0/0", "3/0/0", "2/0/1", "2/1/0", "2/1/0", "1"]
     assert rows["common"][0::7] == ["2", "1"]
     found = list(csv.DictReader(out["csv"].read_text().splitlines()))
     assert len(found) == 3 * 6 * 3

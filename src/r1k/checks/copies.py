@@ -1,17 +1,19 @@
 """Near-copies among questions: the same numbers, and mostly the same words in the same order."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from r1k.checks.quantities import stated
+from r1k.checks.quantities import Key, stated
 from r1k.records import Example
 
 MARKUP = re.compile(r"\\(?:left|right|[(){}\[\],;:! ])|\$")
 TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
 RUN = 3
 """Words in a shingle."""
+
+Shingle = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -26,32 +28,33 @@ def nearest_questions(both: Sequence[tuple[Example, Example]]) -> dict[str, Near
     """By problem, the question nearest to the reverse one, of all others in both directions.
 
     Only questions of the same numbers are compared: with others it is another problem, however it is worded. A problem
-    whose numbers no other question has is left out.
+    is left out where no such question has a shingle in common with its own.
     """
-    groups: dict[frozenset[object], list[tuple[Example, frozenset[object]]]] = defaultdict(list)
+    groups: dict[frozenset[Key], list[Example]] = defaultdict(list)
     for example in (example for pair in both for example in pair):
-        numbers = frozenset(quantity.key for quantity in stated(example.question))
-        groups[numbers].append((example, shingles(example.question)))
-    return {
-        example.problem: max(others, key=lambda near: near.similarity)
-        for group in groups.values()
-        for example, ours in group
-        if example.direction == "reverse" and (others := _compared(example, ours, group))
-    }
+        groups[frozenset(quantity.key for quantity in stated(example.question))].append(example)
+    return {problem: nearest for group in groups.values() for problem, nearest in _nearest(group)}
 
 
-def _compared(
-    example: Example, ours: frozenset[object], group: Iterable[tuple[Example, frozenset[object]]]
-) -> list[Nearest]:
-    return [Nearest(other.id, jaccard(ours, theirs)) for other, theirs in group if other.id != example.id]
+def _nearest(group: Sequence[Example]) -> Iterator[tuple[str, Nearest]]:
+    runs = [shingles(example.question) for example in group]
+    holders: dict[Shingle, list[int]] = defaultdict(list)
+    for place, run in enumerate(runs):
+        for shingle in run:
+            holders[shingle].append(place)
+    for place, example in enumerate(group):
+        common = Counter(other for shingle in runs[place] for other in holders[shingle])
+        if example.direction == "reverse" and len(common) > 1:
+            alike = {
+                other: times / (len(runs[place]) + len(runs[other]) - times)
+                for other, times in common.items()
+                if other != place
+            }
+            nearest = max(alike, key=lambda other: alike[other])
+            yield example.problem, Nearest(group[nearest].id, alike[nearest])
 
 
-def shingles(question: str) -> frozenset[object]:
+def shingles(question: str) -> frozenset[Shingle]:
     """The runs of three words of a question, numbers among them, without its setting."""
     words = TOKEN.findall(MARKUP.sub(" ", question).casefold())
     return frozenset(tuple(words[place : place + RUN]) for place in range(max(1, len(words) - RUN + 1)))
-
-
-def jaccard(ours: frozenset[object], theirs: frozenset[object]) -> float:
-    """Of what either has, the share that both have."""
-    return len(ours & theirs) / len(ours | theirs)

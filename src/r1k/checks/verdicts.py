@@ -116,8 +116,8 @@ def answer_reached(inverse: Inverse) -> Verdict:
 def own_question(nearest: Nearest | None, threshold: float) -> Verdict:
     """The reverse question is no near-copy of another question."""
     if nearest is None:
-        return Verdict(True, "no other question has its numbers")
-    said = f"{nearest.similarity:.2f} of its word triples and those of {nearest.id} are common to both"
+        return Verdict(True, "no other question of its numbers has three of its words in a row")
+    said = f"{nearest.similarity:.2f} of all word triples of it and {nearest.id} are common to both"
     return Verdict(nearest.similarity < threshold, said)
 
 

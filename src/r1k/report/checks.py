@@ -11,17 +11,17 @@ from r1k.records import VERDICTS, Check, VerdictName, read_jsonl
 from r1k.report.rendering import escape_markdown, markdown_grid
 
 TITLES: Mapping[VerdictName, str] = {
-    "answer_hidden": "answer hidden",
-    "asks_for_given": "asks for given",
-    "uses_answer": "uses answer",
-    "consistent": "consistent",
-    "reached": "reached",
-    "own_question": "own question",
+    "answer_hidden": "Answer hidden",
+    "asks_for_given": "Asks for given",
+    "uses_answer": "Uses answer",
+    "consistent": "Consistent",
+    "reached": "Reached",
+    "own_question": "Own question",
 }
 ALL = "all"
 OUTCOMES = {True: "passed", False: "failed", None: "undecided"}
 NOTES = (
-    "Problems whose inverse passed / failed / could not be decided. Whole: it passed all six.",
+    "Problems whose inverse passed/failed/could not be decided. Whole: it passed all six.",
     "Answer hidden: the reverse question does not state its own answer. Asks for given: what the reverse answer gives, "
     "the forward question stated. Uses answer: the forward answer is a premise of the reverse question. Consistent: "
     "the reverse answer is the premise that was left out, by rules where it is exact, else by the judge if there is "
@@ -74,7 +74,7 @@ def _groups(found: Sequence[Check]) -> dict[str, list[Check]]:
 
 def _cell(checks: Sequence[Check], name: VerdictName) -> str:
     times = _times(checks, name)
-    return " / ".join(str(times[passed]) for passed in OUTCOMES)
+    return "/".join(str(times[passed]) for passed in OUTCOMES)
 
 
 def _times(checks: Sequence[Check], name: VerdictName) -> Counter[bool | None]:
