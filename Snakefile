@@ -36,6 +36,11 @@ rule all:
             format=["md", "csv", "tex"],
         ),
         expand(
+            "results/{experiment}/tables/checks.{format}",
+            experiment=EXPERIMENT.experiment,
+            format=["md", "csv"],
+        ),
+        expand(
             "results/{experiment}/figures/{figure}.{format}",
             experiment=EXPERIMENT.experiment,
             figure=["figure1", "figure2"],

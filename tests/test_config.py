@@ -41,6 +41,8 @@ def test_the_experiments_are_valid(path):
         ("runs/tiny-s1k/base", "tinny", "runs.tiny-s1k.base: no base 'tinny' in bases"),
         ("runs/tiny-s1k/data", "pairs", "runs.tiny-s1k: method sft takes"),
         ("tables/table1/rows", ["tiny-s1"], r"tables.table1.rows: no run 'tiny-s1' in runs \(did you mean 'tiny-s1k'"),
+        ("tables/checks", {"shows": "sft", "rows": ["tiny"]}, "tables.checks: the table of the checks"),
+        ("data/checks", {"judge": {"modle": "m"}}, "data.checks.judge.base_url: missing"),
         ("tables/table2/rows", ["tiny-s1k"], "tables.table2.rows: 'tiny-s1k' is no DPO run"),
         ("dynamics/mixed/sft", "tiny-mix", "dynamics.mixed.sft: 'tiny-mix' is not a probed sft run"),
         ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 160"),
@@ -136,3 +138,9 @@ def test_gated_questions_are_not_quoted_and_cuts_are_those_of_the_trainings(demo
 def test_what_may_be_quoted_is_no_part_of_a_benchmark():
     aime = load(ROOT / "config" / "paper.yaml").benchmarks["aime24"]
     assert aime.quotable and "quotable" not in aime.model_dump()
+
+
+def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
+    demo = load(ROOT / "config" / "demo.yaml")
+    assert "checks" not in demo.data.model_dump()
+    assert demo.data.checks.judge is None

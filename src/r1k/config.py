@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from r1k.errors import ConfigError, did_you_mean, field_path
 from r1k.files import value_digest
+from r1k.records import VerdictName
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Revision = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|main)$")]
@@ -55,33 +56,6 @@ class HubSource(Section):
     revision: Revision = Field(description="commit, 40 hexadecimal digits; `main` is resolved and recorded")
     split: str = Field(default="train", description="split of the dataset")
     problems: int = Field(gt=1, description="rows expected after the grade filter; another number is an error")
-
-
-class Variant(Section):
-    """Another form or choice of the same data, in both directions alike."""
-
-    format: Literal["as_is", "normalised"] = Field(
-        default="as_is", description="answers as the teacher wrote them, or in one form for both directions"
-    )
-    graded_correct: bool = Field(default=False, description="only problems whose forward answer was graded correct")
-
-    @property
-    def chooses(self) -> bool:
-        """May it hold fewer problems than there are?"""
-        return self.graded_correct
-
-
-class Data(Section):
-    """The forward problems and what is drawn from them."""
-
-    source: WorldSource | FileSource | HubSource = Field(discriminator="kind", description="the forward problems")
-    filter_by_grade: bool = Field(default=False, description="keep only answers graded correct (the paper does not)")
-    seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
-    probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
-    probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
-    variants: dict[Name, Variant] = Field(
-        default={}, exclude=True, description="name to other forms of all data sets, for the runs that name one"
-    )
 
 
 class EmbeddedTeacher(Section):
@@ -163,6 +137,63 @@ class OpenAITeacher(Section):
 
 
 Teacher = Annotated[EmbeddedTeacher | ReplayTeacher | OpenAITeacher, Field(discriminator="kind")]
+
+
+class Judge(OpenAITeacher):
+    """Any OpenAI-compatible endpoint, asked about the inverses that rules cannot decide."""
+
+    kind: Literal["openai"] = Field(default="openai", description="says which kind this is")
+    max_tokens: int = Field(default=8192, gt=0, description="limit of an answer; a cut one decides nothing")
+    temperature: float | None = Field(default=0, ge=0, description="sampling temperature")
+
+
+class Checks(Section):
+    """The checks of the inverses."""
+
+    near_copy: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="share of common word triples from which two questions of the same numbers are one: twenty real "
+        "inverses have less than 0.5, the world's less than 0.65; with 3 % of their words changed, real questions have "
+        "more than 0.7 in 88 % of cases",
+    )
+    judge: Judge | None = Field(
+        default=None, description="who decides the consistency that rules cannot; undecided if unset"
+    )
+
+
+class Variant(Section):
+    """Another form or choice of the same data, in both directions alike."""
+
+    format: Literal["as_is", "normalised"] = Field(
+        default="as_is", description="answers as the teacher wrote them, or in one form for both directions"
+    )
+    graded_correct: bool = Field(default=False, description="only problems whose forward answer was graded correct")
+    require: list[VerdictName] = Field(
+        default=[], description="only problems whose inverse passed these checks; undecided is not passed"
+    )
+
+    @property
+    def chooses(self) -> bool:
+        """May it hold fewer problems than there are?"""
+        return self.graded_correct or bool(self.require)
+
+
+class Data(Section):
+    """The forward problems and what is drawn from them."""
+
+    source: WorldSource | FileSource | HubSource = Field(discriminator="kind", description="the forward problems")
+    filter_by_grade: bool = Field(default=False, description="keep only answers graded correct (the paper does not)")
+    seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
+    probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
+    probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
+    variants: dict[Name, Variant] = Field(
+        default={}, exclude=True, description="name to other forms of all data sets, for the runs that name one"
+    )
+    checks: Checks = Field(
+        default=Checks(), exclude=True, description="how the inverses are checked; changes none of the data sets"
+    )
 
 
 class Architecture(Section):
@@ -664,6 +695,8 @@ class Experiment(Section):
 
     def _report_problems(self) -> Iterator[str]:
         for name, table in self.tables.items():
+            if name == "checks":
+                yield "tables.checks: the table of the checks of the inverses has this name; choose another"
             for row in table.rows:
                 if row not in self.runs:
                     yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, self.runs)}"

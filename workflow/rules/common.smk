@@ -54,8 +54,18 @@ def asking_section(wildcards):
     return section(EXPERIMENT.teacher.asking) if OPENAI else "{}"
 
 
+def judge_asking(wildcards):
+    judge = EXPERIMENT.data.checks.judge
+    return section(judge.asking) if judge else "{}"
+
+
 def variant_section(wildcards):
     return section(EXPERIMENT.data.variants[wildcards.variant])
+
+
+def variant_checks(wildcards):
+    wanted = EXPERIMENT.data.variants[wildcards.variant].require
+    return f"results/{wildcards.experiment}/data/checks.jsonl" if wanted else []
 
 
 def data_section(wildcards):

@@ -43,6 +43,7 @@ rule make_variant:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
         r1k="results/{experiment}/data/r1k.jsonl",
+        checks=variant_checks,
     output:
         s1k="results/{experiment}/data/{variant}/s1k.jsonl",
         r1k="results/{experiment}/data/{variant}/r1k.jsonl",
@@ -53,8 +54,8 @@ rule make_variant:
     params:
         variant=variant_section,
     shell:
-        "r1k make-variant --variant {params.variant:q} --s1k {input.s1k} --r1k {input.r1k} --forward {output.s1k}"
-        " --reverse {output.r1k} >{log} 2>&1"
+        "r1k make-variant --variant {params.variant:q} --s1k {input.s1k} --r1k {input.r1k} --checks {input.checks}"
+        " --forward {output.s1k} --reverse {output.r1k} >{log} 2>&1"
 
 
 # The union of both directions, and the preferences between them: all problems, nothing drawn.

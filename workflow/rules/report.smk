@@ -1,8 +1,9 @@
-"""Report. Needs scores, log-probabilities and the audit; yields tables, figures, a page with all, the audit's page."""
+"""Report. Needs scores, log-probabilities, audit and checks; yields tables, figures, the report and the audit's page."""
 
 
 localrules:
     make_table,
+    make_checks_table,
     draw_figure1,
     draw_figure2,
     write_report,
@@ -26,6 +27,21 @@ rule make_table:
     shell:
         "r1k make-table --table {params.table:q} --scores {input.scores} --markdown {output.markdown}"
         " --csv {output.csv} --latex {output.latex} >{log} 2>&1"
+
+
+# How many inverses pass each check, by kind of problem.
+rule make_checks_table:
+    input:
+        "results/{experiment}/data/checks.jsonl",
+    output:
+        markdown=report("results/{experiment}/tables/checks.md", caption="../report/checks.rst", category="Tables"),
+        csv="results/{experiment}/tables/checks.csv",
+    log:
+        "logs/{experiment}/make_checks_table.log",
+    conda:
+        "../../envs/cpu.yaml"
+    shell:
+        "r1k make-checks-table --checks {input} --markdown {output.markdown} --csv {output.csv} >{log} 2>&1"
 
 
 # The pipeline, with one worked example of the data at hand.
@@ -70,7 +86,7 @@ rule draw_figure2:
 # Everything on one page that opens without a server.
 rule write_report:
     input:
-        tables=expand("results/{{experiment}}/tables/{table}.md", table=EXPERIMENT.tables),
+        tables=expand("results/{{experiment}}/tables/{table}.md", table=[*EXPERIMENT.tables, "checks"]),
         figures=expand("results/{{experiment}}/figures/{figure}.png", figure=["figure1", "figure2"]),
     output:
         "results/{experiment}/report.html",

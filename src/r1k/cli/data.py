@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from r1k import config
-from r1k.cli.options import add_command, paths, section, sections
+from r1k.cli.options import add_command, optional_paths, paths, section, sections
 
 
 def add(commands: Any) -> None:
@@ -32,11 +32,12 @@ def add(commands: Any) -> None:
         from r1k.data.variants import make_variant
 
         variant = section(config.Variant, o.variant)
-        make_variant(s1k=o.s1k, r1k=o.r1k, variant=variant, forward=o.forward, reverse=o.reverse)
+        make_variant(s1k=o.s1k, r1k=o.r1k, variant=variant, forward=o.forward, reverse=o.reverse, checks=o.checks)
 
     command = add_command(commands, "make-variant", make_variant, "s1k and r1k in another form, or of fewer problems")
     sections(command, "variant")
     paths(command, "s1k", "r1k", "forward", "reverse")
+    optional_paths(command, checks="the verdicts on the inverses, for a variant that requires some")
 
     def make_set(o: argparse.Namespace) -> None:
         from r1k.data import sets

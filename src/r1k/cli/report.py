@@ -20,6 +20,14 @@ def add(commands: Any) -> None:
     command.add_argument("--scores", type=Path, nargs="+", required=True, help="score.json of each run and benchmark")
     paths(command, "markdown", "csv", "latex")
 
+    def checks_table(o: argparse.Namespace) -> None:
+        from r1k.report.checks import make_checks_table
+
+        make_checks_table(checks=o.checks, markdown=o.markdown, csv=o.csv)
+
+    command = add_command(commands, "make-checks-table", checks_table, "the checks of the inverses, by kind of problem")
+    paths(command, "checks", "markdown", "csv")
+
     def figure1(o: argparse.Namespace) -> None:
         from r1k.report.figure1 import make_figure1
 

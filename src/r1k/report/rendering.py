@@ -162,17 +162,18 @@ def _markdown(table: TableData) -> str:
     for block in table.blocks:
         if len(table.blocks) > 1:
             parts.append(f"### {heading(block)}")
-        parts.append(_markdown_grid(_header(table, block, _MARKDOWN), _rows(table, block, _MARKDOWN)))
+        parts.append(markdown_grid(_header(table, block, _MARKDOWN), _rows(table, block, _MARKDOWN)))
         if block.counted:
             parts.append(f"{BEHIND}:")
             header = _behind_header(table, block, _MARKDOWN)
-            parts.append(_markdown_grid(header, _behind_rows(table, block, _MARKDOWN)))
+            parts.append(markdown_grid(header, _behind_rows(table, block, _MARKDOWN)))
     if table.notes:
         parts.append("\n".join(f"- {escape_markdown(note)}" for note in table.notes))
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table's text, its columns aligned; the cells are Markdown already."""
     widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
