@@ -40,6 +40,7 @@ rule all:
             format=["png", "pdf"],
         ),
         expand("results/{experiment}/report.html", experiment=EXPERIMENT.experiment),
+        expand("results/{experiment}/export/r1k", experiment=EXPERIMENT.experiment),
 
 
 include: "workflow/rules/data.smk"

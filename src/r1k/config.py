@@ -65,6 +65,17 @@ class Data(Section):
     seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
     probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
     probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
+    license: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")] | None = Field(
+        default=None,
+        exclude=True,
+        description="licence of the exported r1k, by the hub's name (`apache-2.0`), which is that of the source; "
+        "unset: `mit` for the world, which is r1k's own, and `unknown` for any other",
+    )
+
+    @property
+    def export_license(self) -> str:
+        """The licence that the exported data set states."""
+        return self.license or ("mit" if self.source.kind == "world" else "unknown")
 
 
 class EmbeddedTeacher(Section):
