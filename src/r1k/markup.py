@@ -3,8 +3,9 @@
 import re
 
 REPLACEMENT = "\ufffd"
-_UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn round the direction of what follows."""
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, those that turn round the direction of what follows, and the byte order mark, which matplotlib
+cannot write into a PDF."""
 _LATEX_CHARACTERS = {
     "\\": r"\textbackslash{}",
     **{character: f"\\{character}" for character in "&%$#_{}"},

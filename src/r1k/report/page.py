@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 
 from r1k.errors import R1kError
 from r1k.files import atomic_write
+from r1k.markup import one_line
 from r1k.provenance import commit
 
 STYLE = """
@@ -27,12 +28,13 @@ def write_report(
     *, title: str, description: str, tables: Sequence[Path], figures: Sequence[Path], output: Path
 ) -> None:
     """Write the page. `tables` are Markdown, `figures` PNG; text in them is text, never markup of the page."""
-    parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(description)}</p>"]
+    name = html.escape(one_line(title))
+    parts = [f"<h1>{name}</h1>", f"<p>{html.escape(one_line(description))}</p>"]
     parts += [f"<section>{_table(path)}</section>" for path in tables]
     parts += [_figure(path) for path in figures]
     parts.append(f"<footer>Made by r1k, commit {html.escape(commit() or 'unknown')}. ")
     parts.append("Beside each artefact is a manifest of what it was made from.</footer>")
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
     with atomic_write(output) as handle:
         handle.write(
             f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"
