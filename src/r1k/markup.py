@@ -30,7 +30,7 @@ def one_line(text: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """`text` so that Markdown shows it as it is, also in a table's cell: no entity, link, heading or list either."""
-    escaped = re.sub(r"([\\`*{}\[\]<>|~$&]|:(?=//))", r"\\\1", one_line(text))
+    escaped = re.sub(r"([\\`*{}\[\]<>|~$]|:(?=//)|&(?=#?\w+;))", r"\\\1", one_line(text))
     escaped = re.sub(r"^(#*|\d{1,9})([-#+.)])(?=\s|$)", r"\1\\\2", escaped)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", escaped)
 
