@@ -194,6 +194,17 @@ class Data(Section):
     checks: Checks = Field(
         default=Checks(), exclude=True, description="how the inverses are checked; changes none of the data sets"
     )
+    license: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")] | None = Field(
+        default=None,
+        exclude=True,
+        description="licence of the exported r1k, by the hub's name (`apache-2.0`), which is that of the source; "
+        "unset: `mit` for the world, which is r1k's own, and `unknown` for any other",
+    )
+
+    @property
+    def export_license(self) -> str:
+        """The licence that the exported data set states."""
+        return self.license or ("mit" if self.source.kind == "world" else "unknown")
 
 
 class Architecture(Section):

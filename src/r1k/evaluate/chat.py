@@ -11,8 +11,7 @@ from tqdm import tqdm
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from r1k.errors import R1kError
-
-END_OF_TURN = "<|im_end|>"
+from r1k.text import END_OF_TURN, encode_prompt
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,9 @@ class ChatLM(HFLM):  # type: ignore[misc]
     HFLM's own `generate_until` drops special tokens when it decodes, and so the separators between thinking and answer;
     cuts a long prompt at its left in silence; and does not say how many tokens it made. Everything else is HFLM's.
 
-    What a turn was, besides its text, is in `turns`, by task name and document index.
+    A document's `turn` is the user's, from which the prompt's tokens are made: in the rendered text, a marker that the
+    question quotes cannot be told from the template's. What an assistant's turn was, besides its text, is in `turns`,
+    by task name and document index.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> None:
@@ -68,12 +69,12 @@ class ChatLM(HFLM):  # type: ignore[misc]
         return [turns[index].text for index in range(len(requests))]
 
     def _prompt(self, index: int, request: Instance) -> _Prompt:
-        context, settings = request.args
+        _, settings = request.args
         name = f"{request.task_name}: question {request.doc.get('id', request.doc_id)}"
         others = [stop for stop in settings["until"] if self.tokenizer.convert_tokens_to_ids(stop) not in self.end_ids]
         if others or settings.get("do_sample"):
             raise R1kError(f"{name}: the task asks for sampling or for the stops {others}; a turn is greedy and whole")
-        ids = self.tokenizer(context, add_special_tokens=False)["input_ids"]
+        ids = encode_prompt(self.tokenizer, request.doc["turn"], name)
         room = self.max_length - len(ids)
         if room < 1:
             raise R1kError(

@@ -14,10 +14,10 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedToken
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError
-from r1k.evaluate.chat import END_OF_TURN, ChatLM, Turn
+from r1k.evaluate.chat import ChatLM, Turn
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
-from r1k.text import encode_prompt, format_question, load_tokenizer, prompt_text
+from r1k.text import END_OF_TURN, encode_prompt, format_question, load_tokenizer, prompt_text
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 

@@ -1,7 +1,6 @@
 """What a table of accuracies says, before it is written in any format: values, best of a group, arrows, changes."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
@@ -128,8 +127,3 @@ def best(lines: Sequence[Line]) -> list[tuple[bool, ...]]:
             )
         )
     return marks
-
-
-def one_line(text: str) -> str:
-    """`text` with every run of white space as one blank."""
-    return re.sub(r"\s+", " ", text).strip()

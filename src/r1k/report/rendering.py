@@ -2,32 +2,17 @@
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from r1k.report.layout import DATA_SYMBOLS, Block, Cell, Label, Line, TableData, best, one_line, percent
+from r1k.markup import escape_latex, escape_markdown
+from r1k.report.layout import DATA_SYMBOLS, Block, Cell, Label, Line, TableData, best, percent
 from r1k.report.statistics import Estimate
 
 COUNTS = ("n", "correct", "unparsed", "truncated", "last_number_correct")
 BEHIND = "Unparsed / truncated / right by the last number, in percent"
 _SYMBOLS = {"up": "↑", "down": "↓", "equal": "="}
-_LATEX_CHARACTERS = {
-    "\\": r"\textbackslash{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "±": r"$\pm$",
-    "Δ": r"$\Delta$",
-    "–": "--",
-    "…": r"\dots{}",
-}
 
 
 @dataclass(frozen=True)
@@ -142,12 +127,6 @@ def _shares(cell: Cell) -> str:
 # Markdown
 
 
-def escape_markdown(text: str) -> str:
-    """`text` so that Markdown shows it as it is, also in a table's cell."""
-    escaped = re.sub(r"([\\`*{}\[\]<>|~$])", r"\\\1", one_line(text))
-    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", escaped)
-
-
 _MARKDOWN = _Style(
     escape=escape_markdown,
     data=lambda symbol: f"D_{symbol}" if symbol else "D",
@@ -182,11 +161,6 @@ def markdown_grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 # LaTeX
-
-
-def escape_latex(text: str) -> str:
-    """`text` so that LaTeX sets it as it is."""
-    return "".join(_LATEX_CHARACTERS.get(character, character) for character in one_line(text))
 
 
 _LATEX = _Style(
