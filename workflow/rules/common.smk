@@ -111,11 +111,16 @@ def kept_steps(wildcards):
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
 
 
+def evaluations(wildcards, tables, file):
+    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
+    runs = dict.fromkeys(run for table in tables for run in EXPERIMENT.table_runs(table))
+    choices = {"run": runs, "seed": EXPERIMENT.seeds, "benchmark": EXPERIMENT.benchmarks}
+    return expand(pattern, experiment=wildcards.experiment, file=file, **choices)
+
+
 def table_scores(wildcards):
-    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/score.json"
-    choices = {
-        "run": EXPERIMENT.table_runs(wildcards.table),
-        "seed": EXPERIMENT.seeds,
-        "benchmark": EXPERIMENT.benchmarks,
-    }
-    return expand(pattern, experiment=wildcards.experiment, **choices)
+    return evaluations(wildcards, [wildcards.table], "score.json")
+
+
+def table_graded(wildcards):
+    return evaluations(wildcards, [wildcards.table], "graded.jsonl")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from r1k import config
-from r1k.cli.options import add_command, paths, section, sections
+from r1k.cli.options import add_command, optional_paths, paths, section, sections
 
 
 def add(commands: Any) -> None:
@@ -18,6 +18,22 @@ def add(commands: Any) -> None:
     command = add_command(commands, "make-table", table, "a table as Markdown, CSV and LaTeX")
     sections(command, "table")
     command.add_argument("--scores", type=Path, nargs="+", required=True, help="score.json of each run and benchmark")
+    paths(command, "markdown", "csv", "latex")
+
+    def compare(o: argparse.Namespace) -> None:
+        from r1k.report.robust.table import compare_runs
+
+        spec = section(config.TableSpec, o.table)
+        compare_runs(
+            spec=spec, graded=o.graded, contaminated=o.contaminated, markdown=o.markdown, csv=o.csv, latex=o.latex
+        )
+
+    command = add_command(commands, "compare-runs", compare, "a table's robust form: intervals, and paired tests")
+    sections(command, "table")
+    command.add_argument(
+        "--graded", type=Path, nargs="+", required=True, help="verdicts, …/RUN/SEED/BENCHMARK/graded.jsonl each"
+    )
+    optional_paths(command, contaminated="JSONL with benchmark and question, ids to score without too")
     paths(command, "markdown", "csv", "latex")
 
     def figure1(o: argparse.Namespace) -> None:

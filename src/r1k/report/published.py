@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from r1k.report.layout import Arrow, Block, Cell, Label, Line, TableData, arrow, best, percent
-from r1k.report.statistics import Estimate
+from r1k.report.statistics.estimates import Estimate
 
 BENCHMARKS = {"AIME": 30, "Math": 500, "GPQA": 198}
 """Heading and number of questions, in the paper's order."""
