@@ -30,8 +30,14 @@ rule all:
         expand(
             "results/{experiment}/tables/{table}.{format}",
             experiment=EXPERIMENT.experiment,
+            table=TABLES,
+            format=["md", "csv"],
+        ),
+        expand(
+            "results/{experiment}/tables/{table}{form}.tex",
+            experiment=EXPERIMENT.experiment,
             table=EXPERIMENT.tables,
-            format=["md", "csv", "tex"],
+            form=["", "-robust"],
         ),
         expand(
             "results/{experiment}/figures/{figure}.{format}",

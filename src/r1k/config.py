@@ -657,9 +657,9 @@ class Experiment(Section):
         return found
 
     @property
-    def published_tables(self) -> list[TableSpec]:
-        """The tables that print the paper's values, with their rows resolved."""
-        return [self.table_spec(name) for name, table in self.tables.items() if table.published]
+    def published_tables(self) -> list[str]:
+        """The tables that print the paper's values."""
+        return [name for name, table in self.tables.items() if table.published]
 
     def _matching_notes(self, rows: list[str]) -> list[str]:
         """How long the rows were trained: a line for all that were trained alike."""

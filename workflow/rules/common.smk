@@ -35,6 +35,13 @@ ASKED = {
 }
 
 
+# Each table in the paper's form and in the robust one, and where the paper has values, ours against them.
+TABLES = [
+    *(name for table in EXPERIMENT.tables for name in (table, f"{table}-robust")),
+    *(["against-paper"] if EXPERIMENT.published_tables else []),
+]
+
+
 def any_of(names):
     """A regular expression that matches the names and nothing else."""
     return "|".join(map(re.escape, names))
@@ -120,6 +127,10 @@ def evaluations(wildcards, tables, file):
 
 def table_scores(wildcards):
     return evaluations(wildcards, [wildcards.table], "score.json")
+
+
+def published_scores(wildcards):
+    return evaluations(wildcards, EXPERIMENT.published_tables, "score.json")
 
 
 def table_graded(wildcards):

@@ -36,6 +36,23 @@ def add(commands: Any) -> None:
     optional_paths(command, contaminated="JSONL with benchmark and question, ids to score without too")
     paths(command, "markdown", "csv", "latex")
 
+    def against(o: argparse.Namespace) -> None:
+        from r1k.report.against_paper.make import compare_with_paper
+
+        tables = [section(config.TableSpec, text) for text in o.tables]
+        compare_with_paper(tables=tables, scores=o.scores, markdown=o.markdown, csv=o.csv)
+
+    command = add_command(commands, "against-paper", against, "published values and ours, with a verdict for each")
+    command.add_argument(
+        "--tables",
+        nargs="+",
+        required=True,
+        metavar="YAML",
+        help="resolved specifications of tables that are published",
+    )
+    command.add_argument("--scores", type=Path, nargs="+", required=True, help="score.json of each run and benchmark")
+    paths(command, "markdown", "csv")
+
     def figure1(o: argparse.Namespace) -> None:
         from r1k.report.figure1 import make_figure1
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
-from fractions import Fraction
 
 TENTH = Decimal("0.1")
 
@@ -22,7 +21,7 @@ def grim(value: Decimal, n: int) -> Counts:
     percentage that no count gives.
     """
     near = range(max(0, int(value * n / 100) - 1), min(n, int(value * n / 100) + 2) + 1)
-    exact = {k: Decimal(Fraction(100 * k, n).numerator) / Fraction(100 * k, n).denominator for k in near}
+    exact = {k: Decimal(100 * k) / n for k in near}
     rounded = tuple(k for k, share in exact.items() if share.quantize(TENTH, ROUND_HALF_UP) == value)
     cut = tuple(k for k, share in exact.items() if share.quantize(TENTH, ROUND_DOWN) == value and k not in rounded)
     return Counts(rounded, cut)
