@@ -13,15 +13,10 @@ from r1k.report.statistics.grim import Counts, grim
         ("35.8", 198, Counts((), (71,))),
         ("0.0", 30, Counts((0,), ())),
         ("100.0", 198, Counts((198,), ())),
-        ("50.0", 5000, Counts((2498, 2499, 2500, 2501, 2502), (2503, 2504))),
     ],
 )
 def test_counts_behind_a_percentage(value, n, counts):
-    found = grim(Decimal(value), n)
-    if n < 1000:
-        assert found == counts
-    else:
-        assert set(found.rounded) <= set(counts.rounded) and 2500 in found.rounded
+    assert grim(Decimal(value), n) == counts
 
 
 @pytest.mark.parametrize("n", [30, 198, 500])

@@ -1,6 +1,7 @@
 """Bootstrap intervals at 95 %: questions or problems are drawn, and all that was measured on one stays together."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +69,13 @@ def expanded_tail(n: int) -> float:
 
 def _drawn(values: Values, resamples: int, seed: int) -> Values:
     """Means of whole rows drawn with replacement, of shape (resamples, quantities)."""
-    n = len(values)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    return np.asarray(times @ values / n)
+    return np.asarray(_times(len(values), resamples, seed) @ values / len(values))
+
+
+@lru_cache(maxsize=4)
+def _times(n: int, resamples: int, seed: int) -> Values:
+    """How often each of `n` rows is drawn, of shape (resamples, n): a table asks for the same draws many times."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
 def _at(drawn: Values, level: Values) -> Values:

@@ -37,8 +37,8 @@ def sign_flip(strata: Sequence[Values], *, resamples: int = FLIPS, seed: int = 0
     observed = np.mean([values.mean(axis=0) for values in strata], axis=0)
     drawn = np.zeros((resamples, len(observed)))
     for values in strata:
-        signs = rng.choice(np.array([-1.0, 1.0]), size=(resamples, len(values)))
-        drawn += signs @ values / (len(values) * len(strata))
+        heads = rng.integers(0, 2, size=(resamples, len(values)), dtype=np.int8)
+        drawn += (2.0 * heads - 1) @ values / (len(values) * len(strata))
     as_far = (np.abs(drawn) >= np.abs(observed) - 1e-9).sum(axis=0)
     return np.asarray((1 + as_far) / (1 + resamples))
 

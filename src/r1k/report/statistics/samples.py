@@ -42,8 +42,10 @@ def majority(correct: NDArray[np.bool_], votes: NDArray[np.integer[Any]]) -> Sco
     cast, right = votes.reshape(-1, k), correct.reshape(-1, k)
     question = np.broadcast_to(np.arange(len(cast))[:, None], cast.shape)
     counted = cast != NO_VOTE
-    ballots = np.stack([question[counted], cast[counted]])
-    (owner, _), member, size = np.unique(ballots, axis=1, return_inverse=True, return_counts=True)
+    choices = int(cast.max(initial=0)) + 1
+    ballots = question[counted] * choices + cast[counted]
+    ballot, member, size = np.unique(ballots, return_inverse=True, return_counts=True)
+    owner = ballot // choices
     share_right = np.bincount(member, weights=right[counted], minlength=len(size)) / size
     most = np.zeros(len(cast), dtype=size.dtype)
     np.maximum.at(most, owner, size)
