@@ -8,6 +8,8 @@ The verdicts are made up, in a directory of their own (about 550 MB), before the
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +35,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = [_write(folder, run, benchmark, n) for run in names for benchmark, n in SIZES.items()]
-        start = time.perf_counter()
-        read = read_verdicts(paths)
-        middle = time.perf_counter()
-        blocks(table, read, {})
-        print(f"reading: {middle - start:.1f} s, statistics: {time.perf_counter() - middle:.1f} s")
-        del read
-        start = time.perf_counter()
         out = {kind: folder / f"t.{kind}" for kind in ("markdown", "csv", "latex")}
-        compare_runs(spec=table, graded=paths, contaminated=None, **out)
-        print(f"the whole table, with its manifest: {time.perf_counter() - start:.1f} s")
+        with _timed("reading"):
+            read = read_verdicts(paths)
+        with _timed("statistics"):
+            blocks(table, read, {})
+        del read
+        with _timed("the whole table, with its manifest"):
+            compare_runs(spec=table, graded=paths, contaminated=None, **out)
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    start, used = time.perf_counter(), time.process_time()
+    yield
+    print(f"{what}: {time.perf_counter() - start:.1f} s, {time.process_time() - used:.1f} s of processors")
 
 
 def _write(folder: Path, run: str, benchmark: str, n: int) -> Path:

@@ -1,6 +1,7 @@
 """A page of plain tables under each other, in Markdown and LaTeX. Pure: from `Sheet` to text."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from r1k.report.layout import percent
 from r1k.report.rendering import escape_latex, escape_markdown, latex_grid, markdown_grid
@@ -75,10 +76,14 @@ def percents(estimate: Estimate) -> str:
 
 def points(estimate: Estimate) -> str:
     """A difference in percent points, with its sign: `+4.0 [-0.3, +8.2]`."""
-    return f"{percent(estimate.value):+}{_brackets(estimate, sign='+')}"
+    return f"{_positive_zero(estimate.value):+}{_brackets(estimate, sign='+')}"
 
 
 def _brackets(estimate: Estimate, sign: str) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
-    return f" [{percent(estimate.low):{sign}}, {percent(estimate.high):{sign}}]"
+    return f" [{_positive_zero(estimate.low):{sign}}, {_positive_zero(estimate.high):{sign}}]"
+
+
+def _positive_zero(share: float) -> Decimal:
+    return percent(share) + 0  # Decimal has a zero of either sign, and this makes it positive
