@@ -32,13 +32,14 @@ rule all:
         expand(
             "results/{experiment}/tables/{table}.{format}",
             experiment=EXPERIMENT.experiment,
-            table=EXPERIMENT.tables,
-            format=["md", "csv", "tex"],
+            table=TABLES,
+            format=["md", "csv"],
         ),
         expand(
-            "results/{experiment}/tables/checks.{format}",
+            "results/{experiment}/tables/{table}{form}.tex",
             experiment=EXPERIMENT.experiment,
-            format=["md", "csv"],
+            table=EXPERIMENT.tables,
+            form=["", "-robust"],
         ),
         expand(
             "results/{experiment}/figures/{figure}.{format}",
