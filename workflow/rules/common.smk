@@ -112,7 +112,8 @@ def run_base(wildcards):
 def run_place(wildcards):
     """Where the data sets of the run's variant are."""
     variant = EXPERIMENT.runs[wildcards.run].variant
-    return f"results/{wildcards.experiment}/data" + (f"/{variant}" if variant else "")
+    place = ["results", wildcards.experiment, "data"]
+    return "/".join([*place, variant] if variant else place)
 
 
 def run_data(wildcards):
