@@ -163,5 +163,13 @@ def published_scores(wildcards):
     return evaluations(wildcards, EXPERIMENT.published_tables, "score.json")
 
 
+def all_graded(wildcards):
+    return evaluations(wildcards, EXPERIMENT.tables, "graded.jsonl")
+
+
+def all_samples(wildcards):
+    return evaluations(wildcards, EXPERIMENT.tables, "samples.jsonl")
+
+
 def table_graded(wildcards):
     return evaluations(wildcards, [wildcards.table], "graded.jsonl")
