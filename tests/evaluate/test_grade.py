@@ -195,6 +195,14 @@ def test_verdicts_come_in_the_order_of_the_questions(files):
     assert manifest["facts"] == {"n": 2, "shape": "integer", "rules": {"integer": 2}}
 
 
+def test_every_answer_to_a_question_gets_a_verdict(files):
+    again = sample("Answer: 13").model_copy(update={"sample": 1})
+    write_jsonl(files["samples"], [sample("Answer: 12"), sample("7", "q2"), again])
+    grade(**files, shape="integer")
+    graded = read_jsonl(files["output"], Graded)
+    assert [(g.id, g.sample, g.correct) for g in graded] == [("q1", 0, True), ("q1", 1, False), ("q2", 0, False)]
+
+
 def test_a_question_without_a_sample_is_named(files):
     write_jsonl(files["samples"], [sample("12")])
     with pytest.raises(RecordError, match=r"s\.jsonl: no sample for question 'q2'"):

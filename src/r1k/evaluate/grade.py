@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -45,18 +45,22 @@ UNPARSED = Verdict(correct=False, rule="unparsed")
 
 
 def grade(*, questions: Path, samples: Path, shape: Shape, output: Path) -> None:
-    """Write a verdict for each question, in their order.
+    """Write a verdict for each answer, in the order of the questions.
 
     RecordError names the question without a sample, or the sample without a question.
     """
     watch = Stopwatch()
     asked = read_jsonl(questions, Question)
-    answered = {sample.id: sample for sample in read_jsonl(samples, Sample)}
+    answered: dict[str, list[Sample]] = {}
+    for sample in read_jsonl(samples, Sample):
+        answered.setdefault(sample.id, []).append(sample)
     _check_match(questions, asked, samples, answered)
     if shape == "choice":
         _check_options(questions, asked)
     graded = [
-        grade_sample(question, answered[question.id], shape) for question in tqdm(asked, desc="grading", unit="answer")
+        grade_sample(question, sample, shape)
+        for question in tqdm(asked, desc="grading", unit="question")
+        for sample in answered[question.id]
     ]
     write_jsonl(output, graded)
     rules = Counter(verdict.rule for verdict in graded)
@@ -80,6 +84,7 @@ def grade_sample(question: Question, sample: Sample, shape: Shape) -> Graded:
     return Graded(
         id=question.id,
         benchmark=question.benchmark,
+        sample=sample.sample,
         direction=question.direction,
         gold=question.gold,
         extracted=extracted,
@@ -155,7 +160,7 @@ def _check_options(questions: Path, asked: list[Question]) -> None:
             )
 
 
-def _check_match(questions: Path, asked: list[Question], samples: Path, answered: Mapping[str, Sample]) -> None:
+def _check_match(questions: Path, asked: list[Question], samples: Path, answered: Collection[str]) -> None:
     ids = {question.id for question in asked}
     for question in asked:
         if question.id not in answered:
