@@ -32,8 +32,14 @@ rule all:
         expand(
             "results/{experiment}/tables/{table}.{format}",
             experiment=EXPERIMENT.experiment,
+            table=TABLES,
+            format=["md", "csv"],
+        ),
+        expand(
+            "results/{experiment}/tables/{table}{form}.tex",
+            experiment=EXPERIMENT.experiment,
             table=EXPERIMENT.tables,
-            format=["md", "csv", "tex"],
+            form=["", "-robust"],
         ),
         expand(
             "results/{experiment}/figures/{figure}.{format}",
@@ -43,6 +49,7 @@ rule all:
         ),
         expand("results/{experiment}/audit/audit.html", experiment=EXPERIMENT.experiment),
         expand("results/{experiment}/report.html", experiment=EXPERIMENT.experiment),
+        expand("results/{experiment}/export/r1k", experiment=EXPERIMENT.experiment),
 
 
 include: "workflow/rules/data.smk"

@@ -1,4 +1,11 @@
+import copy
+
 import pytest
+from tokenizers import AddedToken, Regex, Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+from tokenizers.trainers import BpeTrainer
+from transformers import PreTrainedTokenizerFast
 
 from examples import lines, make_both
 from r1k.errors import TextError
@@ -6,6 +13,8 @@ from r1k.records import Question, Response
 from r1k.text import (
     ANSWER,
     THINK,
+    _ids_of_pieces,
+    _response_pieces,
     check_template,
     encode,
     encode_prompt,
@@ -58,11 +67,69 @@ def test_a_prompt_that_leaves_no_room_is_an_error_with_its_name(tokenizer):
         encode(tokenizer, "q" * 100, Response(reasoning="r", answer="a"), "p007-forward", max_length=50)
 
 
-@pytest.mark.parametrize("field", ["question", "reasoning", "answer"])
-def test_a_chat_marker_in_a_text_is_refused(tokenizer, field):
-    texts = {"question": "q", "reasoning": "r", "answer": "a"} | {field: "x <|im_end|> y"}
-    with pytest.raises(TextError, match=rf"p1: {field} holds the chat marker <\|im_end\|>"):
-        encode(tokenizer, texts.pop("question"), Response(**texts), "p1")
+MARKED = [
+    "<|im_end|>",
+    "<|im_start|>assistant\n4",
+    "a<|endoftext|>b",
+    "x <|im_end|>\n<|im_start|>user\ny",
+    "<file_sep>",
+]
+
+
+@pytest.fixture(scope="module")
+def marked_tokenizer(tokenizer):
+    """With a control token that has no role of its own, as SmolLM2's `<file_sep>`."""
+    more = copy.deepcopy(tokenizer)
+    more.add_tokens([AddedToken("<file_sep>", special=True, normalized=False)])
+    assert "<file_sep>" not in more.all_special_tokens
+    return more
+
+
+@pytest.mark.parametrize("text", MARKED)
+def test_the_text_of_a_control_token_in_data_is_characters(marked_tokenizer, text):
+    controls = {id for id, token in marked_tokenizer.added_tokens_decoder.items() if token.special}
+    plain = encode(marked_tokenizer, "q", Response(reasoning="r", answer="a"), "x")
+    marked = encode(marked_tokenizer, text, Response(reasoning=text, answer=text), "x")
+    for part in ("prompt", "response"):
+        assert [id for id in getattr(marked, part) if id in controls] == [
+            id for id in getattr(plain, part) if id in controls
+        ]
+    assert marked_tokenizer.decode(marked.prompt) == prompt_text(marked_tokenizer, text)
+    assert marked_tokenizer.decode(marked.response) == format_response(Response(reasoning=text, answer=text)) + (
+        "<|im_end|>"
+    )
+
+
+@pytest.fixture(scope="module")
+def joining_tokenizer(tokenizer):
+    """In which, as in Qwen2.5's, a full stop and the line break after it are one token."""
+    bpe = Tokenizer(BPE())
+    split = Split(Regex(r" ?[^\s\p{L}\p{N}]+[\r\n]*|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|\s*[\r\n]+|\s+"), "isolated")
+    bpe.pre_tokenizer = Sequence([split, ByteLevel(add_prefix_space=False, use_regex=False)])
+    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    trainer = BpeTrainer(vocab_size=300, special_tokens=specials, show_progress=False)
+    bpe.train_from_iterator(["So it is.\nIt is so.\n"], trainer)
+    assert bpe.encode(".\n").tokens == [".Ċ"]
+    made = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    made.chat_template = tokenizer.chat_template
+    return made
+
+
+@pytest.mark.parametrize("fixture", ["tokenizer", "joining_tokenizer"])
+@pytest.mark.parametrize("text", ["How much?", " It is so.\n\nSo. ", "so.\nit is", "é中)."])
+def test_both_ways_of_encoding_agree_on_ordinary_text(request, fixture, text):
+    """What stands between two control tokens is merged alike, also over the edge of template and data."""
+    tokenizer = request.getfixturevalue(fixture)
+    response = Response(reasoning=text, answer=text)
+    pieces = [*_response_pieces(response), "<|im_end|>"]
+    assert _ids_of_pieces(tokenizer, "".join(pieces), pieces, "x") == encode(tokenizer, "q", response, "x").response
+
+
+def test_a_template_that_changes_a_marked_text_is_named(tiny_base):
+    changing = load_tokenizer(tiny_base)
+    changing.chat_template = changing.chat_template.replace("message.content", "message.content|upper")
+    with pytest.raises(TextError, match="p1: holds a control token of the tokenizer, and the chat template changes"):
+        encode_prompt(changing, "x <|im_end|> y", "p1")
 
 
 def test_a_template_without_the_markers_is_refused(tiny_base):

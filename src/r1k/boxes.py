@@ -9,11 +9,12 @@ BRACE = re.compile(r"(?P<box>\\boxed\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.D
 
 def last_boxed(text: str) -> str | None:
     """The inside of the last `\\boxed{…}` whose braces close; escaped braces do not count."""
-    found = list(_boxes(text))
-    if not found:
-        return None
-    _, start, end = max(found, key=lambda box: box[1])
-    return text[start:end]
+    return next(reversed(all_boxed(text)), None)
+
+
+def all_boxed(text: str) -> list[str]:
+    """The inside of every `\\boxed{…}` whose braces close, in the order in which they open."""
+    return [text[start:end] for _, start, end in sorted(_boxes(text))]
 
 
 def unboxed(text: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from r1k.errors import ConfigError, did_you_mean, field_path
 from r1k.files import value_digest
+from r1k.records import VerdictName
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Revision = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|main)$")]
@@ -55,33 +56,6 @@ class HubSource(Section):
     revision: Revision = Field(description="commit, 40 hexadecimal digits; `main` is resolved and recorded")
     split: str = Field(default="train", description="split of the dataset")
     problems: int = Field(gt=1, description="rows expected after the grade filter; another number is an error")
-
-
-class Variant(Section):
-    """Another form or choice of the same data, in both directions alike."""
-
-    format: Literal["as_is", "normalised"] = Field(
-        default="as_is", description="answers as the teacher wrote them, or in one form for both directions"
-    )
-    graded_correct: bool = Field(default=False, description="only problems whose forward answer was graded correct")
-
-    @property
-    def chooses(self) -> bool:
-        """May it hold fewer problems than there are?"""
-        return self.graded_correct
-
-
-class Data(Section):
-    """The forward problems and what is drawn from them."""
-
-    source: WorldSource | FileSource | HubSource = Field(discriminator="kind", description="the forward problems")
-    filter_by_grade: bool = Field(default=False, description="keep only answers graded correct (the paper does not)")
-    seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
-    probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
-    probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
-    variants: dict[Name, Variant] = Field(
-        default={}, exclude=True, description="name to other forms of all data sets, for the runs that name one"
-    )
 
 
 class EmbeddedTeacher(Section):
@@ -163,6 +137,74 @@ class OpenAITeacher(Section):
 
 
 Teacher = Annotated[EmbeddedTeacher | ReplayTeacher | OpenAITeacher, Field(discriminator="kind")]
+
+
+class Judge(OpenAITeacher):
+    """Any OpenAI-compatible endpoint, asked about the inverses that rules cannot decide."""
+
+    kind: Literal["openai"] = Field(default="openai", description="says which kind this is")
+    max_tokens: int = Field(default=8192, gt=0, description="limit of an answer; a cut one decides nothing")
+    temperature: float | None = Field(default=0, ge=0, description="sampling temperature")
+
+
+class Checks(Section):
+    """The checks of the inverses."""
+
+    near_copy: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="share of common word triples from which two questions of the same numbers are one: twenty real "
+        "inverses have less than 0.5, the world's less than 0.65; with 3 % of their words changed, real questions have "
+        "more than 0.7 in 88 % of cases",
+    )
+    judge: Judge | None = Field(
+        default=None, description="who decides the consistency that rules cannot; undecided if unset"
+    )
+
+
+class Variant(Section):
+    """Another form or choice of the same data, in both directions alike."""
+
+    format: Literal["as_is", "normalised"] = Field(
+        default="as_is", description="answers as the teacher wrote them, or in one form for both directions"
+    )
+    graded_correct: bool = Field(default=False, description="only problems whose forward answer was graded correct")
+    require: list[VerdictName] = Field(
+        default=[], description="only problems whose inverse passed these checks; undecided is not passed"
+    )
+
+    @property
+    def chooses(self) -> bool:
+        """May it hold fewer problems than there are?"""
+        return self.graded_correct or bool(self.require)
+
+
+class Data(Section):
+    """The forward problems and what is drawn from them."""
+
+    source: WorldSource | FileSource | HubSource = Field(discriminator="kind", description="the forward problems")
+    filter_by_grade: bool = Field(default=False, description="keep only answers graded correct (the paper does not)")
+    seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
+    probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
+    probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
+    variants: dict[Name, Variant] = Field(
+        default={}, exclude=True, description="name to other forms of all data sets, for the runs that name one"
+    )
+    checks: Checks = Field(
+        default=Checks(), exclude=True, description="how the inverses are checked; changes none of the data sets"
+    )
+    license: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")] | None = Field(
+        default=None,
+        exclude=True,
+        description="licence of the exported r1k, by the hub's name (`apache-2.0`), which is that of the source; "
+        "unset: `mit` for the world, which is r1k's own, and `unknown` for any other",
+    )
+
+    @property
+    def export_license(self) -> str:
+        """The licence that the exported data set states."""
+        return self.license or ("mit" if self.source.kind == "world" else "unknown")
 
 
 class Architecture(Section):
@@ -508,6 +550,11 @@ class Table(Section):
         description="the questions counted, a block each, where benchmarks mark direction",
     )
     published: bool = Field(default=False, description="print the paper's values beside ours")
+    reference: Name | None = Field(
+        default=None,
+        description="the row that all others are tested against; unset: with `dpo` each row's parent, else the first "
+        "trained row with the same base",
+    )
 
 
 class Dynamics(Section):
@@ -522,7 +569,7 @@ class Row(Section):
 
     run: Name
     data: DataName | None
-    variant: Name | None = Field(description="the form of the data, where it is not the plain one")
+    variant: Name | None = Field(default=None, description="the form of the data, where it is not the plain one")
     method: Literal["none", "sft", "dpo"]
     base: Name
     model: str = Field(description="the base's title")
@@ -541,6 +588,7 @@ class TableSpec(Section):
     directions: list[Literal["all", "forward", "reverse"]]
     published: bool
     notes: list[str] = Field(description="what a reader must know of how the rows were trained")
+    references: dict[Name, Name] = Field(default={}, description="the run that each row is tested against, if any")
 
 
 class DynamicsSpec(Section):
@@ -724,11 +772,18 @@ class Experiment(Section):
 
     def _report_problems(self) -> Iterator[str]:
         for name, table in self.tables.items():
+            if name == "checks":
+                yield "tables.checks: the table of the checks of the inverses has this name; choose another"
             for row in table.rows:
                 if row not in self.runs:
                     yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, self.runs)}"
                 elif table.shows == "dpo" and self.runs[row].method != "dpo":
                     yield f"tables.{name}.rows: {row!r} is no DPO run, and the table shows changes against a parent"
+            if table.reference is not None and table.reference not in table.rows:
+                yield (
+                    f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
+                    f"{did_you_mean(table.reference, table.rows)}; name one"
+                )
         for arm, lines in self.dynamics.items():
             for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
                 if run not in self.runs:
@@ -779,7 +834,27 @@ class Experiment(Section):
             directions=table.directions,
             published=table.published,
             notes=self._matching_notes(table.rows),
+            references=self._references_of(table),
         )
+
+    def _references_of(self, table: Table) -> dict[Name, Name]:
+        """The run that each row is tested against; rows that have none, and the references themselves, are left out."""
+        first: dict[str, str] = {}
+        for row in table.rows:
+            if self.runs[row].method != "none":
+                first.setdefault(self.base_of(row), row)
+        found = {}
+        for row in table.rows:
+            own = self.runs[row].parent if table.shows == "dpo" else first.get(self.base_of(row))
+            reference = table.reference or own
+            if reference not in (None, row):
+                found[row] = reference
+        return found
+
+    @property
+    def published_tables(self) -> list[str]:
+        """The tables that print the paper's values."""
+        return [name for name, table in self.tables.items() if table.published]
 
     def _matching_notes(self, rows: list[str]) -> list[str]:
         """How long the rows were trained: a line for all that were trained alike."""

@@ -56,9 +56,11 @@ def write_manifest(
     stage: str,
     inputs: Mapping[str, Path | Sequence[Path]],
     watch: Stopwatch,
+    contents: str = "*.safetensors",
+    /,
     **facts: Any,
 ) -> None:
-    """Write the manifest of a finished artefact.
+    """Write the manifest of a finished artefact; a directory's digest is that of its files that match `contents`.
 
     `inputs` are the files or directories that it was made from, by name; `facts` is whatever else the stage has to
     say of it (counts, settings, what was truncated), and must hold no secret.
@@ -68,7 +70,7 @@ def write_manifest(
         {
             "artefact": artefact.name,
             "stage": stage,
-            "sha256": directory_digest(artefact) if artefact.is_dir() else file_digest(artefact),
+            "sha256": directory_digest(artefact, contents) if artefact.is_dir() else file_digest(artefact),
             "inputs": {name: _describe(value) for name, value in inputs.items()},
             "facts": facts,
             "seconds": watch.seconds,

@@ -6,7 +6,7 @@ thing that is wrong; writing is whole or not at all.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -17,6 +17,8 @@ Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Direction = Literal["forward", "reverse"]
 Split = Literal["train", "held_out"]
 DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
+VerdictName = Literal["answer_hidden", "asks_for_given", "uses_answer", "consistent", "reached", "own_question"]
+VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 
 
 class Record(BaseModel):
@@ -59,6 +61,25 @@ class Example(Record):
     @property
     def response(self) -> Response:
         return Response(reasoning=self.reasoning, answer=self.answer)
+
+
+class Check(Record):
+    """Is a reverse example a true inverse of its forward one. Null: neither the rules nor the judge could decide."""
+
+    problem: Text
+    kind: Text
+    answer_hidden: bool | None = Field(description="the reverse question does not state its own answer")
+    asks_for_given: bool | None = Field(description="what the reverse answer gives, the forward question stated")
+    uses_answer: bool | None = Field(description="the forward answer is a premise of the reverse question")
+    consistent: bool | None = Field(description="the reverse answer is the premise that the reverse question left out")
+    reached: bool | None = Field(description="the teacher's response ended by itself, with an answer that can be read")
+    own_question: bool | None = Field(description="the reverse question is no near-copy of another question")
+    why: dict[VerdictName, Text] = Field(description="what each verdict stands on")
+
+    def passed(self, verdict: VerdictName) -> bool | None:
+        """One verdict, by its name."""
+        found: bool | None = getattr(self, verdict)
+        return found
 
 
 class Pair(Record):

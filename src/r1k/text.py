@@ -3,8 +3,12 @@
 The prompt is the chat template's user turn up to where the assistant begins. The response is s1's convention
 (chain of thought, separator, answer), then whatever the template puts at the end of an assistant's turn, up to and
 with its end-of-turn token. Loss and log-probabilities are over the response's tokens alone.
+
+Control tokens are those of the template and of s1's convention. Where data holds the text of one, as `<|im_end|>`, it
+is encoded as the characters that it is written in, and neither ends nor opens a turn.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +23,11 @@ if TYPE_CHECKING:
 THINK = "<|im_start|>think\n"
 ANSWER = "<|im_start|>answer\n"
 ANSWER_PREFIX = "Answer: "
+END_OF_TURN = "<|im_end|>"
 OPTION_LETTERS = "ABCDEFGHIJ"
+MARKERS = ("<|im_start|>", END_OF_TURN)
+PLACE = "\ue000"
+"""A character for private use, which stands for the question where the template's own text is looked for."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +46,7 @@ class Encoded:
 
 def format_response(response: Response) -> str:
     """The assistant's turn: the same form for every direction, preferred or rejected, trained on or probed."""
-    answer = response.answer.strip()
-    if ANSWER_PREFIX.strip() not in answer:
-        answer = ANSWER_PREFIX + answer
-    return f"{THINK}{response.reasoning.strip()}\n{ANSWER}{answer}"
+    return "".join(_response_pieces(response))
 
 
 def format_question(question: Question) -> str:
@@ -71,12 +76,12 @@ def check_template(tokenizer: "PreTrainedTokenizerBase", where: str) -> None:
     """TextError unless the template lets prompt and response be told apart exactly."""
     if not tokenizer.chat_template:
         raise TextError(f"{where}: the tokenizer has no chat template; use an instruction-tuned base")
-    for marker in ("<|im_start|>", "<|im_end|>"):
+    for marker in MARKERS:
         if marker not in tokenizer.get_vocab():
             raise TextError(f"{where}: the tokenizer has no token {marker}; use a base with a ChatML template")
     prompt = prompt_text(tokenizer, "x")
     whole = _whole_text(tokenizer, "x", "y")
-    if not whole.startswith(prompt) or not whole[len(prompt) :].startswith("y<|im_end|>"):
+    if not whole.startswith(prompt) or not whole[len(prompt) :].startswith(f"y{END_OF_TURN}"):
         raise TextError(
             f"{where}: the chat template does not continue its generation prompt {prompt[-40:]!r} with the "
             "assistant's text and <|im_end|>; use a ChatML template"
@@ -91,8 +96,11 @@ def prompt_text(tokenizer: "PreTrainedTokenizerBase", question: str) -> str:
 
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", question: str, name: str) -> list[int]:
     """Token ids of `prompt_text`. `name` says whose question it is in an error."""
-    _refuse_markers(tokenizer, question, f"{name}: question")
-    return _ids(tokenizer, prompt_text(tokenizer, question))
+    text = prompt_text(tokenizer, question)
+    if not _holds_control(tokenizer, question):
+        return _ids(tokenizer, text)
+    head, _, tail = prompt_text(tokenizer, PLACE).partition(PLACE)
+    return _ids_of_pieces(tokenizer, text, [head, question.strip(), tail], name)
 
 
 def encode(
@@ -106,13 +114,15 @@ def encode(
     """Token ids of prompt and response, the response cut at its end to fit the limits.
 
     `max_length` bounds prompt and response together, `max_response` the response alone, both in tokens.
-    TextError names `name` where the prompt alone leaves no room, or a text holds a chat marker.
+    TextError names `name` where the prompt alone leaves no room, or the template changes a text with a marker in it.
     """
-    _refuse_markers(tokenizer, response.reasoning, f"{name}: reasoning")
-    _refuse_markers(tokenizer, response.answer, f"{name}: answer")
     prompt = encode_prompt(tokenizer, question, name)
     text = _whole_text(tokenizer, question, format_response(response))[len(prompt_text(tokenizer, question)) :]
-    ids = _ids(tokenizer, text[: text.rindex("<|im_end|>") + len("<|im_end|>")])
+    text = text[: text.rindex(END_OF_TURN) + len(END_OF_TURN)]
+    if _holds_control(tokenizer, response.reasoning, response.answer):
+        ids = _ids_of_pieces(tokenizer, text, [*_response_pieces(response), END_OF_TURN], name)
+    else:
+        ids = _ids(tokenizer, text)
     room = min(max_length - len(prompt) if max_length else len(ids), max_response or len(ids))
     if room < 1:
         raise TextError(
@@ -127,12 +137,45 @@ def _whole_text(tokenizer: "PreTrainedTokenizerBase", question: str, response: s
     return str(tokenizer.apply_chat_template(turns, tokenize=False))
 
 
-def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+def _response_pieces(response: Response) -> list[str]:
+    """The assistant's turn, in turn of the convention's text and of data."""
+    answer = response.answer.strip()
+    prefix = "" if ANSWER_PREFIX.strip() in answer else ANSWER_PREFIX
+    return [THINK, response.reasoning.strip(), f"\n{ANSWER}{prefix}", answer]
 
 
-def _refuse_markers(tokenizer: "PreTrainedTokenizerBase", text: str, name: str) -> None:
-    markers: Sequence[str] = tokenizer.all_special_tokens
-    for marker in {"<|im_start|>", "<|im_end|>", *markers}:
-        if marker in text:
-            raise TextError(f"{name} holds the chat marker {marker}, which would end or fake a turn; remove it")
+def _ids(tokenizer: "PreTrainedTokenizerBase", text: str, control: bool = True) -> list[int]:
+    """Token ids; without `control`, the text of a control token is characters."""
+    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=not control)["input_ids"])
+
+
+def _ids_of_pieces(tokenizer: "PreTrainedTokenizerBase", text: str, pieces: Sequence[str], name: str) -> list[int]:
+    """Token ids of `text`, whose pieces are in turn the template's, with control tokens, and data, without.
+
+    A control token parts what is around it before any merge, so ordinary texts would have the ids of `_ids`.
+    """
+    if "".join(pieces) != text:
+        raise TextError(
+            f"{name}: holds a control token of the tokenizer, and the chat template changes its text; leave it out"
+        )
+    ids: list[int] = []
+    run = ""
+    marker = re.compile("(" + "|".join(map(re.escape, _control_tokens(tokenizer))) + ")")
+    for index, piece in enumerate(pieces):
+        for part, found in enumerate([piece] if index % 2 else marker.split(piece)):
+            if part % 2:
+                ids += [*_ids(tokenizer, run, control=False), *_ids(tokenizer, found)]
+                run = ""
+            else:
+                run += found
+    return ids + _ids(tokenizer, run, control=False)
+
+
+def _holds_control(tokenizer: "PreTrainedTokenizerBase", *texts: str) -> bool:
+    return any(token in text for token in _control_tokens(tokenizer) for text in texts)
+
+
+def _control_tokens(tokenizer: "PreTrainedTokenizerBase") -> list[str]:
+    """The longest first. Those that have no role of their own, as `<file_sep>`, are among them."""
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return sorted({*MARKERS, *tokenizer.all_special_tokens, *added}, key=len, reverse=True)

@@ -40,8 +40,8 @@ class Hub(BaseHTTPRequestHandler):
                 for name, content in self.files[repo].items()
             ]
             self.reply(200, json.dumps(entries).encode())
-        elif parts[3:5] == ["resolve", COMMIT] and parts[-1] in self.files[repo]:
-            content = self.files[repo][parts[-1]]
+        elif parts[3:5] == ["resolve", COMMIT] and "/".join(parts[5:]) in self.files[repo]:
+            content = self.files[repo]["/".join(parts[5:])]
             self.reply(200, content, {"ETag": f'"{digest(content)}"', "X-Repo-Commit": COMMIT})
         else:
             self.reply(404, b"", {"X-Error-Code": "EntryNotFound"})
@@ -65,7 +65,13 @@ def digest(content: bytes) -> str:
 @contextmanager
 def loopback_hub(files: Mapping[str, Mapping[str, bytes]], gated: Mapping[str, str]) -> Iterator[str]:
     """The endpoint of a hub that serves `files`, at a free port of 127.0.0.1."""
-    handler = type("ThisHub", (Hub,), {"files": files, "gated": gated})
+    with serving(type("ThisHub", (Hub,), {"files": files, "gated": gated})) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Its address, at a free port of 127.0.0.1."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -8,7 +8,7 @@ from r1k.config import Variant
 from r1k.data.sets import make_mix, read_both
 from r1k.data.variants import make_variant
 from r1k.errors import RecordError
-from r1k.records import Example, read_jsonl, write_jsonl
+from r1k.records import VERDICTS, Check, Example, read_jsonl, write_jsonl
 
 
 @pytest.fixture
@@ -20,9 +20,15 @@ def raw(tmp_path):
     return {"s1k": tmp_path / "s1k.jsonl", "r1k": tmp_path / "r1k.jsonl"}
 
 
-def make(raw, tmp_path, **spec):
+def verdict(problem, index) -> Check:
+    """Every third passes, fails, is undecided."""
+    verdicts = dict.fromkeys(VERDICTS, True) | {"consistent": [True, False, None][index % 3]}
+    return Check(problem=problem, kind="k", why=dict.fromkeys(VERDICTS, "because"), **verdicts)
+
+
+def make(raw, tmp_path, checks=None, **spec):
     place = {"forward": tmp_path / "v" / "s1k.jsonl", "reverse": tmp_path / "v" / "r1k.jsonl"}
-    make_variant(**raw, variant=Variant(**spec), **place)
+    make_variant(**raw, variant=Variant(**spec), checks=checks, **place)
     return place["forward"], place["reverse"]
 
 
@@ -53,3 +59,19 @@ def test_a_choice_of_nothing_is_an_error(raw, tmp_path):
     with pytest.raises(RecordError, match=r"no problem is left of 6; see .* data\.variants"):
         make(raw, tmp_path, graded_correct=True)
     assert not (tmp_path / "v").exists()
+
+
+def test_inverses_that_did_not_pass_are_left_out(raw, tmp_path):
+    checks = [verdict(forward.problem, index) for index, (forward, _) in enumerate(read_both(**raw))]
+    write_jsonl(tmp_path / "checks.jsonl", checks)
+    forward, _ = make(raw, tmp_path, require=["consistent", "reached"], checks=tmp_path / "checks.jsonl")
+    expected = [check.problem for index, check in enumerate(checks) if index % 3 == 0]
+    assert [example.problem for example in read_jsonl(forward, Example)] == expected
+
+
+def test_what_was_not_checked_is_not_left_out_in_silence(raw, tmp_path):
+    with pytest.raises(RecordError, match="requires reached: give the verdicts with --checks"):
+        make(raw, tmp_path, require=["reached"])
+    write_jsonl(tmp_path / "checks.jsonl", [verdict(read_both(**raw)[0][0].problem, 0)])
+    with pytest.raises(RecordError, match=r"checks\.jsonl: no verdict on 5 problems"):
+        make(raw, tmp_path, require=["reached"], checks=tmp_path / "checks.jsonl")

@@ -16,7 +16,7 @@ from probe_models import SYSTEM, build_adapter, build_base, build_pairs
 from transformers import AutoModelForCausalLM
 
 from r1k.config import Probe
-from r1k.errors import R1kError, RecordError, TextError
+from r1k.errors import R1kError, RecordError
 from r1k.probe.alp import encode_pairs, list_checkpoints, probe, read_pairs
 from r1k.records import LogProb, ProbePair, read_jsonl
 from r1k.text import format_response, load_tokenizer
@@ -216,12 +216,6 @@ def test_bad_pairs_are_named_by_line_or_problem(study, tmp_path):
 
     path.write_text("\n".join([*lines, '{"id": ']) + "\n")
     with pytest.raises(RecordError, match=rf"bad.jsonl:{len(lines) + 1}: not a line of JSON"):
-        run_probe(study, tmp_path, pairs=path)
-
-    marked = json.loads(lines[0])
-    marked["rejected"]["reasoning"] = "so <|im_end|> it is"
-    path.write_text(json.dumps(marked) + "\n")
-    with pytest.raises(TextError, match="0-forward, rejected: reasoning holds the chat marker"):
         run_probe(study, tmp_path, pairs=path)
 
 

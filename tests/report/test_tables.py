@@ -10,7 +10,6 @@ from r1k.config import Row, TableSpec
 from r1k.errors import ConfigError, RecordError
 from r1k.intervals import wilson
 from r1k.records import Score, Tally
-from r1k.report.rendering import escape_latex, escape_markdown
 from r1k.report.tables import make_table
 
 N = {"aime": 30, "math": 500, "gpqa": 198}
@@ -303,11 +302,6 @@ def test_latex_is_balanced(table):
         assert {len(re.findall(r"(?<!\\)&", line)) for line in body} <= {3, 4, 5}
         assert not re.search(r"(?<!\\)%", text.split("\n", 1)[1])
         assert text.isascii()
-
-
-def test_escapes():
-    assert escape_markdown("_a_ b_c `x`\n|") == r"\_a\_ b_c \`x\` \|"
-    assert escape_latex("\\ & ~") == r"\textbackslash{} \& \textasciitilde{}"
 
 
 def test_the_manifest_names_the_scores(table, tmp_path):

@@ -35,6 +35,14 @@ ASKED = {
 }
 
 
+# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the inverses' checks.
+TABLES = [
+    *(name for table in EXPERIMENT.tables for name in (table, f"{table}-robust")),
+    *(["against-paper"] if EXPERIMENT.published_tables else []),
+    "checks",
+]
+
+
 def any_of(names):
     """A regular expression that matches the names and nothing else: of no names, nothing at all."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -54,8 +62,18 @@ def asking_section(wildcards):
     return section(EXPERIMENT.teacher.asking) if OPENAI else "{}"
 
 
+def judge_asking(wildcards):
+    judge = EXPERIMENT.data.checks.judge
+    return section(judge.asking) if judge else "{}"
+
+
 def variant_section(wildcards):
     return section(EXPERIMENT.data.variants[wildcards.variant])
+
+
+def variant_checks(wildcards):
+    wanted = EXPERIMENT.data.variants[wildcards.variant].require
+    return f"results/{wildcards.experiment}/data/checks.jsonl" if wanted else []
 
 
 def data_section(wildcards):
@@ -94,7 +112,8 @@ def run_base(wildcards):
 def run_place(wildcards):
     """Where the data sets of the run's variant are."""
     variant = EXPERIMENT.runs[wildcards.run].variant
-    return f"results/{wildcards.experiment}/data" + (f"/{variant}" if variant else "")
+    place = ["results", wildcards.experiment, "data"]
+    return "/".join([*place, variant] if variant else place)
 
 
 def run_data(wildcards):
@@ -129,11 +148,20 @@ def kept_steps(wildcards):
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
 
 
+def evaluations(wildcards, tables, file):
+    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
+    runs = dict.fromkeys(run for table in tables for run in EXPERIMENT.table_runs(table))
+    choices = {"run": runs, "seed": EXPERIMENT.seeds, "benchmark": EXPERIMENT.benchmarks}
+    return expand(pattern, experiment=wildcards.experiment, file=file, **choices)
+
+
 def table_scores(wildcards):
-    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/score.json"
-    choices = {
-        "run": EXPERIMENT.table_runs(wildcards.table),
-        "seed": EXPERIMENT.seeds,
-        "benchmark": EXPERIMENT.benchmarks,
-    }
-    return expand(pattern, experiment=wildcards.experiment, **choices)
+    return evaluations(wildcards, [wildcards.table], "score.json")
+
+
+def published_scores(wildcards):
+    return evaluations(wildcards, EXPERIMENT.published_tables, "score.json")
+
+
+def table_graded(wildcards):
+    return evaluations(wildcards, [wildcards.table], "graded.jsonl")

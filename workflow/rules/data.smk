@@ -1,4 +1,4 @@
-"""Data. Needs the config; yields s1k.jsonl, the benchmarks, the sets drawn from s1k and r1k, and the audit of them."""
+"""Data. Needs the config; yields s1k.jsonl, benchmarks, the sets drawn from s1k and r1k, their audit, r1k for others."""
 
 
 localrules:
@@ -8,6 +8,7 @@ localrules:
     make_set,
     make_drawn_set,
     audit,
+    export_r1k,
 
 
 # The forward problems, from the world, a file or the hub.
@@ -43,6 +44,7 @@ rule make_variant:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
         r1k="results/{experiment}/data/r1k.jsonl",
+        checks=variant_checks,
     output:
         s1k="results/{experiment}/data/{variant}/s1k.jsonl",
         r1k="results/{experiment}/data/{variant}/r1k.jsonl",
@@ -53,8 +55,8 @@ rule make_variant:
     params:
         variant=variant_section,
     shell:
-        "r1k make-variant --variant {params.variant:q} --s1k {input.s1k} --r1k {input.r1k} --forward {output.s1k}"
-        " --reverse {output.r1k} >{log} 2>&1"
+        "r1k make-variant --variant {params.variant:q} --s1k {input.s1k} --r1k {input.r1k} --checks {input.checks}"
+        " --forward {output.s1k} --reverse {output.r1k} >{log} 2>&1"
 
 
 # The union of both directions, and the preferences between them: all problems, nothing drawn.
@@ -116,3 +118,21 @@ rule audit:
         "r1k audit --audit {params.audit:q} --s1k {input.s1k} --r1k {input.r1k} --pairs {input.pairs}"
         " --base {input.base} --questions {input.questions} --output {output.summary}"
         " --contamination {output.contamination} --examples {output.examples} >{log} 2>&1"
+
+
+# Both directions as a data set for others. Seconds, and the study's product, so `all` makes it; nothing uploads it.
+rule export_r1k:
+    input:
+        s1k="results/{experiment}/data/s1k.jsonl",
+        r1k="results/{experiment}/data/r1k.jsonl",
+    output:
+        directory("results/{experiment}/export/r1k"),
+    log:
+        "logs/{experiment}/export_r1k.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        license=EXPERIMENT.data.export_license,
+    shell:
+        "r1k export --s1k {input.s1k} --r1k {input.r1k} --title {wildcards.experiment} --license {params.license:q}"
+        " --output {output} >{log} 2>&1"

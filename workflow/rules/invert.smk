@@ -1,9 +1,10 @@
-"""Inversion. Needs s1k.jsonl and a teacher; yields r1k.jsonl, and the journal of all that the teacher answered."""
+"""Inversion. Needs s1k.jsonl and a teacher; yields r1k.jsonl, the verdicts on its inverses, and the journals of all answers."""
 
 
-# Waits on a server and computes nothing, so it stays where the network is.
+# They may wait on a server, and compute next to nothing, so they stay where the network is.
 localrules:
     invert,
+    check_inverse,
 
 
 # Each problem turned round: a reverse question, then reasoning and answer from that question alone.
@@ -24,3 +25,24 @@ rule invert:
     shell:
         "r1k invert --teacher {params.teacher:q} --asking {resources.asking:q} --s1k {input.s1k} --output {output}"
         " --journal {params.journal} >{log} 2>&1"
+
+
+# An inverse is checked, not trusted: by rules, and by a judge where one is configured and rules cannot decide.
+rule check_inverse:
+    input:
+        s1k="results/{experiment}/data/s1k.jsonl",
+        r1k="results/{experiment}/data/r1k.jsonl",
+    output:
+        "results/{experiment}/data/checks.jsonl",
+    log:
+        "logs/{experiment}/check_inverse.log",
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        asking=judge_asking,
+    params:
+        checks=section(EXPERIMENT.data.checks),
+        journal="results/journal/judge.jsonl",
+    shell:
+        "r1k check-inverse --checks {params.checks:q} --asking {resources.asking:q} --s1k {input.s1k} --r1k {input.r1k}"
+        " --output {output} --journal {params.journal} >{log} 2>&1"

@@ -12,7 +12,7 @@ from r1k.errors import R1kError
 from r1k.process import wait_passively
 from r1k.usage import accounted
 
-NEEDS_NETWORK = {"get-s1k", "get-benchmark", "get-base"}
+NEEDS_NETWORK = {"get-s1k", "get-benchmark", "get-base", "push"}
 """The commands that may ask the hub; all others run with the hub switched off."""
 
 

@@ -1,11 +1,11 @@
-"""Commands that make data: s1k, benchmarks, the sets drawn from s1k and r1k; and the audit of them."""
+"""Commands that make data: s1k, benchmarks, sets, variants, the audit, and r1k for others."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from r1k import config
-from r1k.cli.options import add_command, paths, section, sections
+from r1k.cli.options import add_command, optional_paths, paths, section, sections
 
 
 def add(commands: Any) -> None:
@@ -32,11 +32,12 @@ def add(commands: Any) -> None:
         from r1k.data.variants import make_variant
 
         variant = section(config.Variant, o.variant)
-        make_variant(s1k=o.s1k, r1k=o.r1k, variant=variant, forward=o.forward, reverse=o.reverse)
+        make_variant(s1k=o.s1k, r1k=o.r1k, variant=variant, forward=o.forward, reverse=o.reverse, checks=o.checks)
 
     command = add_command(commands, "make-variant", make_variant, "s1k and r1k in another form, or of fewer problems")
     sections(command, "variant")
     paths(command, "s1k", "r1k", "forward", "reverse")
+    optional_paths(command, checks="the verdicts on the inverses, for a variant that requires some")
 
     def make_set(o: argparse.Namespace) -> None:
         from r1k.data import sets
@@ -75,3 +76,23 @@ def add(commands: Any) -> None:
     paths(command, "s1k", "r1k", "base", "output", "contamination", "examples")
     command.add_argument("--pairs", type=Path, required=True, metavar="PATH", help="the preferences, pairs.jsonl")
     command.add_argument("--questions", type=Path, nargs="+", required=True, help="the benchmarks' questions")
+
+    def export(o: argparse.Namespace) -> None:
+        from r1k.publish.export import export
+
+        export(s1k=o.s1k, r1k=o.r1k, title=o.title, license=o.license, output=o.output)
+
+    command = add_command(commands, "export", export, "r1k as a data set's folder: Parquet and a card")
+    paths(command, "s1k", "r1k", "output")
+    command.add_argument("--title", required=True, help="name of the experiment, for the card")
+    command.add_argument("--license", required=True, help="licence of the data, by the hub's name: apache-2.0")
+
+    def push(o: argparse.Namespace) -> None:
+        from r1k.publish.push import push
+
+        print(push(folder=o.folder, repo=o.repo, private=o.private))
+
+    command = add_command(commands, "push", push, "upload an exported folder to the hub, with the token in HF_TOKEN")
+    command.add_argument("--folder", type=Path, required=True, metavar="PATH", help="what `r1k export` made")
+    command.add_argument("--repo", required=True, metavar="OWNER/NAME", help="the data set's repository; made if new")
+    command.add_argument("--private", action="store_true", help="if it is new, show it to its owner alone")

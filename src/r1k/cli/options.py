@@ -24,7 +24,8 @@ PATHS = {
     "forward": "the variant's forward examples, s1k.jsonl",
     "reverse": "the variant's reverse examples, r1k.jsonl",
     "tokenizer": "the tokenizer's directory",
-    "journal": "where the teacher's answers are kept as they arrive",
+    "journal": "where the answers of the teacher, or of the judge, are kept as they arrive",
+    "checks": "the verdicts on the inverses, checks.jsonl",
     "data": "the run's data set",
     "base": "the base model's directory",
     "run": "the run's run.json",
@@ -50,6 +51,7 @@ PATHS = {
 SECTIONS = {
     "data": "section data of the config",
     "variant": "the variant's entry in the config",
+    "checks": "section data.checks of the config",
     "benchmark": "the benchmark's entry in the config",
     "base": "the base's entry in the config",
     "teacher": "section teacher of the config",

@@ -1,4 +1,4 @@
-"""Commands of the teacher: inversion, and the servers on loopback."""
+"""Commands of the teacher: inversion, the checks of its inverses, and the servers on loopback."""
 
 import argparse
 from typing import Any
@@ -22,6 +22,20 @@ def add(commands: Any) -> None:
     sections(command, "teacher")
     command.add_argument("--asking", metavar="YAML", help="section teacher.asking of the config; its own defaults")
     paths(command, "s1k", "output", "journal")
+
+    def check_inverse(o: argparse.Namespace) -> None:
+        from r1k.checks.check import check_inverse
+
+        checks = section(config.Checks, o.checks)
+        if o.asking is not None and checks.judge is not None:
+            judge = checks.judge.model_copy(update={"asking": section(config.Asking, o.asking)})
+            checks = checks.model_copy(update={"judge": judge})
+        check_inverse(checks=checks, s1k=o.s1k, r1k=o.r1k, output=o.output, journal=o.journal)
+
+    command = add_command(commands, "check-inverse", check_inverse, "six verdicts on each reverse example")
+    sections(command, "checks")
+    command.add_argument("--asking", metavar="YAML", help="section asking of the judge; its own defaults")
+    paths(command, "s1k", "r1k", "output", "journal")
 
     def serve(o: argparse.Namespace) -> None:
         from r1k.teacher.server import serve

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from r1k.hub import dataset_rows, resolve_commit
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Question, write_jsonl
 from r1k.text import OPTION_LETTERS
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""JSON's escapes can write half a character, which UTF-8 cannot."""
 
 
 def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
@@ -118,6 +122,8 @@ def _column(name: str, where: str, row: Mapping[str, Any], column: str) -> str:
     text = str(value).strip()
     if not text:
         raise RecordError(f"{where}: field {column!r} is empty; fill it, or leave the row out and correct n")
+    if SURROGATE.search(text):
+        raise RecordError(f"{where}: field {column!r} holds half of a surrogate pair, which is no text; mend the row")
     return text
 
 

@@ -4,16 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from r1k.config import Variant
+from r1k.data.checked import kept
 from r1k.data.form import normalised
 from r1k.data.sets import Both, read_both
 from r1k.errors import RecordError
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import Example, write_jsonl
+from r1k.records import Check, Example, read_jsonl, write_jsonl
 
 
-def chosen(both: Sequence[Both], variant: Variant) -> list[Both]:
-    """The problems that the variant keeps, in their order."""
-    return [(forward, reverse) for forward, reverse in both if forward.grade is True or not variant.graded_correct]
+def chosen(both: Sequence[Both], variant: Variant, checks: Sequence[Check] = ()) -> list[Both]:
+    """The problems that the variant keeps, in their order; `checks` are asked where it requires any."""
+    left = [pair for pair in both if pair[0].grade is True or not variant.graded_correct]
+    if not variant.require:
+        return left
+    passed = kept(checks, variant.require)
+    return [pair for pair in left if pair[0].problem in passed]
 
 
 def formed(example: Example, variant: Variant) -> Example:
@@ -23,14 +28,30 @@ def formed(example: Example, variant: Variant) -> Example:
     return example.model_copy(update={"answer": normalised(example.answer)})
 
 
-def make_variant(*, s1k: Path, r1k: Path, variant: Variant, forward: Path, reverse: Path) -> None:
-    """Write both directions of a variant; RecordError where it keeps no problem."""
+def make_variant(
+    *, s1k: Path, r1k: Path, variant: Variant, forward: Path, reverse: Path, checks: Path | None = None
+) -> None:
+    """Write both directions of a variant; RecordError where it keeps no problem, or requires checks without any."""
     watch = Stopwatch()
     both = read_both(s1k, r1k)
-    kept = chosen(both, variant)
-    if not kept:
+    if variant.require and checks is None:
+        raise RecordError(f"{s1k}: the variant requires {', '.join(variant.require)}: give the verdicts with --checks")
+    left = chosen(both, variant, _verdicts(checks, both) if checks is not None else ())
+    if not left:
         raise RecordError(f"{s1k}: no problem is left of {len(both)}; see what the variant asks for in data.variants")
+    inputs = {"s1k": s1k, "r1k": r1k} | ({"checks": checks} if checks is not None else {})
     for side, output in enumerate((forward, reverse)):
-        write_jsonl(output, (formed(pair[side], variant) for pair in kept))
-        facts = {"n": len(kept), "not_kept": len(both) - len(kept), "variant": variant.model_dump()}
-        write_manifest(output, "data.variant", {"s1k": s1k, "r1k": r1k}, watch, **facts)
+        write_jsonl(output, (formed(pair[side], variant) for pair in left))
+        facts = {"n": len(left), "not_kept": len(both) - len(left), "variant": variant.model_dump()}
+        write_manifest(output, "data.variant", inputs, watch, **facts)
+
+
+def _verdicts(path: Path, both: Sequence[Both]) -> list[Check]:
+    checks = read_jsonl(path, Check)
+    unchecked = {forward.problem for forward, _ in both} - {check.problem for check in checks}
+    if unchecked:
+        raise RecordError(
+            f"{path}: no verdict on {len(unchecked)} problems, as {min(unchecked)!r}; rebuild it with "
+            f"`snakemake --force {path}`"
+        )
+    return checks

@@ -15,9 +15,8 @@ from r1k.config import Evaluate
 from r1k.errors import R1kError
 from r1k.evaluate.kept import Kept
 from r1k.evaluate.prompts import Draw, Prompt, seed_of
-from r1k.evaluate.writing import END_OF_TURN
 from r1k.records import Question
-from r1k.text import encode_prompt, format_question
+from r1k.text import END_OF_TURN, encode_prompt, format_question
 
 Write = Callable[[Sequence[Prompt]], Mapping[str, Kept]]
 """From prompts to their answers, by the prompt's key."""
@@ -72,6 +71,9 @@ class ChatLM(LM):  # type: ignore[misc]
     lm-eval's own models drop special tokens when they decode, and so the separators between thinking and answer; cut a
     long prompt at its left in silence; and do not say how many tokens they made. What a turn was, besides its text, is
     in `turns`, by task name, document index and sample.
+
+    A document's `turn` is the user's, from which the prompt's tokens are made: in the rendered text, a marker that the
+    question quotes cannot be told from the template's.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, positions: int, seed: int, write: Write) -> None:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 from r1k.boxes import last_boxed
-from r1k.text import ANSWER
+from r1k.text import ANSWER, OPTION_LETTERS
 
 SEPARATOR = ANSWER.strip()
 ANSWER_LINE = re.compile(r"Answer:[\s*]*([^\n]*)")
@@ -85,6 +86,16 @@ def read_letter(answer: str, options: int) -> str | None:
             return None
     letter = next(group for group in match.groups() if group).upper()
     return letter if ord(letter) - ord("A") < options else None
+
+
+@lru_cache(maxsize=1 << 20)
+def vote(answer: str) -> str:
+    """What an answer votes for in a majority: a whole number, the letter of an option, else its plain text.
+
+    Expressions that are equal and written otherwise vote apart.
+    """
+    number = read_integer(answer)
+    return str(number) if number is not None else read_letter(answer, len(OPTION_LETTERS)) or plain(answer).casefold()
 
 
 def read_number(answer: str) -> Fraction | None:

@@ -113,7 +113,7 @@ def judge_expression(extracted: str, gold: str) -> Verdict:
         return Verdict(correct=True, rule="text")
     if _is_words(gold):
         return Verdict(correct=_words(extracted) == _words(gold), rule="text")
-    read, right = _parsed(extracted), _parsed(gold)
+    read, right = parsed(extracted), parsed(gold)
     if not right:
         return Verdict(correct=False, rule="text")
     if not read:
@@ -132,7 +132,7 @@ def _is_words(gold: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _parsed(answer: str) -> list[Any]:
+def parsed(answer: str) -> list[Any]:
     """The expression that the whole of an answer is, or nothing; never a number picked out of it."""
     found = parse(
         f"\\boxed{{{answer}}}",

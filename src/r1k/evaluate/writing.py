@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 
 from r1k.config import BudgetForcing
 from r1k.evaluate.prompts import Answer, Draw, Prompt
-from r1k.text import ANSWER, THINK
+from r1k.text import ANSWER, END_OF_TURN, THINK
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-END_OF_TURN = "<|im_end|>"
 WAIT = "Wait"
 FINAL = "Final Answer:"
 

@@ -12,10 +12,11 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from r1k.errors import RecordError
 from r1k.files import file_digest
+from r1k.markup import REPLACEMENT
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, by_problem, read_jsonl
 from r1k.report.figures import BLUE, GREEN, GREY, ORANGE, save, style
-from r1k.report.lettering import REPLACEMENT, fit
+from r1k.report.lettering import fit
 
 WIDTH = 7.6
 """Inches, as all places below, from the lower left corner."""

@@ -1,14 +1,13 @@
 """What a table of accuracies says, before it is written in any format: values, best of a group, arrows, changes."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from r1k.records import Tally
-from r1k.report.statistics import Estimate, difference, spread_over_seeds
+from r1k.report.statistics.estimates import Estimate, difference, spread_over_seeds
 
 Arrow = Literal["up", "down", "equal"]
 DATA_SYMBOLS = {"s1k": "s1k", "r1k": "r1k", "half": "0.5k", "mix": "", "pairs": "pairs"}
@@ -128,8 +127,3 @@ def best(lines: Sequence[Line]) -> list[tuple[bool, ...]]:
             )
         )
     return marks
-
-
-def one_line(text: str) -> str:
-    """`text` with every run of white space as one blank."""
-    return re.sub(r"\s+", " ", text).strip()

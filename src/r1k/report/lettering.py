@@ -7,10 +7,9 @@ from typing import Literal
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
-from r1k.report.layout import one_line
+from r1k.markup import REPLACEMENT, one_line
 
 ELLIPSIS = "…"
-REPLACEMENT = "\ufffd"
 LONGEST_LINE = 200
 """Characters; more than any line of a figure takes."""
 

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 
 from r1k.errors import R1kError
 from r1k.files import atomic_write
+from r1k.markup import one_line
 from r1k.provenance import commit
 
 STYLE = """
@@ -26,7 +27,7 @@ footer { color: #555; font-size: 0.85rem; margin-top: 3rem; }
 def write_report(
     *, title: str, description: str, tables: Sequence[Path], figures: Sequence[Path], output: Path
 ) -> None:
-    """Write the page of an experiment. `tables` are Markdown, `figures` PNG."""
+    """Write the page. `tables` are Markdown, `figures` PNG; text in them is text, never markup of the page."""
     parts = [paragraph(description)]
     parts += [f"<section>{_markdown(path)}</section>" for path in tables]
     parts += [picture(_read(path), path.stem, path.stem) for path in figures]
@@ -35,12 +36,13 @@ def write_report(
 
 def write_page(title: str, parts: Iterable[str], output: Path) -> None:
     """Write a page of `parts`, which are HTML, whole or not at all."""
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
+    name = html.escape(one_line(title))
+    head = f'<meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
     footer = (
         f"<footer>Made by r1k, commit {html.escape(commit() or 'unknown')}. "
         "Beside each artefact is a manifest of what it was made from.</footer>"
     )
-    body = "\n".join([f"<h1>{html.escape(title)}</h1>", *parts, footer])
+    body = "\n".join([f"<h1>{name}</h1>", *parts, footer])
     with atomic_write(output) as handle:
         handle.write(f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n')
 
@@ -52,7 +54,7 @@ def heading(text: str) -> str:
 
 def paragraph(text: str) -> str:
     """Text as a paragraph, never markup of the page."""
-    return f"<p>{html.escape(text)}</p>"
+    return f"<p>{html.escape(one_line(text))}</p>"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -2,32 +2,17 @@
 
 import csv
 import io
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from r1k.report.layout import DATA_SYMBOLS, Block, Cell, Label, Line, TableData, best, one_line, percent
-from r1k.report.statistics import Estimate
+from r1k.markup import escape_latex, escape_markdown
+from r1k.report.layout import DATA_SYMBOLS, Block, Cell, Label, Line, TableData, best, percent
+from r1k.report.statistics.estimates import Estimate
 
 COUNTS = ("n", "correct", "unparsed", "truncated", "last_number_correct")
 BEHIND = "Unparsed / truncated / right by the last number, in percent"
 _SYMBOLS = {"up": "↑", "down": "↓", "equal": "="}
-_LATEX_CHARACTERS = {
-    "\\": r"\textbackslash{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "±": r"$\pm$",
-    "Δ": r"$\Delta$",
-    "–": "--",
-    "…": r"\dots{}",
-}
 
 
 @dataclass(frozen=True)
@@ -142,12 +127,6 @@ def _shares(cell: Cell) -> str:
 # Markdown
 
 
-def escape_markdown(text: str) -> str:
-    """`text` so that Markdown shows it as it is, also in a table's cell."""
-    escaped = re.sub(r"([\\`*{}\[\]<>|~$])", r"\\\1", one_line(text))
-    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", escaped)
-
-
 _MARKDOWN = _Style(
     escape=escape_markdown,
     data=lambda symbol: f"D_{symbol}" if symbol else "D",
@@ -162,17 +141,18 @@ def _markdown(table: TableData) -> str:
     for block in table.blocks:
         if len(table.blocks) > 1:
             parts.append(f"### {heading(block)}")
-        parts.append(_markdown_grid(_header(table, block, _MARKDOWN), _rows(table, block, _MARKDOWN)))
+        parts.append(markdown_grid(_header(table, block, _MARKDOWN), _rows(table, block, _MARKDOWN)))
         if block.counted:
             parts.append(f"{BEHIND}:")
             header = _behind_header(table, block, _MARKDOWN)
-            parts.append(_markdown_grid(header, _behind_rows(table, block, _MARKDOWN)))
+            parts.append(markdown_grid(header, _behind_rows(table, block, _MARKDOWN)))
     if table.notes:
         parts.append("\n".join(f"- {escape_markdown(note)}" for note in table.notes))
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown that is legible as text; the cells are Markdown already."""
     widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -181,11 +161,6 @@ def _markdown_grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 # LaTeX
-
-
-def escape_latex(text: str) -> str:
-    """`text` so that LaTeX sets it as it is."""
-    return "".join(_LATEX_CHARACTERS.get(character, character) for character in one_line(text))
 
 
 _LATEX = _Style(
@@ -210,17 +185,18 @@ def _latex(table: TableData) -> str:
     for block in table.blocks:
         if len(table.blocks) > 1:
             parts.append(f"\\par\\smallskip\\textbf{{{heading(block)}}}\\par\\smallskip")
-        parts += _latex_grid(_header(table, block, _LATEX), _rows(table, block, _LATEX))
+        parts += latex_grid(_header(table, block, _LATEX), _rows(table, block, _LATEX))
         if block.counted:
             parts.append(f"\\par\\smallskip {escape_latex(BEHIND)}:\\par\\smallskip")
-            parts += _latex_grid(_behind_header(table, block, _LATEX), _behind_rows(table, block, _LATEX))
+            parts += latex_grid(_behind_header(table, block, _LATEX), _behind_rows(table, block, _LATEX))
     if table.notes:
         notes = "\\par ".join(escape_latex(note) for note in table.notes)
         parts.append(f"\\par\\smallskip\n\\begin{{minipage}}{{\\textwidth}}\\footnotesize {notes}\\end{{minipage}}")
     return "\n".join([*parts, "\\end{table*}"]) + "\n"
 
 
-def _latex_grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def latex_grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table of LaTeX; the cells are LaTeX already."""
     return [
         f"\\begin{{tabular}}{{{'l' * len(header)}}}",
         "\\toprule",
@@ -236,7 +212,11 @@ def _latex_grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[st
 
 
 def _csv(table: TableData) -> str:
-    rows = [row for block in table.blocks for row in _csv_rows(table, block)]
+    return csv_text([row for block in table.blocks for row in _csv_rows(table, block)])
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows under all the columns that any of them has, in the order they first come in; what a row lacks is empty."""
     out = io.StringIO()
     names = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(out, list(names), lineterminator="\n", restval="")

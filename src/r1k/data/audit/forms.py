@@ -7,9 +7,9 @@ from functools import cache
 
 import numpy as np
 
+from r1k.boxes import last_boxed
 from r1k.data.audit.records import Cut, Facts, Form, Quantiles, Share
 from r1k.data.audit.tokens import Tokens, kept
-from r1k.boxes import last_boxed
 from r1k.intervals import wilson
 from r1k.records import Direction, Example
 from r1k.text import ANSWER, ANSWER_PREFIX, format_response

@@ -1,0 +1,133 @@
+"""What a response answers: the text of its final answer, and what kind of thing that is."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from r1k.boxes import all_boxed
+from r1k.checks.expressions import constant, sides
+from r1k.checks.quantities import Quantity, mentioned, read_quantity
+from r1k.evaluate.extract import ANSWER_LINE, clean, final_answer, plain, read_letter
+from r1k.records import Example
+
+LONGEST_GOLD = 60
+"""Characters of a reference answer that is taken whole; a longer one is a solution, whose last equation counts."""
+
+OPTION = re.compile(r"(?:^|\s)\(?([A-J])[).]\s+(.+?)(?=\s\(?[B-J][).]\s|\s*\Z)", re.DOTALL)
+FUNCTIONS = {
+    "sin",
+    "cos",
+    "tan",
+    "log",
+    "exp",
+    "max",
+    "min",
+    "lim",
+    "mod",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+}
+COMMAND = re.compile(r"\\[A-Za-z]+")
+WORD = re.compile(r"(?<![^\W_])(?=[^\W\d_]*[aeiouyäöüéáó])[^\W\d_]{3,}")
+"""Of three letters or more, one of them a vowel: `kTR` and `mgh` are products."""
+
+EMPTY = {"the", "and", "for", "with", "that", "from", "are", "was", "its", "this", "which", "what", "has", "not", "any"}
+"""Words that say nothing of what an answer is."""
+
+BOOLEANS = frozenset({"yes", "no", "true", "false"})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A final answer: a quantity, words, or else an expression."""
+
+    text: str
+    quantity: Quantity | None = None
+
+    @property
+    def tokens(self) -> list[str]:
+        return tokens(self.text)
+
+    @property
+    def content(self) -> set[str]:
+        """Its words that say something; none where it is an expression."""
+        bare = COMMAND.sub(" ", plain(self.text)).casefold()
+        return {word for word in WORD.findall(bare) if word not in FUNCTIONS | EMPTY}
+
+    @cached_property
+    def constant(self) -> float | None:
+        """The value of a number that is no fraction."""
+        return None if self.quantity is not None or self.is_words else constant(self.text)
+
+    @property
+    def is_words(self) -> bool:
+        return self.quantity is None and bool(self.content)
+
+    @property
+    def is_boolean(self) -> bool:
+        return self.text.casefold() in BOOLEANS
+
+    def __str__(self) -> str:
+        return str(self.quantity) if self.quantity else self.text
+
+
+def tokens(text: str) -> list[str]:
+    """The words and numbers of a text, in order, without its setting."""
+    return re.findall(r"\w+", COMMAND.sub(" ", plain(text)).casefold())
+
+
+def reached(example: Example) -> list[Answer]:
+    """The answers that a response ends with: its boxes, which may be several, else a last line `Answer: …`.
+
+    Empty where there is neither. A text that begins with `Answer:` and goes on for lines has no answer to read.
+    """
+    text = example.answer.replace("**", "").rstrip()
+    boxes = [clean(box) for box in all_boxed(text) if "\\boxed" not in box]
+    found = list(dict.fromkeys(box for box in boxes if box))
+    if not found:
+        last = list(ANSWER_LINE.finditer(text))[-1:]
+        found = [answer for line in last if line.end() == len(text) and (answer := clean(line[1]))]
+    return [understood(answer, example) for answer in found]
+
+
+def conclusions(forward: Example) -> list[Answer]:
+    """What a forward problem concluded: its response's answer, and the reference answer where one is known."""
+    found = dict.fromkeys(_conclusions(forward))
+    return [understood(text, forward) for text in found]
+
+
+def understood(text: str, example: Example) -> Answer:
+    """An answer, where it is the letter of an option as what the option says.
+
+    Of an option in words, the number that the reasoning gives beside it: `so the current is 5, the quotient`.
+    """
+    options = dict(OPTION.findall(example.question))
+    letter = read_letter(text, len(options)) if options else None
+    if letter is None or letter not in options:
+        return Answer(plain(text), read_quantity(text))
+    option = options[letter].strip()
+    if (quantity := read_quantity(option)) is not None:
+        return Answer(option, quantity)
+    for sentence in reversed(re.split(r"(?<=[.?!])\s", example.reasoning)):
+        if option in sentence and (numbers := mentioned(sentence)):
+            return Answer(option, numbers[-1])
+    return Answer(option)
+
+
+def _conclusions(forward: Example) -> Iterator[str]:
+    own = final_answer(forward.answer.replace("**", ""))
+    if own is not None:
+        yield own
+    if forward.gold is None:
+        return
+    gold = final_answer(forward.gold)
+    if gold is None and len(forward.gold) <= LONGEST_GOLD:
+        gold = clean(forward.gold)
+    if gold is None:
+        gold = next(reversed(sides(forward.gold)), None)
+    if gold:
+        yield gold

@@ -1,0 +1,78 @@
+"""The checks of all inverses: each reverse example against its forward one, and against every other question."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from r1k import config
+from r1k.checks.consistency import consistent
+from r1k.checks.copies import nearest_questions
+from r1k.checks.inverse import Inverse
+from r1k.checks.verdicts import answer_hidden, answer_reached, asks_for_given, own_question, uses_answer
+from r1k.data.sets import Both, read_both
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.records import VERDICTS, Check, write_jsonl
+from r1k.teacher.judge import PROMPT, Opinion, judge
+
+
+def check_inverse(*, checks: config.Checks, s1k: Path, r1k: Path, output: Path, journal: Path) -> None:
+    """Write `checks.jsonl`, the verdicts on each reverse example, in s1k's order.
+
+    Where a judge is configured, it decides the consistency that rules leave open. RecordError for a problem without
+    its pair; TeacherError where the judge could not be asked: its other answers are kept, and no output is written.
+    """
+    watch = Stopwatch()
+    both = read_both(s1k, r1k)
+    found = check(both, checks.near_copy)
+    asked = [pair for pair, one in zip(both, found, strict=True) if one.consistent is None]
+    facts = {}
+    if checks.judge is not None and asked:
+        opinions = judge(checks.judge, asked, journal)
+        found = [with_opinion(one, opinions.get(one.problem)) for one in found]
+        facts = {"judge": checks.judge.model, "prompt": PROMPT.digest, "judged": len(asked)}
+    write_jsonl(output, found)
+    inputs = {"s1k": s1k, "r1k": r1k}
+    write_manifest(
+        output, "checks", inputs, watch, n=len(found), near_copy=checks.near_copy, verdicts=counts(found), **facts
+    )
+
+
+def check(both: Sequence[Both], near_copy: float) -> list[Check]:
+    """The verdicts by rules on each pair, in their order.
+
+    `near_copy` is the share of word triples, from 0 to 1, from which two questions of the same numbers are one.
+    """
+    nearest = nearest_questions(both)
+    found = []
+    for forward, reverse in tqdm(both, desc="checks", unit="problem", delay=5):
+        inverse = Inverse(forward, reverse)
+        verdicts = {
+            "answer_hidden": answer_hidden(inverse),
+            "asks_for_given": asks_for_given(inverse),
+            "uses_answer": uses_answer(inverse),
+            "consistent": consistent(inverse),
+            "reached": answer_reached(inverse),
+            "own_question": own_question(nearest.get(reverse.problem), near_copy),
+        }
+        passed = {name: verdict.passed for name, verdict in verdicts.items()}
+        why = {name: verdict.why for name, verdict in verdicts.items()}
+        found.append(Check.model_validate({"problem": forward.problem, "kind": forward.kind, **passed, "why": why}))
+    return found
+
+
+def with_opinion(found: Check, opinion: Opinion | None) -> Check:
+    """A check with what the judge said of the consistency that rules left open."""
+    if opinion is None:
+        return found
+    why = {**found.why, "consistent": f"{found.why['consistent']}; {opinion.why}"}
+    return found.model_copy(update={"consistent": opinion.consistent, "why": why})
+
+
+def counts(found: Sequence[Check]) -> dict[str, dict[str, int]]:
+    """For each verdict how many passed, failed, and could not be decided."""
+    times = {name: Counter(one.passed(name) for one in found) for name in VERDICTS}
+    return {
+        name: {"passed": each[True], "failed": each[False], "undecided": each[None]} for name, each in times.items()
+    }

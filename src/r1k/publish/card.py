@@ -1,0 +1,180 @@
+"""The data set's card: front matter as the hub reads it, then what the data are, whence, and how they were made."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from statistics import mean, median
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from r1k.markup import escape_markdown, fenced
+from r1k.records import Record
+from r1k.teacher.templates import Template
+
+DATA_FILE = "data/train-00000-of-00001.parquet"
+SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
+PAPER = "When Inverse Data Outperforms: Exploring the Pitfalls of Mixed Data in Multi-Stage Fine-Tuning"
+CITATION = f"""@inproceedings{{deng-etal-2025-inverse,
+  title     = {{{PAPER}}},
+  author    = {{Deng, Mengyi and Li, Xin and Zhu, Tingyu and Yang, Zhicheng and Guo, Zhijiang and Wang, Wei}},
+  booktitle = {{Findings of the Association for Computational Linguistics: EMNLP 2025}},
+  pages     = {{6514--6523}},
+  year      = {{2025}},
+  doi       = {{10.18653/v1/2025.findings-emnlp.346}}
+}}"""
+
+
+class ExportRow(Record):
+    """A problem in both directions: the columns of the data set."""
+
+    problem: str = Field(description="name of the problem")
+    kind: str = Field(description="where the problem is from: s1K's `source_type`, or the world's relation")
+    question: str = Field(description="the forward question")
+    reasoning: str = Field(description="chain of thought of the forward response")
+    answer: str = Field(description="answer of the forward response")
+    gold: str | None = Field(description="reference answer to the forward question; null where none is known")
+    grade: bool | None = Field(description="was the forward answer graded correct; null where it was not graded")
+    reverse_question: str = Field(description="starts from what the problem concluded, asks for what it gave")
+    reverse_reasoning: str = Field(description="chain of thought of the response to the reverse question")
+    reverse_answer: str = Field(description="answer of that response; it was not graded")
+    teacher: str = Field(description="model that wrote the reverse question and, from it alone, the response")
+    tokens: int | None = Field(description="tokens of that response, as the teacher's server counted them")
+    finish_reason: str = Field(description="how the server says that the response ended")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a card says besides the rows."""
+
+    title: str
+    license: str
+    """By the hub's name."""
+    source: Mapping[str, Any]
+    """The config's source of the forward problems, as s1k's manifest has it."""
+    hub_commit: str | None
+    left_out_by_grade: int
+    sampling: Mapping[str, float]
+    prompts: Sequence[Template]
+    digests: Mapping[str, str]
+    """SHA-256 by file."""
+    commit: str
+
+
+def card(rows: Sequence[ExportRow], origin: Origin) -> str:
+    """The page, of text that is shown as it is, whoever wrote it."""
+    parts = [
+        f"---\n{yaml.safe_dump(front_matter(rows, origin), sort_keys=False, allow_unicode=True)}---",
+        f"# r1k: {escape_markdown(origin.title)}",
+        f"{len(rows)} problems, each in two directions: a forward question, reasoned and answered, and its reverse, "
+        "which starts from what the problem concluded and asks for what it gave, reasoned and answered from the "
+        "reverse question alone. Made to fine-tune language models in one direction, in the other, or in both, after "
+        f"*{PAPER}*.",
+        fenced('from datasets import load_dataset\n\nrows = load_dataset("this folder or repository", split="train")'),
+        "## Columns",
+        _table(
+            ["column", "what"], [(f"`{name}`", field.description) for name, field in ExportRow.model_fields.items()]
+        ),
+        "## Where it is from",
+        "\n".join(f"- {line}" for line in _sources(rows, origin)),
+        _table(["file", "SHA-256"], [(name, f"`{digest}`") for name, digest in origin.digests.items()]),
+        "## How it was made",
+        "Two requests for each problem, each a single user turn. The first has the forward question and answer, the "
+        "second the reverse question alone. Answers that were cut, refused, empty or without reasoning are not used. "
+        f"Sampling: {_sampling(origin.sampling)}.",
+        *(f"Prompt `{prompt.name}`, version `{prompt.digest}`:\n\n{fenced(prompt.text)}" for prompt in origin.prompts),
+        "The reverse answers are the teacher's. Nothing has checked that they are right, or that a reverse question "
+        "has one answer.",
+        "## Problems by kind",
+        _kinds(rows),
+        "## Lengths",
+        _lengths(rows),
+        "## Licence",
+        f"{escape_markdown(origin.license)}. {_licence_of_source(origin)}",
+        "## Citation",
+        fenced(CITATION),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def front_matter(rows: Sequence[ExportRow], origin: Origin) -> dict[str, Any]:
+    """The metadata that the hub shows and `datasets` loads by."""
+    sources = {"world": ["original"], "hub": [origin.source.get("repo")]}
+    return {
+        "pretty_name": f"r1k ({origin.title})",
+        "license": origin.license,
+        "language": ["en"],
+        "task_categories": ["text-generation"],
+        "tags": ["reasoning", "reverse-reasoning", "synthetic"],
+        "size_categories": [next((name for n, name in SIZES.items() if len(rows) < n), "n>100K")],
+        "source_datasets": sources.get(origin.source["kind"], []),
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": DATA_FILE}]}],
+    }
+
+
+def _sources(rows: Sequence[ExportRow], origin: Origin) -> list[str]:
+    teachers = ", ".join(escape_markdown(teacher) for teacher in sorted({row.teacher for row in rows}))
+    graded = [row.grade for row in rows if row.grade is not None]
+    return [
+        f"Forward problems and responses: {_forward_source(origin)}.",
+        f"{origin.left_out_by_grade} problems were left out because their forward answer was graded wrong; of the "
+        f"others, {len(graded)} are graded, {sum(graded)} of them correct.",
+        f"Reverse questions and responses: by the teacher {teachers}.",
+        f"Code: r1k at commit {escape_markdown(origin.commit)}.",
+    ]
+
+
+def _forward_source(origin: Origin) -> str:
+    source = origin.source
+    match source["kind"]:
+        case "hub":
+            return (
+                f"data set {escape_markdown(source['repo'])}, split {escape_markdown(source['split'])}, at commit "
+                f"`{origin.hub_commit}`; the responses are those of its columns `deepseek_thinking_trajectory` and "
+                "`deepseek_attempt`, by DeepSeek-R1"
+            )
+        case "file":
+            return (
+                f"the file {escape_markdown(PurePath(source['path']).name)}, in the columns of s1K-1.1; the responses "
+                "are those of its columns `deepseek_thinking_trajectory` and `deepseek_attempt`"
+            )
+        case _:
+            return f"the world that r1k embeds, drawn and worked by the code (seed {source['seed']})"
+
+
+def _licence_of_source(origin: Origin) -> str:
+    if origin.source["kind"] == "world":
+        return "It is that of r1k, which holds the world, its wording and its teacher."
+    return "It is that of the forward data, as the experiment's config states it; the teacher's terms may add to it."
+
+
+def _sampling(sampling: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in sampling.items()) or "the server's own"
+
+
+def _kinds(rows: Sequence[ExportRow]) -> str:
+    found: dict[str, list[ExportRow]] = defaultdict(list)
+    for row in rows:
+        found[row.kind].append(row)
+    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    cells = [(escape_markdown(kind), len(some), sum(row.grade is True for row in some)) for kind, some in ordered]
+    return _table(["kind", "problems", "graded correct"], cells)
+
+
+def _lengths(rows: Sequence[ExportRow]) -> str:
+    columns = ["question", "reasoning", "answer", "reverse_question", "reverse_reasoning", "reverse_answer"]
+    lines = [(f"`{name}`, characters", [len(getattr(row, name)) for row in rows]) for name in columns]
+    lines.append(("reverse response, the server's tokens", [row.tokens for row in rows if row.tokens is not None]))
+    cells = [
+        (name, len(found), min(found), f"{median(found):.0f}", f"{mean(found):.0f}", max(found))
+        for name, found in lines
+        if found
+    ]
+    return _table(["of", "n", "least", "median", "mean", "most"], cells)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -1,0 +1,100 @@
+"""r1k as a data set that others can use: a folder that the Hugging Face hub and `datasets.load_dataset` open."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from r1k.data.sets import Both, read_both
+from r1k.errors import RecordError
+from r1k.files import atomic_directory, file_digest
+from r1k.provenance import Stopwatch, commit, manifest_path, write_manifest
+from r1k.publish.card import DATA_FILE, ExportRow, Origin, card
+from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
+
+PROMPTS = (REVERSE_QUESTION, SOLVE)
+TYPES = {"grade": "bool", "tokens": "int64"}
+"""Of the columns that are no text."""
+
+
+def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> None:
+    """Write the folder: the card as `README.md`, one Parquet file, a manifest. `license` is by the hub's name.
+
+    RecordError where the provenance of a record is not known: no manifest, one of another file, or a reverse example
+    without its teacher or of other prompts than the package holds.
+    """
+    watch = Stopwatch()
+    rows = [_row(pair, r1k) for pair in read_both(s1k, r1k)]
+    forward, reverse = _facts(s1k), _facts(r1k)
+    with atomic_directory(output) as partial:
+        _write_parquet(rows, partial / DATA_FILE)
+        origin = Origin(
+            title=title,
+            license=license,
+            source=forward["source"],
+            hub_commit=forward["hub_commit"],
+            left_out_by_grade=forward["left_out_by_grade"],
+            sampling=reverse["sampling"],
+            prompts=PROMPTS,
+            digests={path.name: file_digest(path) for path in (s1k, r1k)}
+            | {DATA_FILE: file_digest(partial / DATA_FILE)},
+            commit=commit() or "unknown",
+        )
+        (partial / "README.md").write_text(card(rows, origin), encoding="utf-8")
+    files = {name: file_digest(output / name) for name in ("README.md", DATA_FILE)}
+    inputs = {"s1k": s1k, "r1k": r1k}
+    write_manifest(output, "publish.export", inputs, watch, DATA_FILE, n=len(rows), license=license, files=files)
+
+
+def _row(pair: Both, r1k: Path) -> ExportRow:
+    forward, reverse = pair
+    teaching = reverse.teaching
+    if teaching is None:
+        raise RecordError(
+            f"{r1k}: record {reverse.id!r}: field 'teaching' is missing, and a data set says who wrote it; "
+            "make the file with `r1k invert`"
+        )
+    if teaching.prompts != {prompt.name: prompt.digest for prompt in PROMPTS}:
+        raise RecordError(
+            f"{r1k}: record {reverse.id!r}: field 'teaching.prompts': not the prompts of this version of r1k, which "
+            f"the card prints; rebuild it with `snakemake --force {r1k}`"
+        )
+    return ExportRow(
+        problem=forward.problem,
+        kind=forward.kind,
+        question=forward.question,
+        reasoning=forward.reasoning,
+        answer=forward.answer,
+        gold=forward.gold,
+        grade=forward.grade,
+        reverse_question=reverse.question,
+        reverse_reasoning=reverse.reasoning,
+        reverse_answer=reverse.answer,
+        teacher=teaching.model,
+        tokens=teaching.tokens,
+        finish_reason=teaching.finish_reason,
+    )
+
+
+def _facts(artefact: Path) -> dict[str, Any]:
+    """The facts of an artefact's manifest; RecordError where there is none, or the file was changed since."""
+    path = manifest_path(artefact)
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file; make it with `snakemake --force {artefact}`")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    if manifest["sha256"] != file_digest(artefact):
+        raise RecordError(
+            f"{artefact}: not the file that {path.name} describes, so the card would be wrong; rebuild it with "
+            f"`snakemake --force {artefact}`"
+        )
+    facts: dict[str, Any] = manifest["facts"]
+    return facts
+
+
+def _write_parquet(rows: Sequence[ExportRow], path: Path) -> None:
+    import datasets
+
+    columns = {name: datasets.Value(TYPES.get(name, "string")) for name in ExportRow.model_fields}
+    path.parent.mkdir(parents=True)
+    data = datasets.Dataset.from_list([row.model_dump() for row in rows], features=datasets.Features(columns))
+    data.to_parquet(path)

@@ -1,0 +1,261 @@
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import pytest
+
+from examples import lines, make_both
+from r1k.checks.check import check, check_inverse
+from r1k.checks.copies import nearest_questions
+from r1k.checks.quantities import stated
+from r1k.checks.verdicts import own_question
+from r1k.config import Checks
+from r1k.data.s1k import S1kRow
+from r1k.data.sets import Both
+from r1k.records import VERDICTS, Check, Example, Teaching, VerdictName, read_jsonl
+from r1k.world import forward_examples, invert, solve
+from r1k.world.catalogue import RELATIONS
+from r1k.world.relations import WorldError
+from r1k.world.wording import Asked, read
+
+NEAR_COPY = Checks().near_copy
+SEEDS = range(2)
+PROBLEMS = 387
+"""All that the world has for training."""
+
+Failing = dict[VerdictName, bool | None]
+
+
+def inverted(forward: Example) -> Example:
+    question = invert(forward.question, forward.answer)
+    response = solve(question)
+    teaching = Teaching(model="world", prompts={}, requests=[], finish_reason="stop")
+    return Example(
+        id=f"{forward.problem}-reverse",
+        direction="reverse",
+        question=question,
+        problem=forward.problem,
+        kind=forward.kind,
+        reasoning=response.reasoning,
+        answer=response.answer,
+        teaching=teaching,
+    )
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[int, list[Both]]:
+    return {seed: [(one, inverted(one)) for one in forward_examples(PROBLEMS, seed)] for seed in SEEDS}
+
+
+def not_passed(found: Check) -> Failing:
+    return {name: found.passed(name) for name in VERDICTS if found.passed(name) is not True}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_worlds_inverses_pass_every_check(worlds, seed):
+    found = check(worlds[seed], NEAR_COPY)
+    assert [not_passed(one) for one in found] == [{}] * PROBLEMS
+    assert {one.kind for one in found} == {relation.name for relation in RELATIONS}
+
+
+# Spoiled in one way each; None where a problem cannot be spoiled so
+
+
+def is_ambiguous(forward: Example, reverse: Example) -> bool:
+    """A triangle of height 2 has its base for its area: no rule can tell which of them is stated."""
+    return quantities(read(reverse.question))[0] in read(forward.question).given.values()
+
+
+def quantities(asked: Asked) -> tuple[int, int]:
+    """What an inverse is told, and what it asks for."""
+    return asked.given[asked.relation.conclusion], asked.relation.derive(asked.given, "reverse")[-1].result
+
+
+def with_number(question: str, old: str, new: str) -> str | None:
+    words = question.replace("?", " ?").replace(",", " ,").replace(".", " .").split(" ")
+    if words.count(old) != 1:
+        return None
+    changed = " ".join(new if word == old else word for word in words)
+    return changed.replace(" ?", "?").replace(" ,", ",").replace(" .", ".")
+
+
+def answering(reverse: Example, value: int) -> Example:
+    asked = read(reverse.question)
+    if not asked.options:
+        return reverse.model_copy(update={"answer": f"\\boxed{{{value}{asked.unknown}}}"})
+    right = quantities(asked)[1]
+    reasoning = reverse.reasoning.replace(f"{right}, the", f"{value}, the")
+    return reverse.model_copy(update={"reasoning": reasoning})
+
+
+def states_its_answer(forward: Example, reverse: Example, other: Both) -> Example:
+    asked = read(reverse.question)
+    question = f"It is {quantities(asked)[1]}{asked.unknown}. {reverse.question}"
+    return reverse.model_copy(update={"question": question})
+
+
+def asks_the_forward_question(forward: Example, reverse: Example, other: Both) -> Example:
+    changes = {"question": forward.question, "reasoning": forward.reasoning, "answer": forward.answer}
+    return reverse.model_copy(update=changes)
+
+
+def asks_it_in_other_words(forward: Example, reverse: Example, other: Both) -> Example | None:
+    asked = read(forward.question)
+    if asked.options:
+        return None
+    leading, other_premise = asked.relation.given("forward")
+    told = f"the {leading} is {asked.given[leading]}{asked.unknown}, the {other_premise} {asked.given[other_premise]}"
+    question = f"Let us suppose that {told}: work out the {asked.relation.conclusion}!"
+    return reverse.model_copy(update={"question": question, "answer": forward.answer})
+
+
+def values(forward: Example, reverse: Example) -> set[Fraction]:
+    return {quantity.value for one in (forward, reverse) for quantity in stated(one.question)}
+
+
+def is_new(value: int, known: set[Fraction]) -> bool:
+    return not any(abs(value - number) <= number / 50 for number in known)
+
+
+def changes_a_number(forward: Example, reverse: Example, other: Both) -> Example | None:
+    asked, known = read(reverse.question), values(forward, reverse)
+    kept = str(asked.given[asked.relation.others[0]])
+    for value in range(2, 30):
+        changed = with_number(reverse.question, kept, str(value))
+        try:
+            response = solve(changed or "")
+        except WorldError:
+            continue
+        if value not in known and is_new(quantities(read(changed))[1], known | {Fraction(value)}):
+            return reverse.model_copy(update={"question": changed, **response.model_dump()})
+    return None
+
+
+def drops_the_forward_answer(forward: Example, reverse: Example, other: Both) -> Example | None:
+    asked = read(reverse.question)
+    question = with_number(reverse.question, f"{quantities(asked)[0]}{asked.unknown}", "some")
+    return None if question is None else reverse.model_copy(update={"question": question})
+
+
+def has_another_answer(forward: Example, reverse: Example, other: Both) -> Example | None:
+    value = quantities(read(other[1].question))[1]
+    return answering(reverse, value) if is_new(value, values(forward, reverse)) else None
+
+
+def has_another_question(forward: Example, reverse: Example, other: Both) -> Example | None:
+    shared = values(forward, reverse) & values(other[1], other[1])
+    if shared or read(reverse.question).options or read(other[1].question).options:
+        return None
+    return reverse.model_copy(update={"question": other[1].question.lower()})
+
+
+def is_cut(forward: Example, reverse: Example, other: Both) -> Example:
+    teaching = reverse.teaching.model_copy(update={"finish_reason": "length"})
+    return reverse.model_copy(update={"answer": "So we are asked for", "teaching": teaching})
+
+
+def did_not_end_by_itself(forward: Example, reverse: Example, other: Both) -> Example:
+    teaching = reverse.teaching.model_copy(update={"finish_reason": "length"})
+    return reverse.model_copy(update={"teaching": teaching})
+
+
+SPOILED: list[tuple[Callable[[Example, Example, Both], Example | None], Failing]] = [
+    (states_its_answer, {"answer_hidden": False}),
+    (
+        asks_the_forward_question,
+        {"asks_for_given": False, "uses_answer": False, "consistent": None, "own_question": False},
+    ),
+    (asks_it_in_other_words, {"asks_for_given": False, "uses_answer": False, "consistent": None}),
+    (changes_a_number, {"asks_for_given": None, "consistent": False}),
+    (drops_the_forward_answer, {"uses_answer": False}),
+    (has_another_answer, {"asks_for_given": None, "consistent": False}),
+    (has_another_question, {"uses_answer": False, "own_question": False}),
+    (is_cut, {"answer_hidden": None, "asks_for_given": None, "consistent": None, "reached": False}),
+    (did_not_end_by_itself, {"reached": False}),
+]
+
+
+@pytest.mark.parametrize(("spoil", "expected"), SPOILED, ids=[spoil.__name__ for spoil, _ in SPOILED])
+def test_a_spoiled_inverse_is_caught_by_what_is_wrong_with_it(worlds, spoil, expected):
+    kinds: Counter[str] = Counter()
+    for both in worlds.values():
+        for index, (forward, reverse) in enumerate(both):
+            other = both[index - 1]
+            spoiled = None if is_ambiguous(forward, reverse) else spoil(forward, reverse, other)
+            if spoiled is None:
+                continue
+            found = check([(forward, spoiled), other], NEAR_COPY)[0]
+            assert not_passed(found) == expected, (forward.question, spoiled.question, spoiled.answer, found.why)
+            kinds[found.kind] += 1
+    assert set(kinds) == {relation.name for relation in RELATIONS}
+    assert kinds.total() > 150
+
+
+def test_without_a_finish_reason_the_text_alone_decides(worlds):
+    forward, reverse = worlds[0][0]
+    (found,) = check([(forward, reverse.model_copy(update={"teaching": None}))], NEAR_COPY)
+    assert found.reached is True
+
+
+# Real rows
+
+
+def real_both(shared_data) -> list[Both]:
+    found = []
+    for index, row in enumerate(lines(shared_data / "s1k_r1k_20.jsonl")):
+        forward = S1kRow.model_validate(row).example(index)
+        reverse = forward.model_copy(
+            update={
+                "id": f"{forward.problem}-reverse",
+                "direction": "reverse",
+                "question": row["reverse_question"],
+                "reasoning": row["reverse_thinking"],
+                "answer": row["reverse_attempt"],
+                "gold": None,
+            }
+        )
+        found.append((forward, reverse))
+    return found
+
+
+def by_outcome(found: Sequence[Check], name: VerdictName) -> dict[bool | None, list[int]]:
+    return {
+        outcome: [index for index, one in enumerate(found) if one.passed(name) is outcome]
+        for outcome in (True, False, None)
+    }
+
+
+def test_real_rows_get_the_verdicts_that_reading_them_gives(shared_data):
+    found = check(real_both(shared_data), NEAR_COPY)
+    assert by_outcome(found, "answer_hidden")[False] == [9, 10, 18]  # coefficients of the formula it states; two proofs
+    assert by_outcome(found, "answer_hidden")[None] == [4, 5]
+    assert by_outcome(found, "asks_for_given")[True] == [1, 2, 3, 7, 8]
+    assert by_outcome(found, "asks_for_given")[None] == [5, 11, 17, 19]
+    assert by_outcome(found, "uses_answer")[False] == [16, 19]
+    assert by_outcome(found, "uses_answer")[None] == [3, 5, 6, 10, 11, 12, 18]
+    assert by_outcome(found, "consistent")[True] == [1, 2, 3, 7, 8]
+    assert by_outcome(found, "consistent")[False] == [19]  # the area is four times, and the answer another ratio
+    assert by_outcome(found, "reached")[False] == [18]  # its displayed formulas are lost, and the box with them
+    assert by_outcome(found, "own_question") == {True: list(range(20)), False: [], None: []}
+
+
+def test_a_real_question_asked_again_is_no_question_of_its_own(shared_data):
+    both = real_both(shared_data)
+    for index, (forward, reverse) in enumerate(both):
+        original = both[index - 1][index % 2]
+        copied = reverse.model_copy(update={"question": f"A9 {original.question.replace('$', '')} Explain."})
+        nearest = nearest_questions([*both[:index], (forward, copied), *both[index + 1 :]])
+        found = own_question(nearest.get(forward.problem), NEAR_COPY)
+        assert found.passed is False and original.id in found.why
+
+
+def test_checks_are_written_in_order_with_their_counts(tmp_path, both_files):
+    s1k, r1k = both_files
+    output = tmp_path / "checks.jsonl"
+    check_inverse(checks=Checks(), s1k=s1k, r1k=r1k, output=output, journal=tmp_path / "judge.jsonl")
+    found = read_jsonl(output, Check)
+    assert [one.problem for one in found] == [one.problem for one in make_both(8)[0]]
+    facts = json.loads(output.with_suffix(".manifest.json").read_text())["facts"]
+    assert facts["verdicts"]["consistent"] == {"passed": 8, "failed": 0, "undecided": 0}
+    assert not (tmp_path / "judge.jsonl").exists()

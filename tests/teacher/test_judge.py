@@ -1,0 +1,101 @@
+import pytest
+from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, message, status
+
+from examples import make_both
+from r1k.checks.check import check_inverse
+from r1k.config import Asking, Checks, Judge
+from r1k.errors import TeacherError
+from r1k.records import Check, Example, read_jsonl, write_jsonl
+from r1k.teacher.journal import Journal
+from r1k.teacher.judge import PROMPT, judge
+
+FORWARD, REVERSE = make_both(4)
+BOTH = list(zip(FORWARD, REVERSE, strict=True))
+
+
+def judge_at(server: FaultyServer, concurrency: int = 2, **changes) -> Judge:
+    place = {"base_url": server.url, "model": "riddles", "key_variable": KEY_VARIABLE}
+    return Judge(**place, **changes, asking=Asking(concurrency=concurrency))
+
+
+def about(pair: tuple[Example, Example]) -> str:
+    return pair[1].question
+
+
+def test_opinions_are_read_and_journalled_and_not_asked_again(server: FaultyServer, tmp_path):
+    for pair, verdict in zip(BOTH, ("yes", "No", "unclear", "yes"), strict=True):
+        server.fail(about(pair), message(content=f"It gives the eggs.\n\n**Verdict: {verdict}.**"))
+    settings, journal = judge_at(server), tmp_path / "judge.jsonl"
+    found = judge(settings, BOTH, journal)
+    assert [found[forward.problem].consistent for forward in FORWARD] == [True, False, None, True]
+    assert found["p001"].why == "judge riddles: no"
+    assert judge(settings.model_copy(update={"base_url": "http://127.0.0.1:9/v1"}), BOTH, journal) == found
+    assert server.total == 4
+    with Journal(journal) as book:
+        assert len(book) == 4
+    assert KEY not in journal.read_text()
+    assert '"sampling":{"temperature":0.0}' in journal.read_text()
+
+
+@pytest.mark.parametrize(
+    ("answer", "finish_reason", "said"),
+    [
+        ("I like eggs.", "stop", "ends in 'I like eggs.'"),
+        ("Verdict: yes\nThat is all.", "stop", "ends in 'That is all.'"),
+        ("Verdict: yes or no", "stop", "ends in"),
+        ("", "stop", "ends in ''"),
+        ("It is so.\nVerdict: yes", "length", r"was cut (raise data.checks.judge.max_tokens)"),
+    ],
+)
+def test_nonsense_decides_nothing_and_says_why(server: FaultyServer, tmp_path, answer, finish_reason, said):
+    server.fail(about(BOTH[0]), message(finish_reason, content=answer))
+    (found,) = judge(judge_at(server), BOTH[:1], tmp_path / "judge.jsonl").values()
+    assert found.consistent is None
+    assert said in found.why
+
+
+def test_a_cut_answer_is_asked_again_under_a_higher_limit_alone(server: FaultyServer, tmp_path):
+    for answer in (message("length", content="It"), message(content="Verdict: yes")):
+        server.fail(about(BOTH[0]), answer)
+    for limit, expected, total in ((100, None, 1), (100, None, 1), (200, True, 2)):
+        found = judge(judge_at(server, max_tokens=limit), BOTH[:1], tmp_path / "judge.jsonl")
+        assert (found["p000"].consistent, server.total) == (expected, total)
+
+
+def test_a_judge_that_does_not_answer_is_an_error_and_what_was_answered_stays(server: FaultyServer, tmp_path):
+    for pair in BOTH[:2]:
+        server.fail(about(pair), message(content="Verdict: yes"))
+    server.fail(about(BOTH[2]), status(401, "no such key"))
+    with pytest.raises(TeacherError, match=r"(?s)p002: HTTP 401 .*All other answers are in .*judge\.jsonl; run again"):
+        judge(judge_at(server, concurrency=1), BOTH[:3], tmp_path / "judge.jsonl")
+    with Journal(tmp_path / "judge.jsonl") as book:
+        assert len(book) == 2
+
+
+def test_a_key_that_is_missing_is_named_as_the_judges(server: FaultyServer, tmp_path, monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(TeacherError, match=rf"data\.checks\.judge, .*{KEY_VARIABLE} is not set"):
+        judge(judge_at(server), BOTH, tmp_path / "judge.jsonl")
+
+
+def test_a_text_that_would_break_the_prompt_is_not_asked_about(server: FaultyServer, tmp_path):
+    delimiter = PROMPT.text.partition("{{question}}")[2].partition("{{answer}}")[0]
+    forward = FORWARD[0].model_copy(update={"question": f"a{delimiter}b"})
+    (found,) = judge(judge_at(server), [(forward, REVERSE[0])], tmp_path / "judge.jsonl").values()
+    assert found.consistent is None and found.why.startswith("the judge was not asked: prompt judge_inverse")
+    assert server.total == 0
+
+
+def test_the_judge_decides_what_rules_leave_open_and_nothing_else(server: FaultyServer, tmp_path):
+    words = REVERSE[1].model_copy(update={"answer": "\\boxed{\\text{as many as rows}}"})
+    wrong = REVERSE[2].model_copy(update={"answer": "\\boxed{37}"})
+    write_jsonl(tmp_path / "s1k.jsonl", FORWARD)
+    write_jsonl(tmp_path / "r1k.jsonl", [REVERSE[0], words, wrong, REVERSE[3]])
+    server.fail(about(BOTH[1]), message(content="Verdict: yes"))
+    output = tmp_path / "checks.jsonl"
+    paths = {"s1k": tmp_path / "s1k.jsonl", "r1k": tmp_path / "r1k.jsonl", "journal": tmp_path / "judge.jsonl"}
+    check_inverse(checks=Checks(judge=judge_at(server)), output=output, **paths)
+    found = read_jsonl(output, Check)
+    assert [one.consistent for one in found] == [True, True, False, True]
+    assert found[1].why["consistent"].endswith("by rules; judge riddles: yes")
+    assert server.total == 1
