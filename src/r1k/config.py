@@ -476,7 +476,8 @@ class Benchmark(Section):
         default=1,
         gt=0,
         exclude=True,
-        description="answers to each question: one is greedy; several are drawn, as section `evaluate` says",
+        description="answers to each question: one is greedy; several are drawn, as section `evaluate` says, and shown "
+        "in the robust tables alone",
     )
     quotable: bool = Field(
         default=False,
@@ -784,6 +785,8 @@ class Experiment(Section):
                     f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
                     f"{did_you_mean(table.reference, table.rows)}; name one"
                 )
+        if not self.counted_benchmarks:
+            yield "benchmarks: all have several samples, and a table counts questions; add one with samples: 1"
         for arm, lines in self.dynamics.items():
             for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
                 if run not in self.runs:
@@ -822,14 +825,19 @@ class Experiment(Section):
         parents = [self.parent_of(row) for row in table.rows] if table.shows == "dpo" else []
         return list(dict.fromkeys([*table.rows, *parents]))
 
-    def table_spec(self, name: str) -> TableSpec:
-        """A table with its rows resolved."""
-        table = self.tables[name]
+    @property
+    def counted_benchmarks(self) -> list[str]:
+        """The benchmarks with one answer a question: a score counts questions."""
+        return [name for name, benchmark in self.benchmarks.items() if benchmark.samples == 1]
+
+    def table_spec(self, name: str, drawn: bool = False) -> TableSpec:
+        """A table with its rows resolved; with `drawn`, benchmarks with several answers a question too."""
+        table, shown = self.tables[name], self.benchmarks if drawn else self.counted_benchmarks
         return TableSpec(
             name=name,
             shows=table.shows,
             rows=[self._row(run) for run in table.rows],
-            benchmarks={key: benchmark.title for key, benchmark in self.benchmarks.items()},
+            benchmarks={key: self.benchmarks[key].title for key in shown},
             seeds=self.seeds,
             directions=table.directions,
             published=table.published,

@@ -30,8 +30,8 @@ def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
     questions = list(_questions(name, benchmark, commit))
     if not isinstance(source, WorldQuestions) and len(questions) != source.n:
         raise RecordError(
-            f"{_where(source)}: {len(questions)} questions, but benchmarks.{name}.source.n says {source.n}; scores on other "
-            "questions do not compare: restore the source, or correct n"
+            f"{_where(source)}: {len(questions)} questions, but benchmarks.{name}.source.n says {source.n}; scores on "
+            "other questions do not compare: restore the source, or correct n"
         )
     write_jsonl(output, questions)
     inputs = {"source": source.path} if isinstance(source, FileQuestions) else {}
