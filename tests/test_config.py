@@ -159,3 +159,19 @@ def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
     demo = load(ROOT / "config" / "demo.yaml")
     assert "checks" not in demo.data.model_dump()
     assert demo.data.checks.judge is None
+
+
+def test_tables_count_questions_and_robust_ones_all_answers(demo):
+    several = validate(Experiment, changed(demo, "benchmarks/math/samples", 4))
+    assert list(several.table_spec("table1").benchmarks) == ["aime", "gpqa"]
+    assert list(several.table_spec("table1", drawn=True).benchmarks) == ["aime", "math", "gpqa"]
+    for name in ("aime", "gpqa"):
+        demo = changed(demo, f"benchmarks/{name}/samples", 2)
+    with pytest.raises(ConfigError, match="benchmarks: all have several samples"):
+        validate(Experiment, changed(demo, "benchmarks/math/samples", 2))
+
+
+def test_how_many_answers_is_no_part_of_a_benchmark(demo):
+    """What `get-benchmark` is told stays the same, and so do the questions."""
+    one, four = (validate(Experiment, changed(demo, "benchmarks/math/samples", n)) for n in (1, 4))
+    assert one.benchmarks["math"].model_dump() == four.benchmarks["math"].model_dump()

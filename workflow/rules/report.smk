@@ -63,7 +63,7 @@ rule compare_runs:
     conda:
         "../../envs/cpu.yaml"
     params:
-        table=table_section,
+        table=robust_section,
     shell:
         "r1k compare-runs --table {params.table:q} --graded {input.graded} --contaminated {input.contaminated}"
         " --markdown {output.markdown} --csv {output.csv} --latex {output.latex} >{log} 2>&1"
