@@ -113,13 +113,17 @@ def test_answers_by_vllm_take_their_share_of_a_gpu_whatever_the_batch(paper):
 
 def test_answers_in_all_follow_the_samples_and_a_batch_its_ceiling(paper):
     def need(samples=1, **changes):
-        benchmarks = {name: one | {"samples": samples} for name, one in paper["benchmarks"].items()}
+        benchmarks = paper["benchmarks"] | {"more": paper["benchmarks"]["math500"] | {"samples": samples}}
         evaluate = paper["evaluate"] | {"engine": "transformers", "batch_size": 6} | changes
         return estimator(experiment(paper | {"benchmarks": benchmarks, "evaluate": evaluate})).generate("7b-s1k")
 
-    assert need(4).seconds == pytest.approx(4 * need().seconds, rel=0.05)
-    assert need(4).disk == pytest.approx(4 * need().disk)
-    assert need(tokens_per_batch=70_000).peak == need(batch_size=2).peak < need().peak
+    one, two, four = map(need, (1, 2, 4))
+    assert (
+        four.seconds - one.seconds == pytest.approx(3 * (two.seconds - one.seconds), rel=0.05)
+        and two.seconds > one.seconds
+    )
+    assert four.disk - one.disk == pytest.approx(3 * (two.disk - one.disk)) and two.disk > one.disk
+    assert need(tokens_per_batch=70_000).peak == need(batch_size=2).peak < one.peak
 
 
 def test_the_critical_path_is_a_chain_of_what_waits(tmp_path):
