@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from r1k.files import atomic_write, file_digest
+from r1k.markup import escape_markdown
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import VERDICTS, Check, VerdictName, read_jsonl
-from r1k.report.rendering import escape_markdown, markdown_grid
+from r1k.report.rendering import markdown_grid
 
 TITLES: Mapping[VerdictName, str] = {
     "answer_hidden": "Answer hidden",
