@@ -36,8 +36,9 @@ rule all:
             format=["md", "csv", "tex"],
         ),
         expand(
-            "results/{experiment}/tables/checks.{format}",
+            "results/{experiment}/tables/{table}.{format}",
             experiment=EXPERIMENT.experiment,
+            table=OWN_TABLES,
             format=["md", "csv"],
         ),
         expand(

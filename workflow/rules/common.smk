@@ -18,6 +18,9 @@ except ConfigError as error:
 OPENAI = EXPERIMENT.teacher.kind == "openai"
 # What was paid for is kept apart from an experiment's folder, and serves all experiments.
 JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
+ANSWER_JUDGE = EXPERIMENT.evaluate.judge
+# The tables that are the same in every experiment: disagreements where there is a judge to disagree.
+OWN_TABLES = ["checks", *(["disagreements"] if ANSWER_JUDGE else [])]
 LAUNCH = EXPERIMENT.train.launch
 # What a training on several nodes asks for besides: `mpi` has Snakemake start the command once, on the job's first
 # node, and the command starts its processes on all of them.
@@ -57,6 +60,19 @@ def asking_section(wildcards):
 def judge_asking(wildcards):
     judge = EXPERIMENT.data.checks.judge
     return section(judge.asking) if judge else "{}"
+
+
+def answer_judge(wildcards):
+    return section(ANSWER_JUDGE)
+
+
+def answer_judge_asking(wildcards):
+    return section(ANSWER_JUDGE.asking)
+
+
+def judged(wildcards):
+    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/verdicts.jsonl"
+    return expand(pattern, **wildcards) if ANSWER_JUDGE else []
 
 
 def variant_section(wildcards):
@@ -137,6 +153,13 @@ def own_adapter(wildcards):
 def kept_steps(wildcards):
     steps = EXPERIMENT.measured_steps(wildcards.run)
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
+
+
+def all_graded(wildcards):
+    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/graded.jsonl"
+    runs = dict.fromkeys(run for table in EXPERIMENT.tables for run in EXPERIMENT.table_runs(table))
+    choices = {"run": runs, "seed": EXPERIMENT.seeds, "benchmark": EXPERIMENT.benchmarks}
+    return expand(pattern, experiment=wildcards.experiment, **choices)
 
 
 def table_scores(wildcards):

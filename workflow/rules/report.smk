@@ -4,6 +4,7 @@
 localrules:
     make_table,
     make_checks_table,
+    list_disagreements,
     draw_figure1,
     draw_figure2,
     write_report,
@@ -42,6 +43,26 @@ rule make_checks_table:
         "../../envs/cpu.yaml"
     shell:
         "r1k make-checks-table --checks {input} --markdown {output.markdown} --csv {output.csv} >{log} 2>&1"
+
+
+# The answers on which rules and judge differ, to be looked at.
+rule list_disagreements:
+    input:
+        graded=all_graded,
+    output:
+        markdown=report(
+            "results/{experiment}/tables/disagreements.md", caption="../report/disagreements.rst", category="Tables"
+        ),
+        csv="results/{experiment}/tables/disagreements.csv",
+    log:
+        "logs/{experiment}/list_disagreements.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        quotable=[name for name, benchmark in EXPERIMENT.benchmarks.items() if benchmark.may_be_quoted],
+    shell:
+        "r1k list-disagreements --graded {input.graded} --quotable {params.quotable} --markdown {output.markdown}"
+        " --csv {output.csv} >{log} 2>&1"
 
 
 # The pipeline, with one worked example of the data at hand.
@@ -86,7 +107,7 @@ rule draw_figure2:
 # Everything on one page that opens without a server.
 rule write_report:
     input:
-        tables=expand("results/{{experiment}}/tables/{table}.md", table=[*EXPERIMENT.tables, "checks"]),
+        tables=expand("results/{{experiment}}/tables/{table}.md", table=[*EXPERIMENT.tables, *OWN_TABLES]),
         figures=expand("results/{{experiment}}/figures/{figure}.png", figure=["figure1", "figure2"]),
     output:
         "results/{experiment}/report.html",
