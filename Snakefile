@@ -32,14 +32,14 @@ rule all:
         expand(
             "results/{experiment}/tables/{table}.{format}",
             experiment=EXPERIMENT.experiment,
-            table=EXPERIMENT.tables,
-            format=["md", "csv", "tex"],
+            table=TABLES,
+            format=["md", "csv"],
         ),
         expand(
-            "results/{experiment}/tables/{table}.{format}",
+            "results/{experiment}/tables/{table}{form}.tex",
             experiment=EXPERIMENT.experiment,
-            table=OWN_TABLES,
-            format=["md", "csv"],
+            table=EXPERIMENT.tables,
+            form=["", "-robust"],
         ),
         expand(
             "results/{experiment}/figures/{figure}.{format}",

@@ -44,6 +44,11 @@ def test_the_experiments_are_valid(path):
         ("tables/checks", {"shows": "sft", "rows": ["tiny"]}, "tables.checks: the table of the checks"),
         ("data/checks", {"judge": {"modle": "m"}}, "data.checks.judge.base_url: missing"),
         ("tables/table2/rows", ["tiny-s1k"], "tables.table2.rows: 'tiny-s1k' is no DPO run"),
+        (
+            "tables/table1/reference",
+            "tiny-mx",
+            r"tables.table1.reference: 'tiny-mx' is not one of .* mean 'tiny-mix'\?",
+        ),
         ("dynamics/mixed/sft", "tiny-mix", "dynamics.mixed.sft: 'tiny-mix' is not a probed sft run"),
         ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 160"),
         ("runs/tiny-s1k/changes", {"lr": 1}, "runs.tiny-s1k.changes.lr: unknown key"),
@@ -116,6 +121,16 @@ def test_the_identity_of_a_run_holds_its_ancestry_and_nothing_else(demo):
         changed(demo, "benchmarks/aime/title", "another name"),
     ):
         assert validate(Experiment, irrelevant).digest("tiny-mix-dpo", 0) == before.digest("tiny-mix-dpo", 0)
+
+
+def test_rows_are_tested_against_their_bases_first_training_or_their_parent_or_whom_the_table_names(demo):
+    paper = load(ROOT / "config" / "paper.yaml")
+    first = {"7b-r1k": "7b-s1k", "7b-half": "7b-s1k", "7b-mix": "7b-s1k", "14b-r1k": "14b-s1k", "14b-mix": "14b-s1k"}
+    assert paper.table_spec("table1").references == first
+    assert paper.table_spec("table2").references["14b-mix-dpo"] == "14b-mix"
+    assert validate(Experiment, demo).table_spec("table1").references["tiny"] == "tiny-s1k"
+    named = validate(Experiment, changed(demo, "tables/table1/reference", "tiny")).table_spec("table1").references
+    assert named == dict.fromkeys(["tiny-s1k", "tiny-r1k", "tiny-half", "tiny-mix"], "tiny")
 
 
 def test_a_launcher_names_what_there_is():

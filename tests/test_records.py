@@ -2,7 +2,7 @@ import pytest
 
 from examples import make_both
 from r1k.errors import RecordError
-from r1k.records import Example, by_problem, read_jsonl, write_jsonl
+from r1k.records import Example, Sample, by_problem, read_jsonl, write_jsonl
 
 
 def test_records_survive_the_round_trip(tmp_path):
@@ -52,6 +52,19 @@ def test_a_repeated_id_names_both_lines(tmp_path):
     write_jsonl(path, [*forward, forward[0]])
     with pytest.raises(RecordError, match=r"s1k\.jsonl:3: field 'id': 'p000-forward' is already that of line 1"):
         read_jsonl(path, Example)
+
+
+def test_samples_of_a_question_are_told_apart_by_their_number(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    answers = [
+        Sample(id="q1", benchmark="b", sample=number, prompt="?", completion="", tokens=0, truncated=False)
+        for number in (0, 1, 1)
+    ]
+    write_jsonl(path, answers[:2])
+    assert [sample.sample for sample in read_jsonl(path, Sample)] == [0, 1]
+    write_jsonl(path, answers)
+    with pytest.raises(RecordError, match=r"samples\.jsonl:3: field 'id': 'q1' \(sample 1\) is already that of line 2"):
+        read_jsonl(path, Sample)
 
 
 def test_missing_and_empty_files_are_errors(tmp_path):

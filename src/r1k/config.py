@@ -528,6 +528,11 @@ class Table(Section):
         description="the questions counted, a block each, where benchmarks mark direction",
     )
     published: bool = Field(default=False, description="print the paper's values beside ours")
+    reference: Name | None = Field(
+        default=None,
+        description="the row that all others are tested against; unset: with `dpo` each row's parent, else the first "
+        "trained row with the same base",
+    )
 
 
 class Dynamics(Section):
@@ -542,7 +547,7 @@ class Row(Section):
 
     run: Name
     data: DataName | None
-    variant: Name | None = Field(description="the form of the data, where it is not the plain one")
+    variant: Name | None = Field(default=None, description="the form of the data, where it is not the plain one")
     method: Literal["none", "sft", "dpo"]
     base: Name
     model: str = Field(description="the base's title")
@@ -561,6 +566,7 @@ class TableSpec(Section):
     directions: list[Literal["all", "forward", "reverse"]]
     published: bool
     notes: list[str] = Field(description="what a reader must know of how the rows were trained")
+    references: dict[Name, Name] = Field(default={}, description="the run that each row is tested against, if any")
 
 
 class DynamicsSpec(Section):
@@ -751,6 +757,11 @@ class Experiment(Section):
                     yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, self.runs)}"
                 elif table.shows == "dpo" and self.runs[row].method != "dpo":
                     yield f"tables.{name}.rows: {row!r} is no DPO run, and the table shows changes against a parent"
+            if table.reference is not None and table.reference not in table.rows:
+                yield (
+                    f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
+                    f"{did_you_mean(table.reference, table.rows)}; name one"
+                )
         for arm, lines in self.dynamics.items():
             for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
                 if run not in self.runs:
@@ -801,7 +812,27 @@ class Experiment(Section):
             directions=table.directions,
             published=table.published,
             notes=self._matching_notes(table.rows),
+            references=self._references_of(table),
         )
+
+    def _references_of(self, table: Table) -> dict[Name, Name]:
+        """The run that each row is tested against; rows that have none, and the references themselves, are left out."""
+        first: dict[str, str] = {}
+        for row in table.rows:
+            if self.runs[row].method != "none":
+                first.setdefault(self.base_of(row), row)
+        found = {}
+        for row in table.rows:
+            own = self.runs[row].parent if table.shows == "dpo" else first.get(self.base_of(row))
+            reference = table.reference or own
+            if reference not in (None, row):
+                found[row] = reference
+        return found
+
+    @property
+    def published_tables(self) -> list[str]:
+        """The tables that print the paper's values."""
+        return [name for name, table in self.tables.items() if table.published]
 
     def _matching_notes(self, rows: list[str]) -> list[str]:
         """How long the rows were trained: a line for all that were trained alike."""

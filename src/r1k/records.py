@@ -116,6 +116,7 @@ class Sample(Record):
 
     id: Text = Field(description="of the question")
     benchmark: Text
+    sample: int = Field(default=0, ge=0, description="which of the question's answers, from 0")
     prompt: Text = Field(description="as given to the model, chat template included")
     completion: str
     tokens: int = Field(ge=0)
@@ -136,8 +137,9 @@ class Judged(Record):
 class Graded(Record):
     """A verdict on a sample. What cannot be read is unparsed and wrong, never a default answer."""
 
-    id: Text
+    id: Text = Field(description="of the question")
     benchmark: Text
+    sample: int = Field(default=0, ge=0, description="which of the question's answers, from 0")
     direction: Direction | None
     gold: Text
     extracted: str | None
@@ -221,18 +223,22 @@ def iterate_jsonl(path: Path, model: type[R]) -> Iterator[tuple[int, R]]:
 
 
 def read_jsonl(path: Path, model: type[R]) -> list[R]:
-    """Read a whole artefact; besides `iterate_jsonl`'s errors, an empty file or a repeated `id` is one."""
+    """Read a whole artefact; besides `iterate_jsonl`'s errors, an empty file or a repeated `id` is one.
+
+    Of several answers to a question, `id` and `sample` together may not be repeated.
+    """
     records: list[R] = []
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, int], int] = {}
     for number, record in iterate_jsonl(path, model):
-        identity = getattr(record, "id", None)
-        if identity is not None and identity in seen:
+        identity, sample = getattr(record, "id", None), getattr(record, "sample", 0)
+        if identity is not None and (identity, sample) in seen:
+            which = f" (sample {sample})" if sample else ""
             raise RecordError(
-                f"{path}:{number}: field 'id': {identity!r} is already that of line {seen[identity]}; "
+                f"{path}:{number}: field 'id': {identity!r}{which} is already that of line {seen[identity, sample]}; "
                 "ids must be unique: remove or rename one of the two"
             )
         if identity is not None:
-            seen[identity] = number
+            seen[identity, sample] = number
         records.append(record)
     if not records:
         raise RecordError(f"{path}: holds no records; rebuild it with `snakemake --force {path}`")

@@ -2,9 +2,12 @@
 
     python tests/benchmarks/bench_teacher.py
     python tests/benchmarks/bench_teacher.py --problems 200
+    python tests/benchmarks/bench_teacher.py --curator other/bin/python
 
 A server on loopback, in a process of its own, takes 200 ms for each answer. The ideal is calls x 200 ms / concurrency.
 The plain loop asks the same through a thread pool around the `openai` client, keeps nothing and checks nothing. The
+With `--curator`, the Python of an environment that has bespokelabs-curator, that library asks as many single prompts in
+one go, its cache off; what its start takes is not counted (offline, give it a tokenizer by TIKTOKEN_CACHE_DIR). The
 journal that is resumed holds two answers a problem, each of `--answer` characters; it is read as a second run reads it.
 """
 
@@ -12,11 +15,13 @@ import argparse
 import multiprocessing
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +46,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--resumed", type=int, default=5000, help="problems in the journal that is resumed")
     parser.add_argument("--answer", type=int, default=8000, help="characters of reasoning in a resumed answer")
+    parser.add_argument("--curator", type=Path, help="a Python that has bespokelabs-curator")
     options = parser.parse_args()
     os.environ[KEY_VARIABLE] = KEY
     with tempfile.TemporaryDirectory() as root:
@@ -53,6 +59,9 @@ def main() -> None:
             place.journal.unlink(missing_ok=True)
             seconds = _with_server(ask, place, options.concurrency, stream)
             print(f"  {name}: {seconds:.2f} s, {seconds / ideal:.2f} x ideal")
+        if options.curator is not None:
+            seconds = _curator(options.curator, 2 * options.problems, options.concurrency)
+            print(f"  bespokelabs-curator: {seconds:.2f} s, {seconds / ideal:.2f} x ideal")
     with tempfile.TemporaryDirectory() as root:
         _resume(Place(Path(root)), options.resumed, options.answer)
     print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
@@ -65,22 +74,62 @@ def _serve(port: Any) -> None:
     server.serve_forever()
 
 
-def _with_server(ask: Callable[[OpenAITeacher, Place], None], place: Place, concurrency: int, stream: bool) -> float:
+CURATOR = """
+import sys, time
+from bespokelabs import curator
+
+class Ask(curator.LLM):
+    def prompt(self, row):
+        return row["question"]
+
+    def parse(self, row, response):
+        return {"answer": response}
+
+url, calls, concurrency = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+limits = {"max_concurrent_requests": concurrency, "max_requests_per_minute": 10**6, "max_tokens_per_minute": 10**9}
+ask = Ask(model_name="riddles", backend="openai", backend_params={"base_url": url, **limits})
+begin = time.perf_counter()
+answers = ask([{"question": f"question {number}"} for number in range(calls)])
+seconds = time.perf_counter() - begin
+assert len(answers.dataset) == calls
+print(f"took {seconds}")
+"""
+
+
+def _curator(python: Path, calls: int, concurrency: int) -> float:
+    quiet = {"CURATOR_DISABLE_CACHE": "1", "CURATOR_DISABLE_RICH_DISPLAY": "1", "TELEMETRY_ENABLED": "false"}
+    with _server() as url:
+        done = subprocess.run(
+            [python, "-c", CURATOR, url, str(calls), str(concurrency)],
+            env=os.environ | quiet | {"OPENAI_API_KEY": KEY},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return float(done.stdout.rpartition("took ")[2])
+
+
+@contextmanager
+def _server() -> Iterator[str]:
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
     process.start()
-    teacher = OpenAITeacher(
-        kind="openai",
-        base_url=f"http://127.0.0.1:{here.recv()}/v1",
-        model=Riddles.model,
-        key_variable=KEY_VARIABLE,
-        asking=Asking(concurrency=concurrency, stream=stream),
-    )
-    begin = time.perf_counter()
-    ask(teacher, place)
-    seconds = time.perf_counter() - begin
+    yield f"http://127.0.0.1:{here.recv()}/v1"
     process.terminate()
-    return seconds
+
+
+def _with_server(ask: Callable[[OpenAITeacher, Place], None], place: Place, concurrency: int, stream: bool) -> float:
+    with _server() as url:
+        teacher = OpenAITeacher(
+            kind="openai",
+            base_url=url,
+            model=Riddles.model,
+            key_variable=KEY_VARIABLE,
+            asking=Asking(concurrency=concurrency, stream=stream),
+        )
+        begin = time.perf_counter()
+        ask(teacher, place)
+        return time.perf_counter() - begin
 
 
 def _inversion(teacher: OpenAITeacher, place: Place) -> None:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from r1k.evaluate.extract import final_answer, last_boxed, last_number, read_integer, read_letter, read_number
+from r1k.evaluate.extract import final_answer, last_boxed, last_number, read_integer, read_letter, read_number, vote
 
 TURN = "<|im_start|>think\n{}\n<|im_start|>answer\n{}"
 
@@ -159,3 +159,19 @@ def test_a_model_that_never_closes_its_boxes_is_read_in_linear_time():
     start = time.monotonic()
     assert last_boxed("\\boxed{1} " + "\\boxed{" * 50_000) == "1"
     assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("025", "25.0", True),
+        ("B", "B) 56 J", True),
+        ("\\text{Red}", "red", True),
+        ("\\frac{1}{2}", "\\frac{1}{2}.", True),
+        ("\\frac{1}{2}", "0.5", False),
+        ("12", "13", False),
+        ("A", "C", False),
+    ],
+)
+def test_answers_that_are_alike_vote_alike(one, other, alike):
+    assert (vote(one) == vote(other)) is alike

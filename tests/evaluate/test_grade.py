@@ -9,6 +9,7 @@ from r1k.errors import RecordError
 from r1k.evaluate.grade import grade, grade_sample
 from r1k.records import Graded, Question, Sample, read_jsonl, write_jsonl
 
+
 def question(gold="12", options=None, identity="q1", **more) -> Question:
     return Question(id=identity, benchmark="b", question="?", gold=gold, options=options, kind="k", **more)
 
@@ -84,6 +85,14 @@ def test_verdicts_come_in_the_order_of_the_questions(files):
     ]
     manifest = json.loads(files["output"].with_suffix(".manifest.json").read_text())
     assert manifest["facts"] == {"n": 2, "shape": "integer", "grader": "rules", "rules": {"integer": 2}}
+
+
+def test_every_answer_to_a_question_gets_a_verdict(files):
+    again = sample("Answer: 13").model_copy(update={"sample": 1})
+    write_jsonl(files["samples"], [sample("Answer: 12"), sample("7", "q2"), again])
+    grade(**files, shape="integer")
+    graded = read_jsonl(files["output"], Graded)
+    assert [(g.id, g.sample, g.correct) for g in graded] == [("q1", 0, True), ("q1", 1, False), ("q2", 0, False)]
 
 
 def test_a_question_without_a_sample_is_named(files):

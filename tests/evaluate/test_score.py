@@ -63,6 +63,12 @@ def test_a_benchmark_without_directions_or_numbers_has_none(tmp_path):
     assert (result.forward, result.reverse, result.all.last_number_correct) == (None, None, None)
 
 
+def test_several_answers_to_a_question_are_no_count_of_questions(tmp_path):
+    again = verdict("a", True).model_copy(update={"sample": 1})
+    with pytest.raises(RecordError, match=r"graded\.jsonl: field 'sample': question 'a' has several answers"):
+        scored(tmp_path, [verdict("a", True), again])
+
+
 def test_no_score_from_no_verdicts(tmp_path):
     with pytest.raises(RecordError, match="holds no records"):
         scored(tmp_path, [])

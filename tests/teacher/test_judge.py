@@ -66,7 +66,9 @@ def test_a_judge_that_does_not_answer_is_an_error_and_what_was_answered_stays(se
     for pair in BOTH[:2]:
         server.fail(about(pair), message(content="Verdict: yes"))
     server.fail(about(BOTH[2]), status(401, "no such key"))
-    with pytest.raises(TeacherError, match=r"(?s)p002: HTTP 401 .*Its 2 answers are in .*judge\.jsonl; a rerun asks for the rest alone"):
+    with pytest.raises(
+        TeacherError, match=r"(?s)p002: HTTP 401 .*Its 2 answers are in .*judge\.jsonl; a rerun asks for the rest alone"
+    ):
         judge(judge_at(server, concurrency=1), BOTH[:3], tmp_path / "judge.jsonl")
     with Journal(tmp_path / "judge.jsonl") as book:
         assert len(book) == 2

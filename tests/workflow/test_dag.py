@@ -40,6 +40,13 @@ def test_a_run_on_a_variant_takes_its_data_sets_and_its_probe_from_there(workflo
     assert "results/demo/data/mix.jsonl" not in planned
 
 
+def test_the_comparison_with_the_paper_is_planned_where_tables_are_published(workflow):
+    paper = workflow.run(["--configfile", "config/paper.yaml", "-n", "--", "all"]).stdout
+    assert "results/paper/tables/against-paper.md" in paper and "results/paper/tables/table2-robust.tex" in paper
+    demo = workflow.run(["-n", "all"]).stdout
+    assert "against-paper" not in demo and "results/demo/tables/table2-robust.tex" in demo
+
+
 def test_an_experiment_replaces_the_default_and_is_not_merged_into_it(workflow):
     planned = workflow.run(["--configfile", "config/smollm2.yaml", "-n", "--", "all"]).stdout
     assert "tiny" not in planned

@@ -11,7 +11,12 @@ from examples import ROOT
 from throwaway_slurm import GPUS, ThrowawaySlurm
 
 MICRO = Path(__file__).parent / "micro.yaml"
-TABLES = [f"results/micro/tables/{table}.{form}" for table in ("table1", "table2") for form in ("md", "csv", "tex")]
+TABLES = [
+    f"results/micro/tables/{table}{kind}.{form}"
+    for table in ("table1", "table2")
+    for kind in ("", "-robust")
+    for form in ("md", "csv", "tex")
+]
 
 
 class Workflow:

@@ -19,8 +19,6 @@ OPENAI = EXPERIMENT.teacher.kind == "openai"
 # What was paid for is kept apart from an experiment's folder, and serves all experiments.
 JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
 ANSWER_JUDGE = EXPERIMENT.evaluate.judge
-# The tables that are the same in every experiment: disagreements where there is a judge to disagree.
-OWN_TABLES = ["checks", *(["disagreements"] if ANSWER_JUDGE else [])]
 LAUNCH = EXPERIMENT.train.launch
 # What a training on several nodes asks for besides: `mpi` has Snakemake start the command once, on the job's first
 # node, and the command starts its processes on all of them.
@@ -36,6 +34,16 @@ ASKED = {
     "generate": Asked(EXPERIMENT.plan, ESTIMATOR.generate, "run"),
     "pretrain": Asked(EXPERIMENT.plan, ESTIMATOR.make_base, "base"),
 }
+
+
+# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the inverses' checks;
+# where there is a judge of answers, those on which it and the rules differ.
+TABLES = [
+    *(name for table in EXPERIMENT.tables for name in (table, f"{table}-robust")),
+    *(["against-paper"] if EXPERIMENT.published_tables else []),
+    "checks",
+    *(["disagreements"] if ANSWER_JUDGE else []),
+]
 
 
 def any_of(names):
@@ -120,7 +128,8 @@ def run_base(wildcards):
 def run_place(wildcards):
     """Where the data sets of the run's variant are."""
     variant = EXPERIMENT.runs[wildcards.run].variant
-    return f"results/{wildcards.experiment}/data" + (f"/{variant}" if variant else "")
+    place = ["results", wildcards.experiment, "data"]
+    return "/".join([*place, variant] if variant else place)
 
 
 def run_data(wildcards):
@@ -155,18 +164,24 @@ def kept_steps(wildcards):
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
 
 
-def all_graded(wildcards):
-    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/graded.jsonl"
-    runs = dict.fromkeys(run for table in EXPERIMENT.tables for run in EXPERIMENT.table_runs(table))
+def evaluations(wildcards, tables, file):
+    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
+    runs = dict.fromkeys(run for table in tables for run in EXPERIMENT.table_runs(table))
     choices = {"run": runs, "seed": EXPERIMENT.seeds, "benchmark": EXPERIMENT.benchmarks}
-    return expand(pattern, experiment=wildcards.experiment, **choices)
+    return expand(pattern, experiment=wildcards.experiment, file=file, **choices)
 
 
 def table_scores(wildcards):
-    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/score.json"
-    choices = {
-        "run": EXPERIMENT.table_runs(wildcards.table),
-        "seed": EXPERIMENT.seeds,
-        "benchmark": EXPERIMENT.benchmarks,
-    }
-    return expand(pattern, experiment=wildcards.experiment, **choices)
+    return evaluations(wildcards, [wildcards.table], "score.json")
+
+
+def published_scores(wildcards):
+    return evaluations(wildcards, EXPERIMENT.published_tables, "score.json")
+
+
+def all_graded(wildcards):
+    return evaluations(wildcards, EXPERIMENT.tables, "graded.jsonl")
+
+
+def table_graded(wildcards):
+    return evaluations(wildcards, [wildcards.table], "graded.jsonl")

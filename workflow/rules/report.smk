@@ -5,6 +5,8 @@ localrules:
     make_table,
     make_checks_table,
     list_disagreements,
+    compare_runs,
+    against_paper,
     draw_figure1,
     draw_figure2,
     write_report,
@@ -65,6 +67,48 @@ rule list_disagreements:
         " --csv {output.csv} >{log} 2>&1"
 
 
+# The same runs by every answer: intervals, tests on the same questions, and what survives them.
+rule compare_runs:
+    input:
+        graded=table_graded,
+        contaminated="results/{experiment}/audit/contamination.jsonl",
+    output:
+        markdown=report(
+            "results/{experiment}/tables/{table}-robust.md", caption="../report/robust.rst", category="Tables"
+        ),
+        csv="results/{experiment}/tables/{table}-robust.csv",
+        latex="results/{experiment}/tables/{table}-robust.tex",
+    log:
+        "logs/{experiment}/compare_runs/{table}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        table=table_section,
+    shell:
+        "r1k compare-runs --table {params.table:q} --graded {input.graded} --contaminated {input.contaminated}"
+        " --markdown {output.markdown} --csv {output.csv} --latex {output.latex} >{log} 2>&1"
+
+
+# Published values and ours, with a verdict for each, and the paper's print checked by itself.
+rule against_paper:
+    input:
+        scores=published_scores,
+    output:
+        markdown=report(
+            "results/{experiment}/tables/against-paper.md", caption="../report/against-paper.rst", category="Tables"
+        ),
+        csv="results/{experiment}/tables/against-paper.csv",
+    log:
+        "logs/{experiment}/against_paper.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        tables=[section(EXPERIMENT.table_spec(table)) for table in EXPERIMENT.published_tables],
+    shell:
+        "r1k against-paper --tables {params.tables:q} --scores {input.scores} --markdown {output.markdown}"
+        " --csv {output.csv} >{log} 2>&1"
+
+
 # The pipeline, with one worked example of the data at hand.
 rule draw_figure1:
     input:
@@ -107,7 +151,7 @@ rule draw_figure2:
 # Everything on one page that opens without a server.
 rule write_report:
     input:
-        tables=expand("results/{{experiment}}/tables/{table}.md", table=[*EXPERIMENT.tables, *OWN_TABLES]),
+        tables=expand("results/{{experiment}}/tables/{table}.md", table=TABLES),
         figures=expand("results/{{experiment}}/figures/{figure}.png", figure=["figure1", "figure2"]),
     output:
         "results/{experiment}/report.html",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from r1k import config
-from r1k.cli.options import add_command, paths, section, sections
+from r1k.cli.options import add_command, optional_paths, paths, section, sections
 
 
 def add(commands: Any) -> None:
@@ -45,6 +45,39 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--quotable", nargs="*", default=[], metavar="BENCHMARK", help="the benchmarks whose answers may be shown"
     )
+    paths(command, "markdown", "csv")
+
+    def compare(o: argparse.Namespace) -> None:
+        from r1k.report.robust.table import compare_runs
+
+        spec = section(config.TableSpec, o.table)
+        compare_runs(
+            spec=spec, graded=o.graded, contaminated=o.contaminated, markdown=o.markdown, csv=o.csv, latex=o.latex
+        )
+
+    command = add_command(commands, "compare-runs", compare, "a table's robust form: intervals, and paired tests")
+    sections(command, "table")
+    command.add_argument(
+        "--graded", type=Path, nargs="+", required=True, help="verdicts, …/RUN/SEED/BENCHMARK/graded.jsonl each"
+    )
+    optional_paths(command, contaminated="the audit's contamination.jsonl: questions to score without too")
+    paths(command, "markdown", "csv", "latex")
+
+    def against(o: argparse.Namespace) -> None:
+        from r1k.report.against_paper.make import compare_with_paper
+
+        tables = [section(config.TableSpec, text) for text in o.tables]
+        compare_with_paper(tables=tables, scores=o.scores, markdown=o.markdown, csv=o.csv)
+
+    command = add_command(commands, "against-paper", against, "published values and ours, with a verdict for each")
+    command.add_argument(
+        "--tables",
+        nargs="+",
+        required=True,
+        metavar="YAML",
+        help="resolved specifications of tables that are published",
+    )
+    command.add_argument("--scores", type=Path, nargs="+", required=True, help="score.json of each run and benchmark")
     paths(command, "markdown", "csv")
 
     def figure1(o: argparse.Namespace) -> None:

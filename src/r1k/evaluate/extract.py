@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from r1k.boxes import last_boxed
 from r1k.text import ANSWER, OPTION_LETTERS
@@ -105,6 +106,16 @@ def read_option(answer: str, options: Sequence[str]) -> str | None:
     given = plain(answer).casefold()
     same = [letter for letter, text in zip(OPTION_LETTERS, options, strict=False) if plain(text).casefold() == given]
     return same[0] if len(same) == 1 else None
+
+
+@lru_cache(maxsize=1 << 20)
+def vote(answer: str) -> str:
+    """What an answer votes for in a majority: a whole number, the letter of an option, else its plain text.
+
+    Expressions that are equal and written otherwise vote apart.
+    """
+    number = read_integer(answer)
+    return str(number) if number is not None else read_letter(answer, len(OPTION_LETTERS)) or plain(answer).casefold()
 
 
 def read_number(answer: str) -> Fraction | None:

@@ -33,7 +33,7 @@ def grade(
     grader: Grader = "rules",
     verdicts: Path | None = None,
 ) -> None:
-    """Write a verdict for each question, in their order; `verdicts` are the judge's, where there is one.
+    """Write a verdict for each answer, in the order of the questions; `verdicts` are the judge's, where there is one.
 
     RecordError names the question without a sample, the sample without a question, or the answer that the judge was
     to be asked about and that `verdicts` lack.
@@ -88,6 +88,7 @@ def grade_sample(
     return Graded(
         id=question.id,
         benchmark=question.benchmark,
+        sample=sample.sample,
         direction=question.direction,
         gold=question.gold,
         extracted=extracted,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from r1k.errors import RecordError
 from r1k.files import write_json
 from r1k.intervals import wilson
 from r1k.provenance import Stopwatch, write_manifest
@@ -10,9 +11,16 @@ from r1k.records import DIRECTIONS, Direction, Graded, Score, Tally, read_jsonl
 
 
 def score(*, run: str, seed: int, benchmark: str, graded: Path, output: Path) -> None:
-    """Write the score record, as JSON."""
+    """Write the score record, as JSON. RecordError where a question has several answers: a score counts one."""
     watch = Stopwatch()
-    result = tally_all(run, seed, benchmark, read_jsonl(graded, Graded))
+    verdicts = read_jsonl(graded, Graded)
+    for verdict in verdicts:
+        if verdict.sample:
+            raise RecordError(
+                f"{graded}: field 'sample': question {verdict.id!r} has several answers, and a score counts questions; "
+                "give one answer to each, or compare the runs with `r1k compare-runs`"
+            )
+    result = tally_all(run, seed, benchmark, verdicts)
     write_json(output, result.model_dump(mode="json"))
     write_manifest(output, "evaluate.score", {"graded": graded}, watch, n=result.all.n)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from r1k.config import Arm, DynamicsSpec
 from r1k.errors import RecordError
 from r1k.records import DIRECTIONS, Direction, LogProb, Split, iterate_jsonl
-from r1k.report.statistics import bootstrap_means
+from r1k.report.statistics.bootstrap import bootstrap_means
 
 Method = Literal["sft", "dpo"]
 Quantity = Literal["alp_chosen", "alp_rejected", "delta"]

@@ -11,7 +11,7 @@ from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Graded, read_jsonl
 from r1k.report.rendering import markdown_grid
 
-FIELDS = ("run", "seed", "benchmark", "question", "gold", "extracted", "rules", "judge", "judge_said")
+FIELDS = ("run", "seed", "benchmark", "question", "sample", "gold", "extracted", "rules", "judge", "judge_said")
 COUNTS = ("answers", "asked about", "both right", "both wrong", "rules alone right", "judge alone right", "no verdict")
 WITHHELD = "(not shown)"
 LONGEST_WORDS = 300
@@ -88,8 +88,8 @@ def rows(found: Found, quotable: Collection[str]) -> Iterator[list[str]]:
             if origin.benchmark not in quotable:
                 texts = [WITHHELD] * len(texts)
             gold, extracted, said = texts
-            rules, judge = WORDS[verdict.rules], WORDS[verdict.judge]
-            yield [origin.run, origin.seed, origin.benchmark, verdict.id, gold, extracted, rules, judge, said]
+            which = [origin.run, origin.seed, origin.benchmark, verdict.id, str(verdict.sample)]
+            yield [*which, gold, extracted, WORDS[verdict.rules], WORDS[verdict.judge], said]
 
 
 def _escaped(table: Sequence[Sequence[str]]) -> list[list[str]]:

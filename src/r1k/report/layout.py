@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from r1k.records import Tally
-from r1k.report.statistics import Estimate, difference, spread_over_seeds
+from r1k.report.statistics.estimates import Estimate, difference, spread_over_seeds
 
 Arrow = Literal["up", "down", "equal"]
 DATA_SYMBOLS = {"s1k": "s1k", "r1k": "r1k", "half": "0.5k", "mix": "", "pairs": "pairs"}

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Literal
 
 from r1k.report.layout import Arrow, Block, Cell, Label, Line, TableData, arrow, best, percent
-from r1k.report.statistics import Estimate
+from r1k.report.statistics.estimates import Estimate
+from r1k.report.statistics.grim import grim
 
 BENCHMARKS = {"AIME": 30, "Math": 500, "GPQA": 198}
 """Heading and number of questions, in the paper's order."""
@@ -148,8 +149,8 @@ def _arrows() -> Iterator[Finding]:
 
 
 def _averages() -> Iterator[Finding]:
-    for table, row in _all_rows():
-        exact = _mean(row.values)
+    for table, row in all_rows():
+        exact = mean(row.values)
         if _tenth(exact) != row.average:
             message = f"printed {row.average}; the printed cells average {_tenth(exact)} ({exact:.2f})"
             within = abs(exact - row.average) <= Decimal("0.1")
@@ -159,7 +160,7 @@ def _averages() -> Iterator[Finding]:
 def _changes() -> Iterator[Finding]:
     for row in TABLE_2:
         start = ROWS["sft", row.data, row.model]
-        exact = _mean(row.values) - _mean(start.values)
+        exact = mean(row.values) - mean(start.values)
         if _tenth(exact) != row.change and row.change is not None:
             message = (
                 f"printed {row.change:+}; the printed averages give {row.average - start.average:+}, "
@@ -179,8 +180,8 @@ def _bold() -> Iterator[Finding]:
 
 def _claim() -> Iterator[Finding]:
     pairs = [(ROWS["sft", "r1k", model], ROWS["sft", "s1k", model]) for model in ("7B", "14B")]
-    printed = _mean([ours.average - theirs.average for ours, theirs in pairs])
-    exact = _mean([_mean(ours.values) - _mean(theirs.values) for ours, theirs in pairs])
+    printed = mean([ours.average - theirs.average for ours, theirs in pairs])
+    exact = mean([mean(ours.values) - mean(theirs.values) for ours, theirs in pairs])
     if _tenth(exact) != IMPROVEMENT:
         message = (
             f"printed {IMPROVEMENT}; the printed averages give {printed:.1f}, the printed cells {_tenth(exact)} "
@@ -190,25 +191,26 @@ def _claim() -> Iterator[Finding]:
 
 
 def _counts() -> Iterator[Finding]:
-    """The GRIM test (Brown and Heathers, 2017): is there a whole number of right answers with this percentage?"""
-    for table, row in _all_rows():
+    for table, row in all_rows():
         for (heading, n), value in zip(BENCHMARKS.items(), row.values, strict=True):
-            where, shares = f"{row.data} {row.model} {heading}", [Decimal(100 * k) / n for k in range(n + 1)]
-            if any(_tenth(share) == value for share in shares):
+            where, counts = f"{row.data} {row.model} {heading}", grim(value, n)
+            if counts.rounded:
                 continue
-            cut = [k for k, share in enumerate(shares) if int(share * 10) == value * 10]
-            if cut:
-                message = f"{value} is {cut[0]} of {n} cut off; rounded it is {_tenth(shares[cut[0]])}"
+            if counts.cut:
+                rounded = _tenth(Decimal(100 * counts.cut[0]) / n)
+                message = f"{value} is {counts.cut[0]} of {n} cut off; rounded it is {rounded}"
                 yield Finding(table, "truncated", where, message, True)
             else:
                 yield Finding(table, "unreachable", where, f"no whole number of right answers of {n} gives {value}")
 
 
-def _all_rows() -> list[tuple[PrintedTable, PublishedRow]]:
+def all_rows() -> list[tuple[PrintedTable, PublishedRow]]:
+    """Every printed row with its table, in order."""
     return [*(("table1", row) for row in TABLE_1), *(("table2", row) for row in TABLE_2)]
 
 
-def _mean(values: Sequence[Decimal]) -> Decimal:
+def mean(values: Sequence[Decimal]) -> Decimal:
+    """The plain mean, not rounded."""
     return sum(values, Decimal(0)) / len(values)
 
 

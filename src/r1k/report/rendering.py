@@ -2,13 +2,13 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from r1k.markup import escape_latex, escape_markdown
 from r1k.report.layout import DATA_SYMBOLS, Block, Cell, Label, Line, TableData, best, percent
-from r1k.report.statistics import Estimate
+from r1k.report.statistics.estimates import Estimate
 
 COUNTS = ("n", "correct", "unparsed", "truncated", "last_number_correct")
 BEHIND = "Unparsed / truncated / right by the last number, in percent"
@@ -152,7 +152,7 @@ def _markdown(table: TableData) -> str:
 
 
 def markdown_grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table's text, its columns aligned; the cells are Markdown already."""
+    """A table of Markdown that is legible as text; the cells are Markdown already."""
     widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -185,17 +185,18 @@ def _latex(table: TableData) -> str:
     for block in table.blocks:
         if len(table.blocks) > 1:
             parts.append(f"\\par\\smallskip\\textbf{{{heading(block)}}}\\par\\smallskip")
-        parts += _latex_grid(_header(table, block, _LATEX), _rows(table, block, _LATEX))
+        parts += latex_grid(_header(table, block, _LATEX), _rows(table, block, _LATEX))
         if block.counted:
             parts.append(f"\\par\\smallskip {escape_latex(BEHIND)}:\\par\\smallskip")
-            parts += _latex_grid(_behind_header(table, block, _LATEX), _behind_rows(table, block, _LATEX))
+            parts += latex_grid(_behind_header(table, block, _LATEX), _behind_rows(table, block, _LATEX))
     if table.notes:
         notes = "\\par ".join(escape_latex(note) for note in table.notes)
         parts.append(f"\\par\\smallskip\n\\begin{{minipage}}{{\\textwidth}}\\footnotesize {notes}\\end{{minipage}}")
     return "\n".join([*parts, "\\end{table*}"]) + "\n"
 
 
-def _latex_grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def latex_grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table of LaTeX; the cells are LaTeX already."""
     return [
         f"\\begin{{tabular}}{{{'l' * len(header)}}}",
         "\\toprule",
@@ -211,7 +212,11 @@ def _latex_grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[st
 
 
 def _csv(table: TableData) -> str:
-    rows = [row for block in table.blocks for row in _csv_rows(table, block)]
+    return csv_text([row for block in table.blocks for row in _csv_rows(table, block)])
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows under all the columns that any of them has, in the order they first come in; what a row lacks is empty."""
     out = io.StringIO()
     names = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(out, list(names), lineterminator="\n", restval="")

@@ -17,7 +17,7 @@ from r1k.records import Score, Tally
 from r1k.report.layout import Block, Cell, Label, Line, TableData
 from r1k.report.published import contradictions, published_value, resolution
 from r1k.report.rendering import render
-from r1k.report.statistics import Estimate, accuracy, average
+from r1k.report.statistics.estimates import Estimate, accuracy, average
 
 Which = Literal["all", "forward", "reverse"]
 Scores = Mapping[tuple[str, int, str], Score]

@@ -1,13 +1,11 @@
 """Asking an OpenAI-compatible server: what is tried again, what ends the run, and how long each may take."""
 
 import asyncio
-import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from itertools import cycle
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -24,9 +22,6 @@ from r1k.teacher.pace import Pace
 
 SHORTEST_SECRET = 12
 """Shorter keys are placeholders (`EMPTY`, `none`), and replacing them would spoil answers that hold the word."""
-
-CONNECTIONS = 8
-"""Of one pool: a pool looks through all of its connections at each request, so several small ones are faster."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +81,18 @@ class Client:
         self._stopped = asyncio.Event()
         self._exhausted = 0
         self._backoff = wait_random_exponential(multiplier=patience.first_wait, max=patience.longest_wait)
-        certificates = httpx2.create_ssl_context()  # read once: it takes longer than many answers
-        self._pools = [self._pool(certificates) for _ in range(-(-endpoint.concurrency // CONNECTIONS))]
-        self._next_pool = cycle(self._pools)
-
-    def _pool(self, certificates: ssl.SSLContext) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
-            api_key=self.endpoint.key,
-            base_url=self.endpoint.base_url,
-            timeout=self.endpoint.timeout,
+        self._openai = openai.AsyncOpenAI(
+            api_key=endpoint.key,
+            base_url=endpoint.base_url,
+            timeout=endpoint.timeout,
             max_retries=0,
-            # A proxy of the environment must not be asked for a server on loopback.
-            http_client=openai.DefaultAsyncHttpxClient(
-                trust_env=self.endpoint.key_variable is not None, verify=certificates
+            # aiohttp answers many requests at once with half of the work. A proxy of the environment must not be asked
+            # for a server on loopback.
+            http_client=openai.DefaultAioHttpClient(
+                trust_env=endpoint.key_variable is not None,
+                limits=httpx2.Limits(
+                    max_connections=endpoint.concurrency, max_keepalive_connections=endpoint.concurrency
+                ),
             ),
         )
 
@@ -108,8 +102,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pool in self._pools:
-            await pool.close()
+        await self._openai.close()
 
     def stop(self, reason: str) -> None:
         """Begin no further request; those in flight may end. The first reason is kept."""
@@ -213,8 +206,7 @@ class Client:
             body["max_tokens"] = limit
         if self.endpoint.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        pool = next(self._next_pool)
-        posted = await pool.post(
+        posted = await self._openai.post(
             "/chat/completions",
             cast_to=httpx2.Response,
             body=body,
@@ -224,7 +216,7 @@ class Client:
         response = cast(httpx2.Response, posted)  # as asked for: what it is a stream of is seen below
         self.pace.answered(response.headers)
         if response.headers.get("content-type", "").startswith("text/event-stream"):
-            events = openai.AsyncStream(cast_to=object, response=response, client=pool)
+            events = openai.AsyncStream(cast_to=object, response=response, client=self._openai)
             try:
                 return await collected(events)
             except (ValidationError, ValueError) as error:

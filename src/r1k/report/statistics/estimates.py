@@ -5,12 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import stdev
 
-import numpy as np
-from numpy.typing import NDArray
-
-from r1k.intervals import CONFIDENCE, wilson
-
-RESAMPLES = 2000
+from r1k.intervals import wilson
 
 
 @dataclass(frozen=True)
@@ -69,23 +64,3 @@ def _combine(terms: Sequence[tuple[float, Estimate]]) -> Estimate:
             below, above = above, below
         down, up = down + below**2, up + above**2
     return Estimate(value, value - math.sqrt(down), value + math.sqrt(up))
-
-
-def bootstrap_means(
-    values: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Means over problems with percentile bootstrap intervals: (mean, low, high), each of shape (quantities,).
-
-    `values` has shape (problems, quantities), a row being all that was measured on one problem. Whole rows are drawn
-    with replacement, the same draws for every quantity, so differences between columns are paired. With a single
-    problem there is nothing to draw from, and low and high are NaN.
-    """
-    problems = values.shape[0]
-    mean = values.mean(axis=0)
-    if problems < 2:
-        unknown = np.full_like(mean, np.nan)
-        return mean, unknown, unknown
-    draws = np.random.default_rng(seed).multinomial(problems, np.full(problems, 1 / problems), size=resamples)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(draws @ values / problems, [tail, 1 - tail], axis=0)
-    return mean, low, high

@@ -1,0 +1,34 @@
+"""From scores to the comparison with the paper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from r1k.config import TableSpec
+from r1k.errors import ConfigError
+from r1k.files import atomic_write, file_digest
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.report.against_paper.page import csv_rows, sheet
+from r1k.report.against_paper.results import claims, matches
+from r1k.report.rendering import csv_text
+from r1k.report.sheet import to_markdown
+from r1k.report.tables import read_scores, table_data
+
+
+def compare_with_paper(*, tables: Sequence[TableSpec], scores: Sequence[Path], markdown: Path, csv: Path) -> None:
+    """Write the comparison from `score.json` files, over all questions of each benchmark.
+
+    RecordError names a score that is missing or comes twice; ConfigError a table that the paper has no value for.
+    """
+    watch = Stopwatch()
+    read = read_scores(scores)
+    for table in tables:
+        if not table.published:
+            raise ConfigError(f"tables.{table.name}.published: not set; set it, or leave the table out")
+    data = [table_data(table.model_copy(update={"directions": ["all"]}), read) for table in tables]
+    cells, found = matches(data), claims(data)
+    written = {markdown: to_markdown(sheet(cells, found)), csv: csv_text(csv_rows(cells, found))}
+    for path, text in written.items():
+        with atomic_write(path) as handle:
+            handle.write(text)
+    files = {path.name: file_digest(path) for path in written}
+    write_manifest(markdown, "against-paper", {"scores": scores}, watch, files=files)
