@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from r1k.evaluate.rules import compare
+from r1k.evaluate.rules import TIMEOUT, compare
+from r1k.evaluate.spelling import spelled
 
 CASES = [
     # gold, extracted, correct, rule
@@ -65,7 +66,7 @@ CASES = [
     ("15\\mbox{ cm}^2", "15", True, "math-verify"),
     ("11,\\! 111,\\! 100", "11111100", True, "math-verify"),
     ("22y", "22y", True, "text"),
-    ("22y", "22 y", True, "math-verify"),
+    ("22y", "22 y", True, "text"),
     ("22y", "22z", False, "math-verify"),
     ("22y", "22", False, "math-verify"),
     (
@@ -85,6 +86,16 @@ CASES = [
     ("12", "\\frac{", False, "unparsed"),
     ("12", "?", False, "unparsed"),
     ("12", "\\foo{\\bar", False, "unparsed"),
+    ("\\frac{1}{3}", "0.333333", False, "math-verify"),
+    ("0.0000012", "0.0000014", False, "math-verify"),
+    ("0.000001", "10^{-6}", True, "math-verify"),
+    ("\\frac{7}{12}", "0.58\\overline{3}", True, "math-verify"),
+    ("4\\sqrt{3}", "4√3", True, "math-verify"),
+    ("100000", "1e5", True, "math-verify"),
+    ("52", "\\approx 52", True, "math-verify"),
+    ("\\text{parabola}", "a parabola", True, "text"),
+    ("(3, \\frac{1}{2})", "\\left(3,\\dfrac{1}{2}\\right)", True, "text"),
+    ("52", "5 2", False, "math-verify"),
 ]
 
 
@@ -113,3 +124,30 @@ def test_every_real_gold_answer_is_its_own_right_answer(shared_data):
         assert compare(gold, gold).correct, gold
         assert compare(f" {gold} ", gold).correct, gold
         assert not compare("123456", gold).correct, gold
+
+
+def test_a_comparison_that_was_given_up_is_named(monkeypatch):
+    monkeypatch.setattr("r1k.evaluate.rules.SECONDS", 1)
+    assert compare("100000000!", "12") == TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("0.\\overline{3}", "\\frac{1}{3}"),
+        ("-1.2\\overline{34}", "-\\frac{611}{495}"),
+        ("3·√(x+1)", "3\\cdot \\sqrt{x+1}"),
+        ("√{2}", "\\sqrt{2}"),
+        ("2.5e-3", "2.5 \\times 10^{-3}"),
+        ("= 5", "5"),
+        ("\\varnothing", "\\emptyset "),
+        ("x ≤ 3π", "x \\le  3\\pi "),
+    ],
+)
+def test_what_math_verify_misreads_is_spelled_out(answer, expected):
+    assert spelled(answer) == expected
+
+
+@pytest.mark.parametrize("answer", ["2e", "e^2", "3e5x", "\\overline{AB}", "x=5", "5 = x", "\\varnothingx", "12"])
+def test_all_else_is_left_as_it_is(answer):
+    assert spelled(answer) == answer

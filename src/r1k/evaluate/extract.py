@@ -13,6 +13,8 @@ SEPARATOR = ANSWER.strip()
 ANSWER_LINE = re.compile(r"Answer:[\s*]*([^\n]*)")
 WRAPPED = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|boldsymbol|mbox)\s*\{([^{}]*)\}")
 SPACING = re.compile(r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
+FRACTION = re.compile(r"\\[dt]frac(?![a-zA-Z])")
+BLANKS = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
 DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"))
 
 INTEGER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.0+)?")
@@ -70,6 +72,11 @@ def plain(answer: str) -> str:
     return re.sub(r"\s+", " ", answer).strip()
 
 
+def squeezed(answer: str) -> str:
+    """A plain answer without its blanks, but for those between digits, and with one kind of fraction."""
+    return BLANKS.sub("", FRACTION.sub(r"\\frac", plain(answer)))
+
+
 def read_integer(answer: str) -> int | None:
     """An answer that is nothing but a whole number: `25`, `025`, `-4`, `1,234`, `12.0`."""
     text = plain(answer).replace("- ", "-")
@@ -103,9 +110,13 @@ def read_option(answer: str, options: Sequence[str]) -> str | None:
     letter = read_letter(answer, len(options))
     if letter is not None:
         return letter
-    given = plain(answer).casefold()
-    same = [letter for letter, text in zip(OPTION_LETTERS, options, strict=False) if plain(text).casefold() == given]
+    given = _unset(answer)
+    same = [letter for letter, text in zip(OPTION_LETTERS, options, strict=False) if _unset(text) == given]
     return same[0] if len(same) == 1 else None
+
+
+def _unset(text: str) -> str:
+    return plain(text.replace("$", "")).casefold()
 
 
 @lru_cache(maxsize=1 << 20)

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from math_verify import LatexExtractionConfig, parse, verify
 
-from r1k.evaluate.extract import plain, read_integer, read_option
+from r1k.evaluate.extract import plain, read_integer, read_option, squeezed
 from r1k.evaluate.spelling import spelled
 from r1k.records import Question
 
 Shape = Literal["integer", "expression", "choice"]
-SECONDS = 3
+SECONDS = 2
 """That reading an expression may take, and comparing two; math-verify enforces them by signals, in the main thread."""
 PLACES = 12
 """Decimals that decide whether two numbers are one: more than a model rounds to, fewer than arithmetic is exact to."""
@@ -48,7 +48,7 @@ def compare(extracted: str, gold: str) -> Verdict:
     ours, theirs = read_integer(extracted), read_integer(gold)
     if ours is not None and theirs is not None:
         return Verdict(correct=ours == theirs, rule="integer")
-    if plain(extracted) == plain(gold):
+    if squeezed(extracted) == squeezed(gold):
         return Verdict(correct=True, rule="text")
     if _is_words(gold):
         return Verdict(correct=_words(extracted) == _words(gold), rule="text")
