@@ -55,6 +55,11 @@ def test_the_experiments_are_valid(path):
         ("runs/tiny-s1k/changes", {"batch_size": 24}, "train.launch.micro_batch_size: 16 does not divide the batch"),
         ("seeds", [], "seeds: "),
         ("teacher", {"kind": "oracle"}, "teacher"),
+        ("evaluate/grader", "judge", "evaluate: grader: judge needs evaluate.judge"),
+        ("evaluate/grader", "s2", "evaluate.grader: .*'rules', 's1' or 'judge'"),
+        ("evaluate/judge", {"model": "m", "key_variable": "K"}, "evaluate.judge.base_url: missing"),
+        ("evaluate/judge", {"when_cut": "fail"}, r"evaluate.judge.when_cut: unknown key"),
+        ("tables/disagreements", {"shows": "sft", "rows": ["tiny"]}, "tables.disagreements: .* has this name"),
     ],
 )
 def test_a_wrong_key_is_named_with_what_to_do(demo, path, value, message):
@@ -175,3 +180,17 @@ def test_how_many_answers_is_no_part_of_a_benchmark(demo):
     """What `get-benchmark` is told stays the same, and so do the questions."""
     one, four = (validate(Experiment, changed(demo, "benchmarks/math/samples", n)) for n in (1, 4))
     assert one.benchmarks["math"].model_dump() == four.benchmarks["math"].model_dump()
+
+
+def test_a_grader_changes_no_generation(demo):
+    judge = {"base_url": "https://x/v1", "model": "m", "key_variable": "K"}
+    graded = changed(changed(demo, "evaluate/judge", judge), "evaluate/grader", "s1")
+    before, after = validate(Experiment, demo), validate(Experiment, graded)
+    assert after.evaluate.judge.temperature == 0
+    assert before.evaluate.model_dump() == after.evaluate.model_dump()
+
+
+def test_the_paper_is_graded_in_s1s_order_and_everything_else_by_rules():
+    graders = {path.stem: load(path).evaluate.grader for path in CONFIGS}
+    assert graders.pop("paper") == "s1"
+    assert set(graders.values()) == {"rules"}

@@ -21,6 +21,12 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 Revision = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|main)$")]
 DataName = Literal["s1k", "r1k", "half", "mix", "pairs"]
 Arm = Literal["forward", "reverse", "mixed"]
+Grader = Literal["rules", "s1", "judge"]
+
+TAKEN_TABLES = {
+    "checks": "the checks of the inverses",
+    "disagreements": "answers on which rules and judge differ",
+}
 
 VERSIONS = {"text": 1, "train": 1}
 """Raised by hand when the meaning of a stage's code changes: runs are then trained anew."""
@@ -104,8 +110,8 @@ class Asking(Section):
         return self
 
 
-class OpenAITeacher(Section):
-    """Any OpenAI-compatible endpoint; DeepSeek-R1 in the paper experiment."""
+class Server(Section):
+    """Any OpenAI-compatible endpoint."""
 
     kind: Literal["openai"]
     base_url: str = Field(description="of the endpoint, up to and without `/chat/completions`")
@@ -113,6 +119,12 @@ class OpenAITeacher(Section):
     key_variable: str = Field(description="environment variable that holds the API key; the key is never written")
     max_tokens: int = Field(default=32768, gt=0, description="limit of reasoning and answer")
     temperature: float | None = Field(default=None, ge=0, description="sampling temperature; the server's own if unset")
+    asking: Asking = Field(default=Asking(), exclude=True, description="how the server is asked")
+
+
+class OpenAITeacher(Server):
+    """Any OpenAI-compatible endpoint; DeepSeek-R1 in the paper experiment."""
+
     when_cut: Literal["fail", "ask_again", "leave_out"] = Field(
         default="fail",
         description="an answer that the limit cut: the problem fails; is asked again with twice the limit, up to "
@@ -125,7 +137,6 @@ class OpenAITeacher(Section):
     least_share: float = Field(
         default=1.0, gt=0, le=1, description="share of the problems that must have a pair; fewer are an error"
     )
-    asking: Asking = Field(default=Asking(), exclude=True, description="how the server is asked")
 
     @model_validator(mode="after")
     def _limits(self) -> Self:
@@ -139,8 +150,8 @@ class OpenAITeacher(Section):
 Teacher = Annotated[EmbeddedTeacher | ReplayTeacher | OpenAITeacher, Field(discriminator="kind")]
 
 
-class Judge(OpenAITeacher):
-    """Any OpenAI-compatible endpoint, asked about the inverses that rules cannot decide."""
+class Judge(Server):
+    """Any OpenAI-compatible endpoint that is asked for verdicts: on inverses, or on answers to benchmarks."""
 
     kind: Literal["openai"] = Field(default="openai", description="says which kind this is")
     max_tokens: int = Field(default=8192, gt=0, description="limit of an answer; a cut one decides nothing")
@@ -482,8 +493,8 @@ class Benchmark(Section):
     quotable: bool = Field(
         default=False,
         exclude=True,
-        description="the audit may show what data share with its questions; leave it where they must not be published, "
-        "as GPQA's: the audit then has their ids alone. The world's may always be shown",
+        description="audit, disagreements and page of answers may show what data share with its questions, and answers to them; leave "
+        "it where they must not be published, as GPQA's: only their ids are then shown. The world's may always be",
     )
 
     @property
@@ -512,7 +523,7 @@ class BudgetForcing(Section):
 
 
 class Evaluate(Section):
-    """Generation: a greedy answer to each question, or several that are drawn, as the benchmark says."""
+    """Generation: a greedy answer to each question, or several that are drawn; and grading, which changes no answer."""
 
     max_new_tokens: int = Field(default=32768, gt=0, description="limit of an answer; one that reaches it is truncated")
     batch_size: int = Field(
@@ -538,6 +549,33 @@ class Evaluate(Section):
         exclude=True,
         description="GPUs that a generating job asks for; a process on each answers its share of the questions",
     )
+    grader: Grader = Field(
+        default="rules",
+        exclude=True,
+        description="who decides whether an answer is right. `rules`: whole numbers, letters and words as such, else "
+        "math-verify. `s1`: two numbers of digits alone are compared, all else is the judge's, as in s1's evaluation. "
+        "`judge`: the judge alone. What cannot be read is wrong for all three",
+    )
+    judge: Judge | None = Field(
+        default=None,
+        exclude=True,
+        description="who is asked whether an answer is equivalent to the right one; its verdicts are kept beside those "
+        "of the rules, whatever decides, and the table `disagreements` shows where they differ",
+    )
+    least_judged: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        exclude=True,
+        description="share of the answers put to the judge that must get a verdict, of each run and benchmark; fewer "
+        "are an error. One without a verdict is wrong, and counted",
+    )
+
+    @model_validator(mode="after")
+    def _has_its_judge(self) -> Self:
+        if self.grader != "rules" and self.judge is None:
+            raise ValueError(f"grader: {self.grader} needs evaluate.judge; add it, or take rules")
+        return self
 
 
 class Table(Section):
@@ -773,8 +811,8 @@ class Experiment(Section):
 
     def _report_problems(self) -> Iterator[str]:
         for name, table in self.tables.items():
-            if name == "checks":
-                yield "tables.checks: the table of the checks of the inverses has this name; choose another"
+            if name in TAKEN_TABLES:
+                yield f"tables.{name}: the table of {TAKEN_TABLES[name]} has this name; choose another"
             for row in table.rows:
                 if row not in self.runs:
                     yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, self.runs)}"

@@ -124,6 +124,17 @@ class Sample(Record):
     seed: int | None = Field(default=None, ge=0, description="of the draw; null for a greedy answer")
 
 
+class Judged(Record):
+    """What a judge model said of an answer to a question. All equal answers to it share the verdict."""
+
+    question: Text = Field(description="its id")
+    gold: Text
+    extracted: Text
+    equivalent: bool | None = Field(description="null: the judge gave no verdict")
+    said: str = Field(description="its words, after what is wrong with them; or why it was not asked")
+    request: str | None = Field(default=None, description="name of the request in the journal; null: not asked")
+
+
 class Graded(Record):
     """A verdict on a sample. What cannot be read is unparsed and wrong, never a default answer."""
 
@@ -133,8 +144,14 @@ class Graded(Record):
     direction: Direction | None
     gold: Text
     extracted: str | None
-    correct: bool
-    rule: Text = Field(description="what decided: integer, letter, math-verify, text, unparsed")
+    correct: bool = Field(description="by the grader of the config")
+    rule: Text = Field(
+        description="what decided: integer, letter, math-verify, text, judge; and against the answer: unparsed, "
+        "timeout (of the rules), undecided (no verdict of the judge)"
+    )
+    rules: bool | None = Field(default=None, description="is it right by the rules, whatever decides")
+    judge: bool | None = Field(default=None, description="and by the judge; null: not asked, or no verdict")
+    judge_said: str | None = Field(default=None, description="its words; null: not asked")
     last_number: str | None = Field(description="the last number of the completion, whatever its format")
     last_number_correct: bool | None = Field(description="null where the gold answer is no number")
     truncated: bool

@@ -5,7 +5,16 @@ from fractions import Fraction
 
 import pytest
 
-from r1k.evaluate.extract import final_answer, last_boxed, last_number, read_integer, read_letter, read_number, vote
+from r1k.evaluate.extract import (
+    final_answer,
+    last_boxed,
+    last_number,
+    read_integer,
+    read_letter,
+    read_number,
+    read_option,
+    vote,
+)
 
 TURN = "<|im_start|>think\n{}\n<|im_start|>answer\n{}"
 
@@ -33,6 +42,9 @@ FINAL = [
     ("\\boxed{1}\n\\boxed{\\text{a {b} c}}", "\\text{a {b} c}"),
     ("", None),
     ("Answer:", None),
+    ("\\boxed{" + "9" * 1000 + "}", "9" * 1000),
+    ("\\boxed{" + "9" * 1001 + "}", None),
+    ("Answer: " + "on and on " * 10_000, None),
 ]
 
 
@@ -87,6 +99,12 @@ LETTERS = [
     ("B) A car", "B"),
     ("B) and a half", "B"),
     ("option B", "B"),
+    ("Option B is correct", "B"),
+    ("The answer is B is wrong", None),
+    ("选项 B", "B"),
+    ("答案是：Ｂ", "B"),
+    ("（Ｂ）", "B"),
+    ("$\\text{(B)}$ $56$ J", "B"),
     ("The correct answer is (B)", "B"),
     ("D", "D"),
     ("E", None),
@@ -107,6 +125,24 @@ LETTERS = [
 @pytest.mark.parametrize(("answer", "expected"), LETTERS)
 def test_read_letter(answer, expected):
     assert read_letter(answer, options=4) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("B", "B"),
+        ("blue sky", "A"),
+        ("\\text{Blue sky}", "A"),
+        ("blue", None),
+        ("a blue sky", None),
+        ("12 J", "C"),
+        ("12", None),
+        ("the same", None),
+        ("B) blue sky", "B"),
+    ],
+)
+def test_read_option_by_its_letter_or_the_whole_of_its_text(answer, expected):
+    assert read_option(answer, ["Blue sky", "a B", "$12$ J", "the same", "The same"]) == expected
 
 
 @pytest.mark.parametrize(

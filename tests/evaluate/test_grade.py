@@ -1,121 +1,13 @@
-"""Verdicts by rules, against cases decided by hand."""
+"""Verdicts on samples: by rules, by a judge's verdicts, in s1's order."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 from r1k.errors import RecordError
-from r1k.evaluate.grade import grade, grade_sample, judge_expression
+from r1k.evaluate.grade import grade, grade_sample
 from r1k.records import Graded, Question, Sample, read_jsonl, write_jsonl
-
-CASES = [
-    # gold, extracted, correct, rule
-    ("204", "204", True, "integer"),
-    ("025", "25", True, "integer"),
-    ("25", "025", True, "integer"),
-    ("25", "25.0", True, "integer"),
-    ("2220", "2,220", True, "integer"),
-    ("-50", "−50", True, "integer"),
-    ("25", "-25", False, "integer"),
-    ("25", "250", False, "integer"),
-    ("25", "2.5", False, "math-verify"),
-    ("25", "25 \\text{ minutes}", True, "math-verify"),
-    ("25", "25^\\circ", True, "math-verify"),
-    ("25", "\\$25", True, "math-verify"),
-    ("25", "n = 25", True, "math-verify"),
-    ("25", "\\frac{50}{2}", True, "math-verify"),
-    ("25", "12 + 13", True, "math-verify"),
-    ("25", "25x", False, "math-verify"),
-    ("25", "25, 26", False, "math-verify"),
-    ("25", "25 \\text{ or } 26", False, "math-verify"),
-    ("25", "m=20, n=5", False, "math-verify"),
-    ("\\frac{14}{3}", "\\frac{14}{3}", True, "text"),
-    ("\\frac{14}{3}", "14/3", True, "math-verify"),
-    ("\\frac{14}{3}", "\\dfrac{28}{6}", True, "math-verify"),
-    ("\\frac{14}{3}", "4\\frac{2}{3}", True, "math-verify"),
-    ("\\frac{14}{3}", "\\frac{3}{14}", False, "math-verify"),
-    ("\\frac{14}{3}", "4.67", False, "math-verify"),
-    ("\\frac{3}{2}", "1.5", True, "math-verify"),
-    ("1.25", "\\frac{5}{4}", True, "math-verify"),
-    ("3\\sqrt{13}", "\\sqrt{117}", True, "math-verify"),
-    ("3\\sqrt{13}", "13\\sqrt{3}", False, "math-verify"),
-    ("11\\sqrt2", "11\\sqrt{2}", True, "math-verify"),
-    ("11\\sqrt2", "15.556", False, "math-verify"),
-    ("\\sqrt{51}", "\\sqrt{15}", False, "math-verify"),
-    ("\\pi", "\\pi", True, "text"),
-    ("\\pi", "3.14", False, "math-verify"),
-    ("6 - 5i", "-5i + 6", True, "math-verify"),
-    ("6 - 5i", "6 + 5i", False, "math-verify"),
-    ("p - q", "-q + p", True, "math-verify"),
-    ("p - q", "q - p", False, "math-verify"),
-    ("\\left( 3, \\frac{\\pi}{2} \\right)", "(3, \\pi/2)", True, "math-verify"),
-    ("\\left( 3, \\frac{\\pi}{2} \\right)", "(3,\\frac{\\pi}{3})", False, "math-verify"),
-    ("(1,2)", "(2,1)", False, "math-verify"),
-    ("1,-2", "-2, 1", True, "math-verify"),
-    ("1,-2", "1, 2", False, "math-verify"),
-    ("1,-2", "1", False, "math-verify"),
-    ("3, 5, 7", "\\{7, 5, 3\\}", True, "math-verify"),
-    ("[1,2)", "[1, 2]", False, "math-verify"),
-    ("(-\\infty, 3]", "x \\le 3", True, "math-verify"),
-    ("x \\in [-2,7]", "[-2,7]", True, "math-verify"),
-    ("x=5", "5", True, "math-verify"),
-    ("x=5", "6", False, "math-verify"),
-    ("y = 2x + 1", "y - 2x = 1", True, "math-verify"),
-    ("90^\\circ", "90", True, "math-verify"),
-    ("10\\%", "10", True, "math-verify"),
-    ("15\\mbox{ cm}^2", "15", True, "math-verify"),
-    ("11,\\! 111,\\! 100", "11111100", True, "math-verify"),
-    ("22y", "22y", True, "text"),
-    ("22y", "22 y", True, "math-verify"),
-    ("22y", "22z", False, "math-verify"),
-    ("22y", "22", False, "math-verify"),
-    (
-        "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
-        "\\begin{bmatrix} 1 \\\\ 2 \\end{bmatrix}",
-        True,
-        "math-verify",
-    ),
-    ("\\text{Evelyn}", "Evelyn", True, "text"),
-    ("\\text{Evelyn}", "\\text{evelyn}", True, "text"),
-    ("\\text{Evelyn}", "\\text{Briana}", False, "text"),
-    ("\\text{even}", "\\text{neve}", False, "text"),
-    ("\\text{June 20}", "June 20", True, "text"),
-    ("\\text{(C)}", "C", True, "text"),
-    ("\\text{(C)}", "\\text{(B)}", False, "text"),
-    ("12", "twelve", False, "math-verify"),
-    ("12", "\\frac{", False, "unparsed"),
-    ("12", "?", False, "unparsed"),
-    ("12", "\\foo{\\bar", False, "unparsed"),
-]
-
-
-@pytest.mark.parametrize(("gold", "extracted", "correct", "rule"), CASES)
-def test_expressions(gold, extracted, correct, rule):
-    verdict = judge_expression(extracted, gold)
-    assert (verdict.correct, verdict.rule) == (correct, rule)
-
-
-@pytest.mark.parametrize("pathological", ["9^{9^{9^9}}", "\\binom{1000000}{500000}", "(" * 3000 + "1" + ")" * 3000])
-def test_an_expression_that_cannot_be_worked_out_is_wrong_in_time(pathological, monkeypatch):
-    monkeypatch.setattr("r1k.evaluate.grade.SECONDS", 1)
-    start = time.monotonic()
-    assert not judge_expression(pathological, "12").correct
-    assert time.monotonic() - start < 5
-
-
-def test_every_real_gold_answer_is_its_own_right_answer(shared_data):
-    golds = [
-        json.loads(line)["answer"]
-        for name in ("aime24_30.jsonl", "math500_50.jsonl")
-        for line in (shared_data / name).read_text().splitlines()
-    ]
-    assert len(golds) == 80
-    for gold in golds:
-        assert judge_expression(gold, gold).correct, gold
-        assert judge_expression(f" {gold} ", gold).correct, gold
-        assert not judge_expression("123456", gold).correct, gold
 
 
 def question(gold="12", options=None, identity="q1", **more) -> Question:
@@ -192,7 +84,7 @@ def test_verdicts_come_in_the_order_of_the_questions(files):
         ("q2", None, "8", False, True),
     ]
     manifest = json.loads(files["output"].with_suffix(".manifest.json").read_text())
-    assert manifest["facts"] == {"n": 2, "shape": "integer", "rules": {"integer": 2}}
+    assert manifest["facts"] == {"n": 2, "shape": "integer", "grader": "rules", "rules": {"integer": 2}}
 
 
 def test_every_answer_to_a_question_gets_a_verdict(files):

@@ -66,7 +66,9 @@ def test_a_judge_that_does_not_answer_is_an_error_and_what_was_answered_stays(se
     for pair in BOTH[:2]:
         server.fail(about(pair), message(content="Verdict: yes"))
     server.fail(about(BOTH[2]), status(401, "no such key"))
-    with pytest.raises(TeacherError, match=r"(?s)p002: HTTP 401 .*All other answers are in .*judge\.jsonl; run again"):
+    with pytest.raises(
+        TeacherError, match=r"(?s)p002: HTTP 401 .*Its 2 answers are in .*judge\.jsonl; a rerun asks for the rest alone"
+    ):
         judge(judge_at(server, concurrency=1), BOTH[:3], tmp_path / "judge.jsonl")
     with Journal(tmp_path / "judge.jsonl") as book:
         assert len(book) == 2
@@ -74,7 +76,7 @@ def test_a_judge_that_does_not_answer_is_an_error_and_what_was_answered_stays(se
 
 def test_a_key_that_is_missing_is_named_as_the_judges(server: FaultyServer, tmp_path, monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE)
-    with pytest.raises(TeacherError, match=rf"data\.checks\.judge, .*{KEY_VARIABLE} is not set"):
+    with pytest.raises(TeacherError, match=rf"data\.checks\.judge\.key_variable: .*{KEY_VARIABLE} is not set"):
         judge(judge_at(server), BOTH, tmp_path / "judge.jsonl")
 
 

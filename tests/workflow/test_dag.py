@@ -29,6 +29,14 @@ def test_every_run_of_the_paper_is_planned(workflow):
     assert "results/paper/runs/dyn-mix/0/steps/713" in planned
 
 
+def test_a_judge_is_asked_only_where_one_is_configured(workflow, tmp_path):
+    paper = workflow.run(["--configfile", "config/paper.yaml", "-n", "--", "all"]).stdout
+    assert "results/paper/evaluate/7b-r1k/0/gpqa/verdicts.jsonl" in paper
+    assert "results/paper/tables/disagreements.csv" in paper
+    demo = workflow.run(["--configfile", "config/demo.yaml", "-n", "--", "all"]).stdout
+    assert "verdicts.jsonl" not in demo and "disagreements" not in demo
+
+
 def test_a_run_on_a_variant_takes_its_data_sets_and_its_probe_from_there(workflow, tmp_path):
     demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
     demo["data"]["variants"] = {"one-form": {"format": "normalised"}}

@@ -18,6 +18,7 @@ except ConfigError as error:
 OPENAI = EXPERIMENT.teacher.kind == "openai"
 # What was paid for is kept apart from an experiment's folder, and serves all experiments.
 JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
+ANSWER_JUDGE = EXPERIMENT.evaluate.judge
 LAUNCH = EXPERIMENT.train.launch
 # What a training on several nodes asks for besides: `mpi` has Snakemake start the command once, on the job's first
 # node, and the command starts its processes on all of them.
@@ -35,11 +36,13 @@ ASKED = {
 }
 
 
-# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the inverses' checks.
+# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the inverses' checks;
+# where there is a judge of answers, those on which it and the rules differ.
 TABLES = [
     *(name for table in EXPERIMENT.tables for name in (table, f"{table}-robust")),
     *(["against-paper"] if EXPERIMENT.published_tables else []),
     "checks",
+    *(["disagreements"] if ANSWER_JUDGE else []),
 ]
 
 
@@ -65,6 +68,19 @@ def asking_section(wildcards):
 def judge_asking(wildcards):
     judge = EXPERIMENT.data.checks.judge
     return section(judge.asking) if judge else "{}"
+
+
+def answer_judge(wildcards):
+    return section(ANSWER_JUDGE)
+
+
+def answer_judge_asking(wildcards):
+    return section(ANSWER_JUDGE.asking)
+
+
+def judged(wildcards):
+    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/verdicts.jsonl"
+    return expand(pattern, **wildcards) if ANSWER_JUDGE else []
 
 
 def variant_section(wildcards):
@@ -167,12 +183,12 @@ def published_scores(wildcards):
     return evaluations(wildcards, EXPERIMENT.published_tables, EXPERIMENT.counted_benchmarks, "score.json")
 
 
-def all_graded(wildcards):
-    return evaluations(wildcards, EXPERIMENT.tables, "graded.jsonl")
-
-
 def all_samples(wildcards):
-    return evaluations(wildcards, EXPERIMENT.tables, "samples.jsonl")
+    return evaluations(wildcards, EXPERIMENT.tables, EXPERIMENT.benchmarks, "samples.jsonl")
+
+
+def all_graded(wildcards):
+    return evaluations(wildcards, EXPERIMENT.tables, EXPERIMENT.benchmarks, "graded.jsonl")
 
 
 def table_graded(wildcards):

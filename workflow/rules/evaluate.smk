@@ -1,7 +1,9 @@
-"""Evaluation. Needs adapters and benchmarks; yields answers, verdicts and scores."""
+"""Evaluation. Needs adapters and benchmarks, and a judge if one is configured; yields answers, verdicts and scores."""
 
 
+# Judging waits on a server, and so stays where the network is; the others are short.
 localrules:
+    judge,
     grade,
     score,
 
@@ -36,11 +38,36 @@ rule generate:
         " --state results/{wildcards.experiment}/state/generate --usage results/{wildcards.experiment}/usage >{log} 2>&1"
 
 
+# What a judge model says of the answers, only where one is configured; equal answers are asked about once.
+rule judge:
+    input:
+        questions="results/{experiment}/benchmarks/{benchmark}.jsonl",
+        samples="results/{experiment}/evaluate/{run}/{seed}/{benchmark}/samples.jsonl",
+    output:
+        "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/verdicts.jsonl",
+    log:
+        "logs/{experiment}/judge/{run}/{seed}/{benchmark}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        asking=answer_judge_asking,
+    params:
+        judge=answer_judge,
+        grader=EXPERIMENT.evaluate.grader,
+        least=EXPERIMENT.evaluate.least_judged,
+        journal="results/journal/judge.jsonl",
+    shell:
+        "r1k judge --judge {params.judge:q} --asking {resources.asking:q} --grader {params.grader}"
+        " --least-judged {params.least} --questions {input.questions} --samples {input.samples} --output {output}"
+        " --journal {params.journal} >{log} 2>&1"
+
+
 # A verdict for each answer, apart from generation, so that no GPU waits for it.
 rule grade:
     input:
         questions="results/{experiment}/benchmarks/{benchmark}.jsonl",
         samples="results/{experiment}/evaluate/{run}/{seed}/{benchmark}/samples.jsonl",
+        verdicts=judged,
     output:
         "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/graded.jsonl",
     log:
@@ -49,9 +76,10 @@ rule grade:
         "../../envs/cpu.yaml"
     params:
         shape=benchmark_shape,
+        grader=EXPERIMENT.evaluate.grader,
     shell:
         "r1k grade --questions {input.questions} --samples {input.samples} --shape {params.shape}"
-        " --output {output} >{log} 2>&1"
+        " --grader {params.grader} --verdicts {input.verdicts} --output {output} >{log} 2>&1"
 
 
 # Counts and intervals from the verdicts.

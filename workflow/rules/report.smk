@@ -4,6 +4,7 @@
 localrules:
     make_table,
     make_checks_table,
+    list_disagreements,
     compare_runs,
     against_paper,
     draw_figure1,
@@ -45,6 +46,26 @@ rule make_checks_table:
         "../../envs/cpu.yaml"
     shell:
         "r1k make-checks-table --checks {input} --markdown {output.markdown} --csv {output.csv} >{log} 2>&1"
+
+
+# The answers on which rules and judge differ, to be looked at.
+rule list_disagreements:
+    input:
+        graded=all_graded,
+    output:
+        markdown=report(
+            "results/{experiment}/tables/disagreements.md", caption="../report/disagreements.rst", category="Tables"
+        ),
+        csv="results/{experiment}/tables/disagreements.csv",
+    log:
+        "logs/{experiment}/list_disagreements.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        quotable=[name for name, benchmark in EXPERIMENT.benchmarks.items() if benchmark.may_be_quoted],
+    shell:
+        "r1k list-disagreements --graded {input.graded} --quotable {params.quotable} --markdown {output.markdown}"
+        " --csv {output.csv} >{log} 2>&1"
 
 
 # The same runs by every answer: intervals, tests on the same questions, and what survives them.

@@ -7,7 +7,7 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 from r1k.evaluate.extract import SPACING
-from r1k.evaluate.grade import parsed
+from r1k.evaluate.rules import parsed
 
 POINTS = range(3)
 PRECISION = 1e-9

@@ -1,8 +1,8 @@
-"""Commands of evaluation: generate, grade, score."""
+"""Commands of evaluation: generate, judge, grade, score."""
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from r1k import config
 from r1k.cli.options import add_command, optional_paths, paths, section, sections, usage
@@ -42,13 +42,47 @@ def add(commands: Any) -> None:
         "--processes", type=int, default=0, help="processes; 0, the default: one for each visible GPU, at least one"
     )
 
+    def judge(o: argparse.Namespace) -> None:
+        from r1k.evaluate.judge import judge_answers
+
+        judge = section(config.Judge, o.judge)
+        if o.asking is not None:
+            judge = judge.model_copy(update={"asking": section(config.Asking, o.asking)})
+        judge_answers(
+            judge=judge,
+            grader=o.grader,
+            least_judged=o.least_judged,
+            questions=o.questions,
+            samples=o.samples,
+            output=o.output,
+            journal=o.journal,
+        )
+
+    command = add_command(commands, "judge", judge, "a judge model's verdicts on answers, for grade")
+    sections(command, "judge")
+    command.add_argument("--asking", metavar="YAML", help="section asking of the judge; its own defaults")
+    _grader(command)
+    command.add_argument(
+        "--least-judged", type=float, default=0.9, help="share of the answers that must get a verdict (0.9)"
+    )
+    paths(command, "questions", "samples", "output", "journal")
+
     def grade(o: argparse.Namespace) -> None:
         from r1k.evaluate.grade import grade
 
-        grade(questions=o.questions, samples=o.samples, shape=o.shape, output=o.output)
+        grade(
+            questions=o.questions,
+            samples=o.samples,
+            shape=o.shape,
+            output=o.output,
+            grader=o.grader,
+            verdicts=o.verdicts,
+        )
 
-    command = add_command(commands, "grade", grade, "a verdict for each answer, by rules")
+    command = add_command(commands, "grade", grade, "a verdict for each answer")
     paths(command, "questions", "samples", "output")
+    _grader(command)
+    optional_paths(command, verdicts="the judge's verdicts, of `r1k judge`; none where there is no judge")
     command.add_argument(
         "--shape", choices=["integer", "expression", "choice"], required=True, help="what an answer is"
     )
@@ -63,3 +97,9 @@ def add(commands: Any) -> None:
     command.add_argument("--seed", type=int, required=True, help="the run's seed")
     command.add_argument("--benchmark", required=True, help="name of the benchmark")
     paths(command, "graded", "output")
+
+
+def _grader(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--grader", choices=get_args(config.Grader), default="rules", help="who decides (rules, the default)"
+    )

@@ -58,6 +58,7 @@ SECTIONS = {
     "plan": "the run's plan, as the workflow computes it",
     "probe": "section probe of the config",
     "evaluate": "section evaluate of the config",
+    "judge": "section evaluate.judge of the config",
     "table": "the table's resolved specification",
     "dynamics": "Figure 2's resolved specification",
     "audit": "what the audit may quote, and where trainings cut, as the workflow computes it",

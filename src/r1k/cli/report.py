@@ -28,6 +28,25 @@ def add(commands: Any) -> None:
     command = add_command(commands, "make-checks-table", checks_table, "the checks of the inverses, by kind of problem")
     paths(command, "checks", "markdown", "csv")
 
+    def disagreements(o: argparse.Namespace) -> None:
+        from r1k.report.disagreements import list_disagreements
+
+        list_disagreements(graded=o.graded, quotable=o.quotable, markdown=o.markdown, csv=o.csv)
+
+    command = add_command(
+        commands,
+        "list-disagreements",
+        disagreements,
+        "the answers on which rules and judge differ, or it gave no verdict",
+    )
+    command.add_argument(
+        "--graded", type=Path, nargs="+", required=True, help="verdicts, {run}/{seed}/{benchmark}/graded.jsonl each"
+    )
+    command.add_argument(
+        "--quotable", nargs="*", default=[], metavar="BENCHMARK", help="the benchmarks whose answers may be shown"
+    )
+    paths(command, "markdown", "csv")
+
     def compare(o: argparse.Namespace) -> None:
         from r1k.report.robust.table import compare_runs
 

@@ -1,7 +1,8 @@
 """What a completion answers: the text of its final answer, and the numbers in it. Pure functions of text."""
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -12,6 +13,8 @@ SEPARATOR = ANSWER.strip()
 ANSWER_LINE = re.compile(r"Answer:[\s*]*([^\n]*)")
 WRAPPED = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|boldsymbol|mbox)\s*\{([^{}]*)\}")
 SPACING = re.compile(r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
+FRACTION = re.compile(r"\\[dt]frac(?![a-zA-Z])")
+BLANKS = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
 DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"))
 
 INTEGER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.0+)?")
@@ -25,16 +28,19 @@ NUMBER = re.compile(
 OPTION_ALONE = re.compile(r"\(?([A-J])\)?[.):]?", re.IGNORECASE)
 OPTION_BEFORE_TEXT = re.compile(r"(?:\(([A-J])\)|([A-J])\s*[.):])\s*(\S.*)", re.DOTALL)
 OPTION_IN_WORDS = re.compile(
-    r"(?:the\s+)?(?:correct\s+|right\s+|final\s+)?(?:option|answer|choice)\s*(?:is)?\s*:?\s*\(?(?-i:([A-J]))\)?[.):]?",
+    r"(?:the\s+)?(?:correct\s+|right\s+|final\s+)?(?:option|answer|choice|选项|答案)\s*(?:is|是|为)?\s*:?\s*"
+    r"\(?(?-i:([A-J]))\)?[.):]?(?:\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:one|option|answer|choice))?)?",
     re.IGNORECASE,
 )
 ANOTHER_OPTION = re.compile(r"(?:or|and|,|/|&)\s*\(?[A-J]\b|\([A-J]\)")
+LONGEST_ANSWER = 1000
+"""Characters; what is longer is no answer but a model that does not end."""
 LONGEST_NUMBER = 400
 """Characters; what is longer is a model repeating itself, and Python refuses to read it."""
 
 
 def final_answer(completion: str) -> str | None:
-    """The answer's text in s1's order, or None where there is none.
+    """The answer's text in s1's order, or None where there is none, or one longer than any answer.
 
     Of what follows the last answer separator, or of everything where there is none: the inside of the last complete
     `\\boxed{…}`, else what follows the last `Answer:` on its line, or on the next one that is not empty.
@@ -44,7 +50,8 @@ def final_answer(completion: str) -> str | None:
     if boxed is None:
         lines = ANSWER_LINE.findall(part)
         boxed = lines[-1] if lines else ""
-    return clean(boxed) or None
+    answer = clean(boxed)
+    return answer if 0 < len(answer) <= LONGEST_ANSWER else None
 
 
 def clean(answer: str) -> str:
@@ -65,6 +72,11 @@ def plain(answer: str) -> str:
     return re.sub(r"\s+", " ", answer).strip()
 
 
+def squeezed(answer: str) -> str:
+    """A plain answer without its blanks, but for those between digits, and with one kind of fraction."""
+    return BLANKS.sub("", FRACTION.sub(r"\\frac", plain(answer)))
+
+
 def read_integer(answer: str) -> int | None:
     """An answer that is nothing but a whole number: `25`, `025`, `-4`, `1,234`, `12.0`."""
     text = plain(answer).replace("- ", "-")
@@ -73,12 +85,17 @@ def read_integer(answer: str) -> int | None:
     return int(text.partition(".")[0].replace(",", ""))
 
 
+def digits_alone(answer: str) -> bool:
+    """Nothing but digits: a sign, a comma or a point makes it something else."""
+    return answer.isdecimal() and len(answer) <= LONGEST_NUMBER
+
+
 def read_letter(answer: str, options: int) -> str | None:
     """An answer that names one of the first `options` letters: `B`, `(b)`, `B)`, `\\text{B}`, `B) 56`, `option B`.
 
     None for anything else, and where two options are named.
     """
-    text = plain(answer)
+    text = unicodedata.normalize("NFKC", plain(answer.replace("$", "")))
     match = OPTION_ALONE.fullmatch(text) or OPTION_IN_WORDS.fullmatch(text)
     if match is None:
         match = OPTION_BEFORE_TEXT.fullmatch(text)
@@ -86,6 +103,20 @@ def read_letter(answer: str, options: int) -> str | None:
             return None
     letter = next(group for group in match.groups() if group).upper()
     return letter if ord(letter) - ord("A") < options else None
+
+
+def read_option(answer: str, options: Sequence[str]) -> str | None:
+    """The letter of the option that an answer names: by its letter, or by the whole of a text that one option has."""
+    letter = read_letter(answer, len(options))
+    if letter is not None:
+        return letter
+    given = _unset(answer)
+    same = [letter for letter, text in zip(OPTION_LETTERS, options, strict=False) if _unset(text) == given]
+    return same[0] if len(same) == 1 else None
+
+
+def _unset(text: str) -> str:
+    return plain(text.replace("$", "")).casefold()
 
 
 @lru_cache(maxsize=1 << 20)

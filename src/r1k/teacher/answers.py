@@ -1,5 +1,6 @@
-"""What an answer of a teacher says, and whether it can be used."""
+"""What an answer of a teacher or a judge says, and whether it can be used."""
 
+import re
 from dataclasses import dataclass
 
 from r1k.teacher.journal import Entry
@@ -9,6 +10,10 @@ FINISHED = ("stop", "eos")
 """How servers say that an answer ended by itself."""
 
 OPEN, CLOSE = "<think>", "</think>"
+
+
+VERDICT = re.compile(r"\W*verdict\W+(yes|no|unclear)\W*", re.IGNORECASE)
+SAYS = {"yes": True, "no": False, "unclear": None}
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,13 @@ def read(entry: Entry) -> Answer:
 def refused(entry: Entry) -> bool:
     """The teacher, or a filter before it, would not answer."""
     return bool(entry.refusal) or entry.finish_reason == "content_filter"
+
+
+def verdict(entry: Entry) -> str | None:
+    """What a judge says on its last line: `yes`, `no` or `unclear`; None for anything else, and for a cut answer."""
+    lines = read(entry).text.splitlines()
+    found = VERDICT.fullmatch(lines[-1]) if lines and not entry.cut and not refused(entry) else None
+    return found[1].lower() if found else None
 
 
 def defect(entry: Entry) -> str | None:

@@ -38,6 +38,8 @@ class Budget:
     tokens: int = 0
     """Spent, prompts and answers."""
     answers: int = 0
+    section: str = "teacher"
+    """Of the config, where the ceiling is."""
     _reserved: list[tuple[float, float]] = field(default_factory=list)
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -82,7 +84,7 @@ class Budget:
         dollars, tokens = most
         return (
             f"the ceiling of {self.ceiling} leaves no room for a request that may cost up to ${dollars:.4f} and "
-            f"{tokens:,.0f} tokens: {self.spent} are spent; raise teacher.asking.max_dollars or max_total_tokens"
+            f"{tokens:,.0f} tokens: {self.spent} are spent; raise {self.section}.asking.max_dollars or max_total_tokens"
         )
 
     @property

@@ -41,6 +41,8 @@ class Endpoint:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     prices: Prices = UNPRICED
+    section: str = "teacher"
+    """Of the config, where errors send who can mend them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Patience:
     """So many requests given up with no answer between them: the server is down, and the run ends."""
 
 
+PATIENT = Patience()
+
+
 class _TransientError(TeacherError):
     """An error that may be gone at the next attempt."""
 
@@ -67,7 +72,7 @@ class _TransientError(TeacherError):
 class Client:
     """Makes requests until it is stopped. Errors that it raises hold no key, whatever the server echoed."""
 
-    def __init__(self, endpoint: Endpoint, patience: Patience = Patience(), budget: Budget | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, patience: Patience = PATIENT, budget: Budget | None = None) -> None:
         self.endpoint = endpoint
         self.stop_reason: str | None = None
         self.budget = budget or Budget(endpoint.prices)
@@ -181,7 +186,7 @@ class Client:
             raise _TransientError(self._without_key(f"no answer from {address}: {cause!r}")) from None
         except TimeoutError:
             raise _TransientError(
-                f"no answer from {address} in {self.endpoint.timeout:g} s (teacher.asking.timeout)"
+                f"no answer from {address} in {self.endpoint.timeout:g} s ({self.endpoint.section}.asking.timeout)"
             ) from None
         except StreamBrokenError as error:
             raise _TransientError(f"{address}: {error}") from None
@@ -246,16 +251,16 @@ class Client:
         return _TransientError(said, retry_after, overloaded=status in (429, 503))
 
     def _remedy(self, status: int) -> str:
-        variable = self.endpoint.key_variable
+        variable, section = self.endpoint.key_variable, self.endpoint.section
         if variable is None:
             return ""
         remedies = {
             401: f"put a valid key in the environment variable {variable}",
             402: f"the account of the key in {variable} has no credit left: add some",
             403: f"the key in {variable} may not use {self.endpoint.model!r}: change one of them",
-            404: "correct teacher.base_url or teacher.model",
+            404: f"correct {section}.base_url or {section}.model",
         }
-        return "; " + remedies.get(status, "correct teacher.model, teacher.max_tokens or teacher.temperature")
+        return "; " + remedies.get(status, f"correct {section}.model, {section}.max_tokens or {section}.temperature")
 
     def _without_key(self, text: str) -> str:
         key = self.endpoint.key

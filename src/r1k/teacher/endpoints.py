@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from r1k.config import Asking, OpenAITeacher
+from r1k.config import Asking, Server
 from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, Prices
 from r1k.teacher.client import Endpoint
@@ -30,47 +30,49 @@ def local_endpoint(answerer: Answerer) -> Iterator[Endpoint]:
         )
 
 
-def remote_endpoint(teacher: OpenAITeacher) -> Endpoint:
-    """The configured server; TeacherError for an address or a key that no request could be made with."""
-    asking = teacher.asking
+def remote_endpoint(server: Server, section: str = "teacher") -> Endpoint:
+    """The server of a section of the config; TeacherError for an address or a key that no request can be made with."""
+    asking = server.asking
     return Endpoint(
-        base_url=_checked_url(teacher.base_url),
-        model=teacher.model,
-        key=_key(teacher.key_variable),
+        base_url=_checked_url(server.base_url, section),
+        model=server.model,
+        key=_key(server.key_variable, section),
         concurrency=asking.concurrency,
         timeout=asking.timeout,
-        key_variable=teacher.key_variable,
-        max_tokens=teacher.max_tokens,
+        key_variable=server.key_variable,
+        max_tokens=server.max_tokens,
         stream=asking.stream,
         requests_per_minute=asking.requests_per_minute,
         tokens_per_minute=asking.tokens_per_minute,
         prices=Prices(asking.input_price, asking.output_price),
+        section=section,
     )
 
 
-def budget_of(asking: Asking) -> Budget:
+def budget_of(asking: Asking, section: str = "teacher") -> Budget:
     """The config's prices and ceilings, nothing spent."""
-    return Budget(Prices(asking.input_price, asking.output_price), asking.max_dollars, asking.max_total_tokens)
+    prices = Prices(asking.input_price, asking.output_price)
+    return Budget(prices, asking.max_dollars, asking.max_total_tokens, section=section)
 
 
-def _checked_url(base_url: str) -> str:
+def _checked_url(base_url: str, section: str) -> str:
     parts = urlsplit(base_url)
     if parts.username or parts.password:
         raise TeacherError(
-            "teacher.base_url: holds a user or a password; put the key in teacher.key_variable's variable"
+            f"{section}.base_url: holds a user or a password; put the key in {section}.key_variable's variable"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise TeacherError(f"teacher.base_url: {base_url!r} is no URL as https://host/v1; correct it")
+        raise TeacherError(f"{section}.base_url: {base_url!r} is no URL as https://host/v1; correct it")
     if parts.path.rstrip("/").endswith("/chat/completions"):
-        raise TeacherError(f"teacher.base_url: {base_url!r} goes too far; leave /chat/completions out")
+        raise TeacherError(f"{section}.base_url: {base_url!r} goes too far; leave /chat/completions out")
     return base_url
 
 
-def _key(variable: str) -> str:
+def _key(variable: str, section: str) -> str:
     key = os.environ.get(variable, "").strip()
     if not key:
         raise TeacherError(
-            f"teacher.key_variable: the environment variable {variable} is not set; export it with the server's "
+            f"{section}.key_variable: the environment variable {variable} is not set; export it with the server's "
             "API key (any word, for a server that asks for none)"
         )
     if not (key.isascii() and key.isprintable() and " " not in key):

@@ -204,7 +204,9 @@ def _filled(
         if pending:
             endpoint = remote_endpoint(teacher)
             calls = inversion.missing
-            print(outcome.estimate(calls, teacher.max_tokens, inversion.budget), file=sys.stderr, flush=True)
+            print(
+                "inversion:", outcome.estimate(calls, teacher.max_tokens, inversion.budget), file=sys.stderr, flush=True
+            )
             _run(inversion, pending, len(forward), endpoint)
         return inversion
     answerer = local_answerer(teacher)

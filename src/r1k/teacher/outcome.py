@@ -1,4 +1,4 @@
-"""What an inversion says: before it starts, where it was stopped, and of the problems without a pair."""
+"""What asking a teacher or a judge says: before it starts, where it was stopped, and of what has no answer."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 from r1k.teacher.budget import Budget
 
 
-def estimate(calls: int, limit: int | None, budget: Budget) -> str:
+def estimate(calls: int, limit: int | None, budget: Budget, asked: str = "the teacher") -> str:
     """What the calls that are left may cost."""
-    lines = [f"inversion: up to {calls:,} calls to the teacher; {budget.spent} spent on the answers that are here"]
+    lines = [f"up to {calls:,} calls to {asked}; {budget.spent} spent on the answers that are here"]
     if limit is not None:
         # The prompt of a call is short beside the longest answer.
         lines.append(f"  if every answer reached its limit: {_amount(calls * limit, budget)}")
@@ -38,6 +38,17 @@ def failed(failures: Mapping[str, str], total: int, journal: Path) -> str:
             f"{len(failures)} of {total} problems have no reverse pair, and no output was written:",
             *reasons(failures),
             f"All other answers are in {journal}; a rerun asks for these problems alone.",
+        ]
+    )
+
+
+def unanswered(failures: Mapping[str, str], total: int, journal: Path) -> str:
+    """Requests that failed in the end."""
+    return "\n".join(
+        [
+            f"{len(failures)} of {total} requests have no answer, and no output was written:",
+            *reasons(failures),
+            f"All other answers are in {journal}; a rerun asks for these alone.",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The two prompts, as files in `prompts/`: rendered for a teacher, and read back exactly by the teachers on loopback.
+"""The prompts, as files in `prompts/`: rendered for a teacher, and read back exactly by the teachers on loopback.
 
 `solve.md` is the bare question: the reverse response then differs from the forward one, which DeepSeek-R1 also gave to
 a bare question, by its direction and not by a format that was asked for.
@@ -62,9 +62,9 @@ class Template:
         return re.compile("".join(pieces), re.DOTALL)
 
 
-def load_template(name: str) -> Template:
+def load_template(name: str, package: str = "r1k.teacher") -> Template:
     """The prompt `prompts/{name}.md` of the package."""
-    text = resources.files("r1k.teacher").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
+    text = resources.files(package).joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
     return Template(name, text.strip())
 
 

@@ -1,0 +1,126 @@
+"""A judge model, asked whether an extracted answer is equivalent to the right one. Apart from generation and grading:
+it waits for a server, and neither a GPU nor a job without network waits with it."""
+
+from pathlib import Path
+
+from r1k import config
+from r1k.errors import TeacherError
+from r1k.evaluate.extract import final_answer
+from r1k.evaluate.grade import asks
+from r1k.evaluate.pairing import answered
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.records import Judged, Question, write_jsonl
+from r1k.teacher.answers import SAYS, read, refused, verdict
+from r1k.teacher.asking import ask_all
+from r1k.teacher.client import PATIENT, Patience
+from r1k.teacher.journal import Entry, Request
+from r1k.teacher.judge import question_to
+from r1k.teacher.outcome import reasons
+from r1k.teacher.templates import load_template
+from r1k.text import format_question
+
+SECTION = "evaluate.judge"
+PROMPT = load_template("judge_answer", "r1k.evaluate")
+
+
+def judge_answers(
+    *,
+    judge: config.Judge,
+    grader: config.Grader,
+    least_judged: float,
+    questions: Path,
+    samples: Path,
+    output: Path,
+    journal: Path,
+    patience: Patience = PATIENT,
+) -> None:
+    """Write the judge's verdicts: one for each question and answer that the grader asks about.
+
+    Only what the journal lacks is asked for. TeacherError where requests failed in the end, or where fewer answers
+    than `least_judged` of those asked about got a verdict; no output is then written.
+    """
+    watch = Stopwatch()
+    asked = asked_about(grader, questions, samples)
+    requests: dict[str, Request] = {}
+    unasked: dict[str, str] = {}
+    for name, (question, extracted) in asked.items():
+        try:
+            requests[name] = request(judge, question, extracted)
+        except TeacherError as error:
+            unasked[name] = f"the judge was not asked: {error}"
+    answers = ask_all(judge, SECTION, requests, journal, patience)
+    judged = [
+        _judged(question, extracted, requests[name].key, answers.entries[name])
+        if name in requests
+        else Judged(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, said=unasked[name])
+        for name, (question, extracted) in asked.items()
+    ]
+    undecided = {name: one.said for name, one in zip(asked, judged, strict=True) if one.equivalent is None}
+    if len(judged) - len(undecided) < least_judged * len(judged):
+        raise TeacherError(_too_few(judge.model, undecided, len(judged), least_judged))
+    write_jsonl(output, judged)
+    write_manifest(
+        output,
+        "evaluate.judge",
+        {"questions": questions, "samples": samples},
+        watch,
+        n=len(judged),
+        undecided=undecided,
+        grader=grader,
+        model=judge.model,
+        prompts={PROMPT.name: PROMPT.digest},
+        sampling={"temperature": judge.temperature or 0.0},
+        requests={"asked": answers.bought, "found_in_journal": len(requests) - answers.bought},
+        dollars=round(answers.budget.dollars, 4) if answers.budget.prices.input is not None else None,
+    )
+
+
+def asked_about(grader: config.Grader, questions: Path, samples: Path) -> dict[str, tuple[Question, str]]:
+    """The questions and answers that the judge is asked about, each once, by a name for messages."""
+    found = ((question, final_answer(sample.completion)) for question, sample in answered(questions, samples))
+    return {
+        f"{question.id}: {extracted}": (question, extracted)
+        for question, extracted in found
+        if extracted is not None and asks(grader, extracted, question.gold)
+    }
+
+
+def request(judge: config.Judge, question: Question, extracted: str) -> Request:
+    """What decides a verdict: the question as the model saw it, the right answer and the extracted one.
+
+    TeacherError where one of them holds the prompt's own delimiters.
+    """
+    return question_to(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
+
+
+def _judged(question: Question, extracted: str, key: str, entry: Entry) -> Judged:
+    word = verdict(entry)
+    return Judged(
+        question=question.id,
+        gold=question.gold,
+        extracted=extracted,
+        equivalent=None if word is None else SAYS[word],
+        said=_said(entry),
+        request=key,
+    )
+
+
+def _said(entry: Entry) -> str:
+    """The judge's words, after what is wrong with them."""
+    words = read(entry).text
+    if entry.cut:
+        return f"[cut after {entry.max_tokens} tokens; raise {SECTION}.max_tokens] {words}"
+    if refused(entry):
+        return f"[refused, finish_reason {entry.finish_reason}] {entry.refusal or words}"
+    return words or f"[empty, finish_reason {entry.finish_reason}]"
+
+
+def _too_few(model: str, undecided: dict[str, str], total: int, least: float) -> str:
+    return "\n".join(
+        [
+            f"{total - len(undecided)} of {total} answers have a verdict of judge {model}, fewer than "
+            f"evaluate.least_judged of {least:g} asks for, and no output was written; take a judge that ends in a "
+            "verdict, or lower it:",
+            *reasons({name: said[:200] for name, said in undecided.items()}),
+        ]
+    )

@@ -1,0 +1,100 @@
+"""The answers on which rules and judge differ, or on which the judge gave no verdict, and how many there are."""
+
+import csv as csv_format
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from r1k.files import atomic_write, file_digest
+from r1k.markup import escape_markdown
+from r1k.provenance import Stopwatch, write_manifest
+from r1k.records import Graded, read_jsonl
+from r1k.report.rendering import markdown_grid
+
+FIELDS = ("run", "seed", "benchmark", "question", "sample", "gold", "extracted", "rules", "judge", "judge_said")
+COUNTS = ("answers", "asked about", "both right", "both wrong", "rules alone right", "judge alone right", "no verdict")
+WITHHELD = "(not shown)"
+LONGEST_WORDS = 300
+"""Characters of the judge's words in the Markdown; the CSV has them whole."""
+WORDS = {True: "right", False: "wrong", None: "no verdict"}
+NOTES = (
+    "Answers: all of a run to a benchmark. Asked about: those that the judge was put. No verdict: its words end in "
+    "none; with grader s1 or judge such an answer is wrong.",
+    f"{WITHHELD}: the benchmark must not be published (`quotable` in the config); graded.jsonl has the answer.",
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose verdicts, on what."""
+
+    run: str
+    seed: str
+    benchmark: str
+
+
+Found = Sequence[tuple[Origin, Sequence[Graded]]]
+
+
+def list_disagreements(*, graded: Sequence[Path], quotable: Collection[str], markdown: Path, csv: Path) -> None:
+    """Write counts and answers as Markdown, and an answer a row as CSV.
+
+    The verdicts are in `{run}/{seed}/{benchmark}/graded.jsonl`; of a benchmark that is not `quotable`, the answers and
+    the judge's words are withheld.
+    """
+    watch = Stopwatch()
+    found = [(Origin(*path.parts[-4:-1]), read_jsonl(path, Graded)) for path in graded]
+    listed = list(rows(found, quotable))
+    with atomic_write(markdown) as handle:
+        handle.write(markdown_table(found, listed))
+    with atomic_write(csv) as handle:
+        writer = csv_format.writer(handle, lineterminator="\n")
+        writer.writerow(FIELDS)
+        writer.writerows(listed)
+    files = {path.name: file_digest(path) for path in (markdown, csv)}
+    write_manifest(markdown, "disagreements", {"graded": graded}, watch, n=len(listed), files=files)
+
+
+def markdown_table(found: Found, listed: Sequence[Sequence[str]]) -> str:
+    """The counts by run and benchmark, after those of all; then the answers, if any."""
+    header = ["Run", "Seed", "Benchmark", *(count.capitalize() for count in COUNTS)]
+    everything = [verdict for _, verdicts in found for verdict in verdicts]
+    summary = [["all", "", "", *counts(everything)]]
+    summary += [[origin.run, origin.seed, origin.benchmark, *counts(verdicts)] for origin, verdicts in found]
+    parts = ["## disagreements: rules and judge", markdown_grid(header, _escaped(summary))]
+    if listed:
+        shown = [[*row[:-1], _shortened(row[-1])] for row in listed]
+        names = [field.replace("_", " ").capitalize() for field in FIELDS]
+        parts.append(markdown_grid(names, _escaped(shown)))
+    parts.append("\n".join(f"- {note}" for note in NOTES))
+    return "\n\n".join(parts) + "\n"
+
+
+def counts(verdicts: Sequence[Graded]) -> list[str]:
+    """The numbers of COUNTS."""
+    asked = [(verdict.rules, verdict.judge) for verdict in verdicts if verdict.judge_said is not None]
+    pairs = [(True, True), (False, False), (True, False), (False, True)]
+    undecided = sum(judge is None for _, judge in asked)
+    return [str(number) for number in (len(verdicts), len(asked), *map(asked.count, pairs), undecided)]
+
+
+def rows(found: Found, quotable: Collection[str]) -> Iterator[list[str]]:
+    """FIELDS of each answer on which the two differ, or the judge gave no verdict."""
+    for origin, verdicts in found:
+        for verdict in verdicts:
+            if verdict.judge_said is None or verdict.judge == verdict.rules:
+                continue
+            texts = [verdict.gold, verdict.extracted or "", verdict.judge_said]
+            if origin.benchmark not in quotable:
+                texts = [WITHHELD] * len(texts)
+            gold, extracted, said = texts
+            which = [origin.run, origin.seed, origin.benchmark, verdict.id, str(verdict.sample)]
+            yield [*which, gold, extracted, WORDS[verdict.rules], WORDS[verdict.judge], said]
+
+
+def _escaped(table: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[escape_markdown(cell) for cell in row] for row in table]
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}…"

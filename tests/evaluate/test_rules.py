@@ -1,0 +1,153 @@
+"""Verdicts by rules, against cases decided by hand."""
+
+import json
+import time
+
+import pytest
+
+from r1k.evaluate.rules import TIMEOUT, compare
+from r1k.evaluate.spelling import spelled
+
+CASES = [
+    # gold, extracted, correct, rule
+    ("204", "204", True, "integer"),
+    ("025", "25", True, "integer"),
+    ("25", "025", True, "integer"),
+    ("25", "25.0", True, "integer"),
+    ("2220", "2,220", True, "integer"),
+    ("-50", "−50", True, "integer"),
+    ("25", "-25", False, "integer"),
+    ("25", "250", False, "integer"),
+    ("25", "2.5", False, "math-verify"),
+    ("25", "25 \\text{ minutes}", True, "math-verify"),
+    ("25", "25^\\circ", True, "math-verify"),
+    ("25", "\\$25", True, "math-verify"),
+    ("25", "n = 25", True, "math-verify"),
+    ("25", "\\frac{50}{2}", True, "math-verify"),
+    ("25", "12 + 13", True, "math-verify"),
+    ("25", "25x", False, "math-verify"),
+    ("25", "25, 26", False, "math-verify"),
+    ("25", "25 \\text{ or } 26", False, "math-verify"),
+    ("25", "m=20, n=5", False, "math-verify"),
+    ("\\frac{14}{3}", "\\frac{14}{3}", True, "text"),
+    ("\\frac{14}{3}", "14/3", True, "math-verify"),
+    ("\\frac{14}{3}", "\\dfrac{28}{6}", True, "math-verify"),
+    ("\\frac{14}{3}", "4\\frac{2}{3}", True, "math-verify"),
+    ("\\frac{14}{3}", "\\frac{3}{14}", False, "math-verify"),
+    ("\\frac{14}{3}", "4.67", False, "math-verify"),
+    ("\\frac{3}{2}", "1.5", True, "math-verify"),
+    ("1.25", "\\frac{5}{4}", True, "math-verify"),
+    ("3\\sqrt{13}", "\\sqrt{117}", True, "math-verify"),
+    ("3\\sqrt{13}", "13\\sqrt{3}", False, "math-verify"),
+    ("11\\sqrt2", "11\\sqrt{2}", True, "math-verify"),
+    ("11\\sqrt2", "15.556", False, "math-verify"),
+    ("\\sqrt{51}", "\\sqrt{15}", False, "math-verify"),
+    ("\\pi", "\\pi", True, "text"),
+    ("\\pi", "3.14", False, "math-verify"),
+    ("6 - 5i", "-5i + 6", True, "math-verify"),
+    ("6 - 5i", "6 + 5i", False, "math-verify"),
+    ("p - q", "-q + p", True, "math-verify"),
+    ("p - q", "q - p", False, "math-verify"),
+    ("\\left( 3, \\frac{\\pi}{2} \\right)", "(3, \\pi/2)", True, "math-verify"),
+    ("\\left( 3, \\frac{\\pi}{2} \\right)", "(3,\\frac{\\pi}{3})", False, "math-verify"),
+    ("(1,2)", "(2,1)", False, "math-verify"),
+    ("1,-2", "-2, 1", True, "math-verify"),
+    ("1,-2", "1, 2", False, "math-verify"),
+    ("1,-2", "1", False, "math-verify"),
+    ("3, 5, 7", "\\{7, 5, 3\\}", True, "math-verify"),
+    ("[1,2)", "[1, 2]", False, "math-verify"),
+    ("(-\\infty, 3]", "x \\le 3", True, "math-verify"),
+    ("x \\in [-2,7]", "[-2,7]", True, "math-verify"),
+    ("x=5", "5", True, "math-verify"),
+    ("x=5", "6", False, "math-verify"),
+    ("y = 2x + 1", "y - 2x = 1", True, "math-verify"),
+    ("90^\\circ", "90", True, "math-verify"),
+    ("10\\%", "10", True, "math-verify"),
+    ("15\\mbox{ cm}^2", "15", True, "math-verify"),
+    ("11,\\! 111,\\! 100", "11111100", True, "math-verify"),
+    ("22y", "22y", True, "text"),
+    ("22y", "22 y", True, "text"),
+    ("22y", "22z", False, "math-verify"),
+    ("22y", "22", False, "math-verify"),
+    (
+        "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
+        "\\begin{bmatrix} 1 \\\\ 2 \\end{bmatrix}",
+        True,
+        "math-verify",
+    ),
+    ("\\text{Evelyn}", "Evelyn", True, "text"),
+    ("\\text{Evelyn}", "\\text{evelyn}", True, "text"),
+    ("\\text{Evelyn}", "\\text{Briana}", False, "text"),
+    ("\\text{even}", "\\text{neve}", False, "text"),
+    ("\\text{June 20}", "June 20", True, "text"),
+    ("\\text{(C)}", "C", True, "text"),
+    ("\\text{(C)}", "\\text{(B)}", False, "text"),
+    ("12", "twelve", False, "math-verify"),
+    ("12", "\\frac{", False, "unparsed"),
+    ("12", "?", False, "unparsed"),
+    ("12", "\\foo{\\bar", False, "unparsed"),
+    ("\\frac{1}{3}", "0.333333", False, "math-verify"),
+    ("0.0000012", "0.0000014", False, "math-verify"),
+    ("0.000001", "10^{-6}", True, "math-verify"),
+    ("\\frac{7}{12}", "0.58\\overline{3}", True, "math-verify"),
+    ("4\\sqrt{3}", "4√3", True, "math-verify"),
+    ("100000", "1e5", True, "math-verify"),
+    ("52", "\\approx 52", True, "math-verify"),
+    ("\\text{parabola}", "a parabola", True, "text"),
+    ("(3, \\frac{1}{2})", "\\left(3,\\dfrac{1}{2}\\right)", True, "text"),
+    ("52", "5 2", False, "math-verify"),
+]
+
+
+@pytest.mark.parametrize(("gold", "extracted", "correct", "rule"), CASES)
+def test_expressions(gold, extracted, correct, rule):
+    verdict = compare(extracted, gold)
+    assert (verdict.correct, verdict.rule) == (correct, rule)
+
+
+@pytest.mark.parametrize("pathological", ["9^{9^{9^9}}", "\\binom{1000000}{500000}", "(" * 3000 + "1" + ")" * 3000])
+def test_an_expression_that_cannot_be_worked_out_is_wrong_in_time(pathological, monkeypatch):
+    monkeypatch.setattr("r1k.evaluate.rules.SECONDS", 1)
+    start = time.monotonic()
+    assert not compare(pathological, "12").correct
+    assert time.monotonic() - start < 5
+
+
+def test_every_real_gold_answer_is_its_own_right_answer(shared_data):
+    golds = [
+        json.loads(line)["answer"]
+        for name in ("aime24_30.jsonl", "math500_50.jsonl")
+        for line in (shared_data / name).read_text().splitlines()
+    ]
+    assert len(golds) == 80
+    for gold in golds:
+        assert compare(gold, gold).correct, gold
+        assert compare(f" {gold} ", gold).correct, gold
+        assert not compare("123456", gold).correct, gold
+
+
+def test_a_comparison_that_was_given_up_is_named(monkeypatch):
+    monkeypatch.setattr("r1k.evaluate.rules.SECONDS", 1)
+    assert compare("100000000!", "12") == TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("0.\\overline{3}", "\\frac{1}{3}"),
+        ("-1.2\\overline{34}", "-\\frac{611}{495}"),
+        ("3·√(x+1)", "3\\cdot \\sqrt{x+1}"),
+        ("√{2}", "\\sqrt{2}"),
+        ("2.5e-3", "2.5 \\times 10^{-3}"),
+        ("= 5", "5"),
+        ("\\varnothing", "\\emptyset "),
+        ("x ≤ 3π", "x \\le  3\\pi "),
+    ],
+)
+def test_what_math_verify_misreads_is_spelled_out(answer, expected):
+    assert spelled(answer) == expected
+
+
+@pytest.mark.parametrize("answer", ["2e", "e^2", "3e5x", "\\overline{AB}", "x=5", "5 = x", "\\varnothingx", "12"])
+def test_all_else_is_left_as_it_is(answer):
+    assert spelled(answer) == answer
