@@ -139,7 +139,13 @@ def test_a_model_is_asked_hostile_questions_and_its_hostile_answers_are_graded(t
     output = tmp_path / "out" / "b.jsonl"
     settings = Evaluate(max_new_tokens=2, batch_size=8, precision="fp32")
     generate(
-        base=tiny_base, adapter=None, benchmarks={"b": tmp_path / "b.jsonl"}, outputs={"b": output}, evaluate=settings
+        base=tiny_base,
+        adapter=None,
+        benchmarks={"b": tmp_path / "b.jsonl"},
+        outputs={"b": output},
+        samples={"b": 1},
+        evaluate=settings,
+        state=tmp_path / "state",
     )
     samples = read_jsonl(output, Sample)
     assert [sample.id for sample in samples] == [question.id for question in questions]

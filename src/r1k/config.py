@@ -493,8 +493,9 @@ class Benchmark(Section):
     quotable: bool = Field(
         default=False,
         exclude=True,
-        description="audit, disagreements and page of answers may show what data share with its questions, and answers to them; leave "
-        "it where they must not be published, as GPQA's: only their ids are then shown. The world's may always be",
+        description="audit, disagreements and page of answers may show what data share with its questions, and answers "
+        "to them; leave it where they must not be published, as GPQA's: only their ids are then shown. The world's may "
+        "always be",
     )
 
     @property

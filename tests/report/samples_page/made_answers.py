@@ -59,7 +59,7 @@ class Made:
                     "benchmark": question.benchmark,
                     "sample": k,
                 } | facts(question, k)
-                answers.append(Sample(**{name: all_facts[name] for name in Sample.model_fields}))
+                answers.append(Sample(**{name: all_facts[name] for name in Sample.model_fields if name in all_facts}))
                 verdicts.append(Graded(**{name: all_facts[name] for name in Graded.model_fields if name in all_facts}))
         self.samples.append(folder / "samples.jsonl")
         self.graded.append(folder / "graded.jsonl")
