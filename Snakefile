@@ -48,6 +48,7 @@ rule all:
             format=["png", "pdf"],
         ),
         expand("results/{experiment}/audit/audit.html", experiment=EXPERIMENT.experiment),
+        expand("results/{experiment}/samples.html", experiment=EXPERIMENT.experiment),
         expand("results/{experiment}/report.html", experiment=EXPERIMENT.experiment),
         expand("results/{experiment}/export/r1k", experiment=EXPERIMENT.experiment),
 

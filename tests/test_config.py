@@ -178,3 +178,19 @@ def test_the_paper_is_graded_in_s1s_order_and_everything_else_by_rules():
     graders = {path.stem: load(path).evaluate.grader for path in CONFIGS}
     assert graders.pop("paper") == "s1"
     assert set(graders.values()) == {"rules"}
+
+
+def test_tables_count_questions_and_robust_ones_all_answers(demo):
+    several = validate(Experiment, changed(demo, "benchmarks/math/samples", 4))
+    assert list(several.table_spec("table1").benchmarks) == ["aime", "gpqa"]
+    assert list(several.table_spec("table1", drawn=True).benchmarks) == ["aime", "math", "gpqa"]
+    for name in ("aime", "gpqa"):
+        demo = changed(demo, f"benchmarks/{name}/samples", 2)
+    with pytest.raises(ConfigError, match="benchmarks: all have several samples"):
+        validate(Experiment, changed(demo, "benchmarks/math/samples", 2))
+
+
+def test_how_many_answers_is_no_part_of_a_benchmark(demo):
+    """What `get-benchmark` is told stays the same, and so do the questions."""
+    one, four = (validate(Experiment, changed(demo, "benchmarks/math/samples", n)) for n in (1, 4))
+    assert one.benchmarks["math"].model_dump() == four.benchmarks["math"].model_dump()

@@ -463,13 +463,33 @@ class HubQuestions(Section):
     n: int = Field(gt=0, description="questions expected; another number is an error")
 
 
+class TaskQuestions(Section):
+    """A task of lm-eval that generates: its prompts and targets, answered and graded like all others."""
+
+    kind: Literal["lm_eval"]
+    task: str = Field(description="the task's name")
+    folder: Path | None = Field(
+        default=None, description="task files of your own, relative to the working directory; unset: lm-eval's"
+    )
+    n: int = Field(gt=0, description="questions expected; another number is an error")
+
+
 class Benchmark(Section):
     """One column of the tables."""
 
     title: str = Field(description="the column's heading")
     shape: Literal["integer", "expression", "choice"] = Field(description="what an answer is, and so how it is graded")
-    source: WorldQuestions | FileQuestions | HubQuestions = Field(discriminator="kind", description="the questions")
+    source: WorldQuestions | FileQuestions | HubQuestions | TaskQuestions = Field(
+        discriminator="kind", description="the questions"
+    )
     shuffle_seed: int = Field(default=0, description="of the order of the options, for multiple choice")
+    samples: int = Field(
+        default=1,
+        gt=0,
+        exclude=True,
+        description="answers to each question: one is greedy; several are drawn, as section `evaluate` says, and shown "
+        "in the robust tables alone",
+    )
     quotable: bool = Field(
         default=False,
         exclude=True,
@@ -482,12 +502,54 @@ class Benchmark(Section):
         return self.quotable or isinstance(self.source, WorldQuestions)
 
 
+class BudgetForcing(Section):
+    """How long a model thinks, set from outside as s1 does (Muennighoff et al. 2025, section 3.1)."""
+
+    waits: int = Field(default=0, ge=0, description="times that `Wait` takes the place of an answer's end of thinking")
+    min_thinking_tokens: int | None = Field(
+        default=None, gt=0, description="only an end before so many tokens of thinking is replaced; unset: every one"
+    )
+    max_thinking_tokens: int | None = Field(
+        default=None, gt=0, description="thinking that reaches so many tokens is ended, and the final answer asked for"
+    )
+
+    @model_validator(mode="after")
+    def _forces(self) -> Self:
+        if not self.waits and self.max_thinking_tokens is None:
+            raise ValueError("forces nothing; set waits or max_thinking_tokens, or leave budget_forcing out")
+        if self.min_thinking_tokens is not None and not self.waits:
+            raise ValueError("min_thinking_tokens: is for waits; say how many at most")
+        return self
+
+
 class Evaluate(Section):
-    """Generation: greedy, one answer a question; and its grading, which changes no answer."""
+    """Generation: a greedy answer to each question, or several that are drawn, as the benchmark says; and grading, which
+    changes no answer."""
 
     max_new_tokens: int = Field(default=32768, gt=0, description="limit of an answer; one that reaches it is truncated")
-    batch_size: int = Field(default=1, gt=0, description="questions generated at once; memory, not result")
+    batch_size: int = Field(
+        default=1, gt=0, description="answers generated at once, on each GPU; memory, not result (but for rounding)"
+    )
+    tokens_per_batch: int | None = Field(
+        default=None,
+        gt=0,
+        description="ceiling on the tokens of a batch of transformers, padded prompts and answers at their limit; "
+        "unset: none",
+    )
     precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of the model")
+    engine: Literal["auto", "transformers", "vllm"] = Field(
+        default="auto", description="what generates; `auto`: vLLM where there is a GPU, transformers elsewhere"
+    )
+    temperature: float = Field(default=0.6, gt=0, description="of answers that are drawn")
+    top_p: float = Field(default=0.95, gt=0, le=1, description="share of the probability that answers are drawn from")
+    seed: int = Field(default=0, ge=0, description="of the draws; each answer has a seed of its own, made from it")
+    budget_forcing: BudgetForcing | None = Field(default=None, description="s1's budget forcing; unset: none")
+    gpus: int = Field(
+        default=1,
+        gt=0,
+        exclude=True,
+        description="GPUs that a generating job asks for; a process on each answers its share of the questions",
+    )
     grader: Grader = Field(
         default="rules",
         exclude=True,
@@ -762,6 +824,8 @@ class Experiment(Section):
                     f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
                     f"{did_you_mean(table.reference, table.rows)}; name one"
                 )
+        if not self.counted_benchmarks:
+            yield "benchmarks: all have several samples, and a table counts questions; add one with samples: 1"
         for arm, lines in self.dynamics.items():
             for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
                 if run not in self.runs:
@@ -800,14 +864,19 @@ class Experiment(Section):
         parents = [self.parent_of(row) for row in table.rows] if table.shows == "dpo" else []
         return list(dict.fromkeys([*table.rows, *parents]))
 
-    def table_spec(self, name: str) -> TableSpec:
-        """A table with its rows resolved."""
-        table = self.tables[name]
+    @property
+    def counted_benchmarks(self) -> list[str]:
+        """The benchmarks with one answer a question: a score counts questions."""
+        return [name for name, benchmark in self.benchmarks.items() if benchmark.samples == 1]
+
+    def table_spec(self, name: str, drawn: bool = False) -> TableSpec:
+        """A table with its rows resolved; with `drawn`, benchmarks with several answers a question too."""
+        table, shown = self.tables[name], self.benchmarks if drawn else self.counted_benchmarks
         return TableSpec(
             name=name,
             shows=table.shows,
             rows=[self._row(run) for run in table.rows],
-            benchmarks={key: benchmark.title for key, benchmark in self.benchmarks.items()},
+            benchmarks={key: self.benchmarks[key].title for key in shown},
             seeds=self.seeds,
             directions=table.directions,
             published=table.published,
@@ -1003,7 +1072,7 @@ def _merge(start: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def _explain(item: Any, model: type[BaseModel], where: str) -> str:
-    known = ("world", "file", "hub", "embedded", "replay", "openai", "packaged", "scratch")
+    known = ("world", "file", "hub", "lm_eval", "embedded", "replay", "openai", "packaged", "scratch")
     location = [part for part in item["loc"] if part not in known]
     key = ".".join(filter(None, [where, field_path(location)])) or "config"
     match item["type"]:

@@ -23,6 +23,11 @@ errors. Nothing here says anything of a cluster: that is in `profiles/slurm`.
 A new row in a table is a new entry in `runs` and its name in the table's `rows`; a run names its base or its parent,
 its data, its method, and single settings that differ under `changes`.
 
+The teacher may be DeepSeek's own endpoint, a vLLM server of yours, or any other that speaks OpenAI's protocol: `kind:
+openai`, its `base_url` up to and without `/chat/completions`, its `model`, and as `key_variable` the environment
+variable that holds its key (any word, for a server that asks for none). The README shows each. A judge is configured
+alike.
+
 This page is written by `make docs` from `src/r1k/config.py`; a test fails when they differ.
 """
 

@@ -25,6 +25,7 @@ PACKAGES = (
     "deepspeed",
     "flash-attn",
     "lm-eval",
+    "vllm",
     "openai",
     "math-verify",
     "scikit-learn",

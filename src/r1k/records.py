@@ -121,6 +121,7 @@ class Sample(Record):
     completion: str
     tokens: int = Field(ge=0)
     truncated: bool = Field(description="the limit of new tokens was reached before the end of the answer")
+    seed: int | None = Field(default=None, ge=0, description="of the draw; null for a greedy answer")
 
 
 class Judged(Record):

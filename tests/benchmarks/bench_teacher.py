@@ -31,10 +31,11 @@ sys.path.append(str(Path(__file__).parents[1] / "teacher"))
 from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Place, Riddles
 
 from r1k.config import Asking, OpenAITeacher
-from r1k.records import Example, read_jsonl
+from r1k.records import Example, Response, read_jsonl
 from r1k.teacher.calls import Calls
 from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Entry, Journal, Request
+from r1k.teacher.server import running
 
 SECONDS = 0.2
 
@@ -64,7 +65,8 @@ def main() -> None:
             print(f"  bespokelabs-curator: {seconds:.2f} s, {seconds / ideal:.2f} x ideal")
     with tempfile.TemporaryDirectory() as root:
         _resume(Place(Path(root)), options.resumed, options.answer)
-    print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+    for problems in (options.problems // 4, options.problems):
+        print(f"peak memory of an inversion of {problems} problems: {_peak(problems)} MiB")
 
 
 def _serve(port: Any) -> None:
@@ -149,6 +151,22 @@ def _plain_loop(teacher: OpenAITeacher, place: Place) -> None:
 
         with ThreadPoolExecutor(teacher.asking.concurrency) as pool:
             list(pool.map(both, read_jsonl(place.s1k, Example)))
+
+
+def _peak(problems: int) -> int:
+    """MiB of a process that does nothing else; answers of 20,000 characters."""
+    with multiprocessing.get_context("spawn").Pool(1) as alone:
+        return alone.apply(_invert_alone, (problems,))
+
+
+def _invert_alone(problems: int) -> int:
+    server = FaultyServer()
+    server.answerer.solve = lambda question: Response(reasoning="so it is " * 2222, answer="4")
+    with tempfile.TemporaryDirectory() as root, running(server):
+        place = Place(Path(root))
+        place.write_problems(problems)
+        invert(teacher=server.teacher(concurrency=64, max_tokens=10_000), **place.paths)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _resume(place: Place, problems: int, characters: int) -> None:

@@ -1,7 +1,6 @@
 """Generation by lm-eval, of real models that are tiny."""
 
 import json
-import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,21 +10,29 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from r1k.config import Evaluate
-from r1k.errors import R1kError
-from r1k.evaluate.chat import ChatLM, end_ids
-from r1k.evaluate.generate import answer, generate, load_model
+from r1k.config import BudgetForcing, Evaluate
+from r1k.errors import R1kError, RecordError
+from r1k.evaluate.engines.transformers_engine import TransformersEngine, load_model
+from r1k.evaluate.generate import describe, generate
 from r1k.evaluate.grade import grade_sample
+from r1k.evaluate.prompts import seed_of
+from r1k.evaluate.writing import end_ids
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
 from r1k.text import encode_prompt, format_question, format_response, load_tokenizer, prompt_text
 
 FP32 = Evaluate(max_new_tokens=200, batch_size=2, precision="fp32")
 
 
-def run(
-    folder: Path, base: Path, questions: Iterable[Question], evaluate: Evaluate = FP32, adapter: Path | None = None
-) -> dict[str, Sample]:
-    """Samples by question id, each benchmark through files of its own."""
+def run_all(
+    folder: Path,
+    base: Path,
+    questions: Iterable[Question],
+    evaluate: Evaluate = FP32,
+    adapter: Path | None = None,
+    samples: int = 1,
+    processes: int = 1,
+) -> list[Sample]:
+    """All samples, each benchmark through files of its own; what is kept is in `folder`/state."""
     named: dict[str, list[Question]] = {}
     for question in questions:
         named.setdefault(question.benchmark, []).append(question)
@@ -33,10 +40,29 @@ def run(
     outputs = {name: folder / name / "samples.jsonl" for name in named}
     for name, path in asked.items():
         write_jsonl(path, named[name])
-    generate(base=base, adapter=adapter, benchmarks=asked, outputs=outputs, evaluate=evaluate)
+    generate(
+        base=base,
+        adapter=adapter,
+        benchmarks=asked,
+        outputs=outputs,
+        samples=dict.fromkeys(named, samples),
+        evaluate=evaluate,
+        state=folder / "state",
+        processes=processes,
+    )
     for name, path in outputs.items():
-        assert [sample.id for sample in read_jsonl(path, Sample)] == [question.id for question in named[name]]
-    return {sample.id: sample for path in outputs.values() for sample in read_jsonl(path, Sample)}
+        wanted = [(question.id, number) for question in named[name] for number in range(samples)]
+        assert [(sample.id, sample.sample) for sample in read_jsonl(path, Sample)] == wanted
+    return [sample for path in outputs.values() for sample in read_jsonl(path, Sample)]
+
+
+def run(*arguments, **options) -> dict[str, Sample]:
+    """Samples by question id, of one each."""
+    return {sample.id: sample for sample in run_all(*arguments, **options)}
+
+
+def facts(folder: Path, benchmark: str = "math") -> dict:
+    return json.loads((folder / benchmark / "samples.manifest.json").read_text())["facts"]
 
 
 def plain_question(text: str, identity: str = "q") -> Question:
@@ -65,22 +91,21 @@ def test_the_model_reads_the_prompt_that_it_was_trained_on(tmp_path, learnt_base
     tokenizer = load_tokenizer(learnt_base)
     marked = "What is <|im_end|>\n<|im_start|>assistant\n4?"
     questions = [*(question for question, _ in learnt), plain_question(marked, "marked")]
-    chat = ChatLM(load_model(learnt_base, None, FP32), tokenizer, batch_size=3)
     seen: list[list[int]] = []
-    original = chat.model.generate
+    original = TransformersEngine._write
 
-    def watch(input_ids, attention_mask, generation_config):
-        seen.extend(ids[mask.bool()].tolist() for ids, mask in zip(input_ids, attention_mask, strict=True))
-        return original(input_ids=input_ids, attention_mask=attention_mask, generation_config=generation_config)
+    def watch(self, writings):
+        seen.extend(writing.read for writing in writings)
+        return original(self, writings)
 
-    monkeypatch.setattr(chat.model, "generate", watch)
-    samples = answer(chat, {"one": questions}, max_new_tokens=3)["one"]
+    monkeypatch.setattr(TransformersEngine, "_write", watch)
+    samples = run(tmp_path, learnt_base, questions, FP32.model_copy(update={"max_new_tokens": 3}))
     wanted = [encode_prompt(tokenizer, format_question(question), question.id) for question in questions]
     assert sorted(seen) == sorted(wanted)
     assert {ids.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) for ids in seen} == {2}  # system's and user's
-    assert [sample.prompt for sample in samples] == [prompt_text(tokenizer, format_question(q)) for q in questions]
-    assert "{{four}}" in samples[1].prompt
-    assert samples[2].prompt.count("A) 1 B) 2 C) 3 D) 5") == 1
+    assert [samples[q.id].prompt for q in questions] == [prompt_text(tokenizer, format_question(q)) for q in questions]
+    assert "{{four}}" in samples["rows"].prompt
+    assert samples["pick"].prompt.count("A) 1 B) 2 C) 3 D) 5") == 1
 
 
 def test_an_answer_that_reaches_the_limit_is_truncated(tmp_path, learnt_base, learnt):
@@ -93,16 +118,17 @@ def test_an_answer_that_reaches_the_limit_is_truncated(tmp_path, learnt_base, le
     for sample in samples.values():
         assert text[sample.id].startswith(sample.completion)
         assert (sample.completion == text[sample.id]) != sample.truncated
-    manifests = [json.loads(path.read_text())["facts"] for path in tmp_path.glob("*/samples.manifest.json")]
-    assert sum(facts["truncated"] for facts in manifests) == sum(tokens > limit for tokens in whole.values()) == 1
-    assert sum(facts["n"] for facts in manifests) == 3
+    manifests = [facts(tmp_path, name) for name in ("math", "gpqa")]
+    assert sum(said["truncated"] for said in manifests) == sum(tokens > limit for tokens in whole.values()) == 1
+    assert sum(said["n"] for said in manifests) == 3
 
 
 def test_batches_change_nothing(tmp_path, tiny_base):
     questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 8)]
-    settings = [Evaluate(max_new_tokens=12, batch_size=size, precision="fp32") for size in (1, 3, 7)]
+    changes = [{"batch_size": 1}, {"batch_size": 3}, {"batch_size": 7}, {"batch_size": 7, "tokens_per_batch": 600}]
+    settings = [Evaluate(max_new_tokens=12, precision="fp32", **change) for change in changes]
     runs = [run(tmp_path / str(k), tiny_base, questions, setting) for k, setting in enumerate(settings)]
-    assert runs[0] == runs[1] == runs[2]
+    assert runs[0] == runs[1] == runs[2] == runs[3]
 
 
 def test_the_positions_of_the_model_limit_an_answer_of_its_own_length(tmp_path, tiny_base):
@@ -124,15 +150,20 @@ def test_a_prompt_without_room_is_named(tmp_path, tiny_base):
     assert not list(tmp_path.rglob("samples.jsonl"))
 
 
+def test_a_benchmark_that_has_lost_questions_is_named(tmp_path, tiny_base):
+    (tmp_path / "math").mkdir()
+    (tmp_path / "math" / "questions.manifest.json").write_text(json.dumps({"facts": {"n": 30}}))
+    with pytest.raises(RecordError, match=r"questions\.jsonl: 1 questions, and its manifest says 30"):
+        run(tmp_path, tiny_base, [plain_question("fine")])
+
+
 def test_the_ends_of_a_turn_are_the_tokenizers_and_the_models(tiny_base):
     tokenizer = load_tokenizer(tiny_base)
-    model = AutoModelForCausalLM.from_pretrained(tiny_base)
-    end, other = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
-    model.generation_config = GenerationConfig(eos_token_id=[end, other])
-    assert end_ids(model, tokenizer) == {end, other}
-    model.generation_config = GenerationConfig()
-    assert end_ids(model, tokenizer) == {end}
-    assert tokenizer.convert_tokens_to_ids("<|im_start|>") not in end_ids(model, tokenizer)
+    end, other, opening = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>", "<|im_start|>"])
+    assert end_ids(tokenizer, GenerationConfig(eos_token_id=[end, other])) == {end, other}
+    assert end_ids(tokenizer, GenerationConfig(eos_token_id=other)) == {end, other}
+    assert end_ids(tokenizer, GenerationConfig()) == {end}
+    assert opening not in end_ids(tokenizer, GenerationConfig(eos_token_id=[end, other]))
 
 
 @pytest.fixture
@@ -166,8 +197,9 @@ def test_an_adapter_answers_as_the_model_merged_with_it(tmp_path, learnt_base, l
     with_adapter = run(tmp_path / "a", learnt_base, questions, short, adapter)
     assert with_adapter == run(tmp_path / "b", merged_base, questions, short)
     assert with_adapter != run(tmp_path / "c", learnt_base, questions, short)
-    inputs = json.loads((tmp_path / "a/math/samples.manifest.json").read_text())["inputs"]
-    assert set(inputs) == {"base", "adapter", "questions"}
+    manifest = json.loads((tmp_path / "a/math/samples.manifest.json").read_text())
+    assert set(manifest["inputs"]) == {"base", "adapter", "questions"}
+    assert manifest["facts"]["engine"] == "transformers" and "not merged" in manifest["facts"]["adapter_applied"]
 
 
 def test_an_adapter_that_is_not_there_is_named(tmp_path, learnt_base):
@@ -185,9 +217,102 @@ def test_precision_is_the_configs(learnt_base):
     assert load_model(learnt_base, None, Evaluate(precision="fp32")).dtype == torch.float32
 
 
-def test_lm_evals_own_warnings_are_not_shown_to_the_user(tmp_path, learnt_base, learnt, capsys):
-    logging.getLogger("lm_eval").setLevel(logging.WARNING)
+def test_progress_is_shown_and_lm_evals_own_messages_are_not(tmp_path, learnt_base, learnt, capsys):
     run(tmp_path, learnt_base, [learnt[0][0]])
     shown = capsys.readouterr().err
-    assert "already-initialized" not in shown
+    assert "lm_eval" not in shown
     assert "generating" in shown
+
+
+def test_several_answers_are_drawn_each_by_a_seed_of_its_own(tmp_path, tiny_base):
+    questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 4)]
+    drawing = Evaluate(max_new_tokens=12, batch_size=1, precision="fp32", temperature=1.5, top_p=0.9, seed=7)
+    drawn = run_all(tmp_path / "one", tiny_base, questions, drawing, samples=4)
+    assert len({sample.completion for sample in drawn}) == 12
+    assert [sample.seed for sample in drawn] == [seed_of(7, sample.id, sample.sample) for sample in drawn]
+    together = drawing.model_copy(update={"batch_size": 5})
+    assert run_all(tmp_path / "five", tiny_base, questions, together, samples=4) == drawn
+    other = drawing.model_copy(update={"seed": 8})
+    assert {
+        sample.completion for sample in run_all(tmp_path / "other", tiny_base, questions, other, samples=4)
+    }.isdisjoint(sample.completion for sample in drawn)
+    said = facts(tmp_path / "one")["sampling"]
+    assert said == {"greedy": False, "temperature": 1.5, "top_p": 0.9, "seed": 7, "repetition_penalty": None}
+
+
+def test_more_answers_are_added_to_those_that_are_there(tmp_path, tiny_base):
+    questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 4)]
+    settings = Evaluate(max_new_tokens=12, batch_size=2, precision="fp32", temperature=1.5)
+    two = run_all(tmp_path, tiny_base, questions, settings, samples=2)
+    four = run_all(tmp_path, tiny_base, questions, settings, samples=4)
+    assert [sample for sample in four if sample.sample < 2] == two
+    assert facts(tmp_path)["answers_kept"] == 6
+
+
+def test_processes_share_the_questions(tmp_path, tiny_base):
+    questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 6)]
+    settings = Evaluate(max_new_tokens=12, batch_size=1, precision="fp32")
+    alone = run(tmp_path / "alone", tiny_base, questions, settings)
+    assert run(tmp_path / "shared", tiny_base, questions, settings, processes=2) == alone
+    answered = sorted(len(path.read_text().splitlines()) for path in tmp_path.glob("shared/state/*/answers/*.jsonl"))
+    assert answered == [2, 3]
+
+
+def test_a_process_that_fails_is_said_and_what_the_others_did_is_kept(tmp_path, tiny_base):
+    """A half of the answers is there when the weights go: the next attempt says so, and they are used when it ends."""
+    questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 5)]
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    (base / "manifest.json").write_text(json.dumps({"sha256": "0"}))  # as the workflow's bases have
+    settings = Evaluate(max_new_tokens=12, batch_size=1, precision="fp32")
+    first = run(tmp_path, base, questions[:2], settings)
+    weights = (base / "model.safetensors").read_bytes()
+    (base / "model.safetensors").unlink()
+    with pytest.raises(R1kError, match=r"processes ended with \[1, 1\]"):
+        run(tmp_path, base, questions, settings, processes=2)
+    (base / "model.safetensors").write_bytes(weights)
+    whole = run(tmp_path, base, questions, settings)
+    assert facts(tmp_path)["answers_kept"] == 2
+    assert {name: whole[name] for name in first} == first
+
+
+def test_what_needs_a_look_is_named_and_counted(tmp_path, tiny_base):
+    def sample(identity, completion, truncated=False):
+        return Sample(id=identity, benchmark="b", prompt="?", completion=completion, tokens=3, truncated=truncated)
+
+    said = describe([sample("a", " \n"), sample("b", "half a \ufffd", True), sample("c", "fine")], 1, FP32)
+    assert (said["n"], said["tokens"], said["truncated"]) == (3, 9, 1)
+    assert (said["empty"], said["unreadable"]) == (["a/0"], ["b/0"])
+    # A model of bytes that has learnt nothing breaks characters; every answer is there all the same.
+    broken = run(tmp_path, tiny_base, [plain_question("How? " * k, f"q{k}") for k in range(1, 5)])
+    assert facts(tmp_path)["unreadable"] == [f"{s.id}/0" for s in broken.values() if "\ufffd" in s.completion]
+
+
+FORCED = "<|im_start|>think\n3 rows of 4.\n\nSo 12.\n"
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_budget_forcing_has_the_model_wait(tmp_path, learnt_base, learnt, batch_size):
+    forcing = {"budget_forcing": BudgetForcing(waits=2), "batch_size": batch_size}
+    samples = run(tmp_path, learnt_base, [question for question, _ in learnt], FP32.model_copy(update=forcing))
+    assert samples["eggs"].completion.startswith(FORCED + "Wait")
+    for sample in samples.values():
+        thought, _, said = sample.completion.partition("<|im_start|>answer\n")
+        assert thought.count("Wait") == 2 or (sample.truncated and not said)
+    assert facts(tmp_path)["settings"]["budget_forcing"]["waits"] == 2
+
+
+def test_budget_forcing_ends_the_thinking(tmp_path, learnt_base, learnt):
+    forcing = {"budget_forcing": BudgetForcing(max_thinking_tokens=4)}
+    samples = run(tmp_path, learnt_base, [question for question, _ in learnt], FP32.model_copy(update=forcing))
+    thought = load_tokenizer(learnt_base)("3 rows of 4.\n\nSo 12.", add_special_tokens=False)["input_ids"][:4]
+    start = "<|im_start|>think\n" + load_tokenizer(learnt_base).decode(thought)
+    assert samples["eggs"].completion.startswith(f"{start}\n<|im_start|>answer\nFinal Answer:")
+    assert samples["eggs"].tokens == len(load_tokenizer(learnt_base)(samples["eggs"].completion)["input_ids"]) + 1
+
+
+def test_budget_forcing_that_is_not_reached_changes_nothing(tmp_path, learnt_base, learnt):
+    forcing = {"budget_forcing": BudgetForcing(max_thinking_tokens=150)}
+    questions = [question for question, _ in learnt]
+    forced = run(tmp_path / "a", learnt_base, questions, FP32.model_copy(update=forcing))
+    assert forced == run(tmp_path / "b", learnt_base, questions)

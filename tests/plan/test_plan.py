@@ -13,6 +13,7 @@ from examples import ROOT, make_both
 from r1k.cli import main
 from r1k.config import Experiment, load, validate
 from r1k.errors import ConfigError
+from r1k.evaluate.engines.vllm_engine import GPU_SHARE
 from r1k.plan.asked import Asked
 from r1k.plan.counted import counted
 from r1k.plan.estimate import GIB, Need, estimator, expected
@@ -84,6 +85,7 @@ def test_the_verdict_follows_the_device(paper, tmp_path):
 
 def test_the_verdict_follows_the_batch(paper, tmp_path):
     found = {}
+    paper["evaluate"]["engine"] = "transformers"  # vLLM takes its share, whatever the batch
     for batch in (1, 4, 8):
         paper["evaluate"]["batch_size"] = batch
         found[batch] = summarise(experiment(paper), tmp_path).verdict
@@ -92,6 +94,36 @@ def test_the_verdict_follows_the_batch(paper, tmp_path):
     assert summarise(experiment(paper), tmp_path).verdict.fits
     paper["evaluate"]["batch_size"] += 1
     assert not summarise(experiment(paper), tmp_path).verdict.fits
+
+
+def test_answers_by_vllm_take_their_share_of_a_gpu_whatever_the_batch(paper):
+    def needs(**changes):
+        return estimator(experiment(paper | {"evaluate": paper["evaluate"] | changes})).generate("14b-s1k")
+
+    many, few = needs(), needs(batch_size=4)
+    assert many.peak == few.peak == pytest.approx(GPU_SHARE * 79 * GIB)
+    assert many.seconds < few.seconds
+    by_transformers = needs(batch_size=4, engine="transformers")
+    assert few.seconds < by_transformers.seconds  # no answer waits for the longest of its batch
+    shared = needs(gpus=8)
+    assert shared.gpus == 8 and many.seconds / 8 < shared.seconds < many.seconds
+    paper["plan"]["device"]["memory"] = 30  # the weights alone take 28
+    assert needs().peak > 0.95 * 30 * GIB
+
+
+def test_answers_in_all_follow_the_samples_and_a_batch_its_ceiling(paper):
+    def need(samples=1, **changes):
+        benchmarks = paper["benchmarks"] | {"more": paper["benchmarks"]["math500"] | {"samples": samples}}
+        evaluate = paper["evaluate"] | {"engine": "transformers", "batch_size": 6} | changes
+        return estimator(experiment(paper | {"benchmarks": benchmarks, "evaluate": evaluate})).generate("7b-s1k")
+
+    one, two, four = map(need, (1, 2, 4))
+    assert (
+        four.seconds - one.seconds == pytest.approx(3 * (two.seconds - one.seconds), rel=0.05)
+        and two.seconds > one.seconds
+    )
+    assert four.disk - one.disk == pytest.approx(3 * (two.disk - one.disk)) and two.disk > one.disk
+    assert need(tokens_per_batch=70_000).peak == need(batch_size=2).peak < one.peak
 
 
 def test_the_critical_path_is_a_chain_of_what_waits(tmp_path):

@@ -55,6 +55,15 @@ def test_the_comparison_with_the_paper_is_planned_where_tables_are_published(wor
     assert "against-paper" not in demo and "results/demo/tables/table2-robust.tex" in demo
 
 
+def test_several_answers_a_question_are_for_the_robust_table_alone(workflow, tmp_path):
+    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    demo["benchmarks"]["aime4"] = demo["benchmarks"]["aime"] | {"title": "AIME, 4 answers", "samples": 4}
+    (tmp_path / "several.yaml").write_text(yaml.safe_dump(demo))
+    planned = workflow.run(["--configfile", "several.yaml", "-n", "--", "all"]).stdout
+    assert "results/demo/evaluate/tiny-s1k/0/aime4/graded.jsonl" in planned
+    assert "results/demo/evaluate/tiny-s1k/0/aime4/score.json" not in planned
+
+
 def test_an_experiment_replaces_the_default_and_is_not_merged_into_it(workflow):
     planned = workflow.run(["--configfile", "config/smollm2.yaml", "-n", "--", "all"]).stdout
     assert "tiny" not in planned

@@ -39,6 +39,7 @@ def test_everything_that_others_build_on_is_there(finished):
     for name in (*(f"figures/{figure}.{form}" for figure in ("figure1", "figure2") for form in ("png", "pdf")),):
         assert (results / name).stat().st_size > 1000
     assert "<table>" in (results / "report.html").read_text()
+    assert "tiny-half-dpo" in (results / "samples.html").read_text()
     audit = read_audit(results / "audit" / "audit.json")
     assert (audit.base, audit.problems, len(audit.contamination)) == ("tiny", 12, 3 * 2 * 2)
     assert (results / "audit" / "audit.html").read_text().count("<img") == 4

@@ -117,6 +117,10 @@ def table_section(wildcards):
     return section(EXPERIMENT.table_spec(wildcards.table))
 
 
+def robust_section(wildcards):
+    return section(EXPERIMENT.table_spec(wildcards.table, drawn=True))
+
+
 def run_plan(wildcards):
     return section(plan(EXPERIMENT, wildcards.run, int(wildcards.seed)))
 
@@ -164,19 +168,27 @@ def kept_steps(wildcards):
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
 
 
-def evaluations(wildcards, tables, file):
+def evaluations(wildcards, tables, benchmarks, file):
     pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
     runs = dict.fromkeys(run for table in tables for run in EXPERIMENT.table_runs(table))
-    choices = {"run": runs, "seed": EXPERIMENT.seeds, "benchmark": EXPERIMENT.benchmarks}
+    choices = {"run": runs, "seed": EXPERIMENT.seeds, "benchmark": benchmarks}
     return expand(pattern, experiment=wildcards.experiment, file=file, **choices)
 
 
 def table_scores(wildcards):
-    return evaluations(wildcards, [wildcards.table], "score.json")
+    return evaluations(wildcards, [wildcards.table], EXPERIMENT.counted_benchmarks, "score.json")
 
 
 def published_scores(wildcards):
-    return evaluations(wildcards, EXPERIMENT.published_tables, "score.json")
+    return evaluations(wildcards, EXPERIMENT.published_tables, EXPERIMENT.counted_benchmarks, "score.json")
+
+
+def all_graded(wildcards):
+    return evaluations(wildcards, EXPERIMENT.tables, "graded.jsonl")
+
+
+def all_samples(wildcards):
+    return evaluations(wildcards, EXPERIMENT.tables, "samples.jsonl")
 
 
 def all_graded(wildcards):
@@ -184,4 +196,4 @@ def all_graded(wildcards):
 
 
 def table_graded(wildcards):
-    return evaluations(wildcards, [wildcards.table], "graded.jsonl")
+    return evaluations(wildcards, [wildcards.table], EXPERIMENT.benchmarks, "graded.jsonl")

@@ -8,7 +8,7 @@ localrules:
     score,
 
 
-# A model's answers to every benchmark, by lm-eval; the model is loaded once.
+# A model's answers to every benchmark, by lm-eval; those of an attempt that died are not generated again.
 rule generate:
     input:
         base=run_base,
@@ -25,16 +25,17 @@ rule generate:
         "../../envs/evaluate.yaml"
     threads: LAUNCH.cores
     resources:
-        gpu=1,
+        gpu=EXPERIMENT.evaluate.gpus,
         mem=ASKED["generate"].mem,
         runtime=ASKED["generate"].runtime,
         disk=ASKED["generate"].disk,
     params:
         evaluate=section(EXPERIMENT.evaluate),
+        samples=[benchmark.samples for benchmark in EXPERIMENT.benchmarks.values()],
     shell:
         "r1k generate --base {input.base} --adapter {input.adapter} --questions {input.questions}"
-        " --outputs {output} --evaluate {params.evaluate:q}"
-        " --usage results/{wildcards.experiment}/usage >{log} 2>&1"
+        " --outputs {output} --samples {params.samples} --evaluate {params.evaluate:q}"
+        " --state results/{wildcards.experiment}/state/generate --usage results/{wildcards.experiment}/usage >{log} 2>&1"
 
 
 # What a judge model says of the answers, only where one is configured; equal answers are asked about once.

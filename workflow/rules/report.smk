@@ -1,4 +1,4 @@
-"""Report. Needs scores, log-probabilities, audit and checks; yields tables, figures, the report and the audit's page."""
+"""Report. Needs scores, log-probabilities, audit and checks; yields tables, figures, the report, answers to read, the audit's page."""
 
 
 localrules:
@@ -9,6 +9,7 @@ localrules:
     against_paper,
     draw_figure1,
     draw_figure2,
+    write_samples_page,
     write_report,
     write_audit_page,
 
@@ -83,7 +84,7 @@ rule compare_runs:
     conda:
         "../../envs/cpu.yaml"
     params:
-        table=table_section,
+        table=robust_section,
     shell:
         "r1k compare-runs --table {params.table:q} --graded {input.graded} --contaminated {input.contaminated}"
         " --markdown {output.markdown} --csv {output.csv} --latex {output.latex} >{log} 2>&1"
@@ -148,11 +149,31 @@ rule draw_figure2:
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
 
 
+# Every answer with its question and verdict, to be filtered and read, side by side for two runs.
+rule write_samples_page:
+    input:
+        questions=expand("results/{{experiment}}/benchmarks/{benchmark}.jsonl", benchmark=EXPERIMENT.benchmarks),
+        samples=all_samples,
+        graded=all_graded,
+    output:
+        "results/{experiment}/samples.html",
+    log:
+        "logs/{experiment}/write_samples_page.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        quotable=[name for name, benchmark in EXPERIMENT.benchmarks.items() if benchmark.may_be_quoted],
+    shell:
+        "r1k write-samples-page --title {wildcards.experiment} --questions {input.questions} --samples {input.samples}"
+        " --graded {input.graded} --quotable {params.quotable} --output {output} >{log} 2>&1"
+
+
 # Everything on one page that opens without a server.
 rule write_report:
     input:
         tables=expand("results/{{experiment}}/tables/{table}.md", table=TABLES),
         figures=expand("results/{{experiment}}/figures/{figure}.png", figure=["figure1", "figure2"]),
+        samples="results/{experiment}/samples.html",
     output:
         "results/{experiment}/report.html",
     log:
@@ -163,7 +184,7 @@ rule write_report:
         description=EXPERIMENT.description,
     shell:
         "r1k write-report --title {wildcards.experiment} --description {params.description:q}"
-        " --tables {input.tables} --figures {input.figures} --output {output} >{log} 2>&1"
+        " --tables {input.tables} --figures {input.figures} --samples {input.samples} --output {output} >{log} 2>&1"
 
 
 # The audit as tables and plots, on a page like the report's.

@@ -13,24 +13,34 @@ def add(commands: Any) -> None:
     def generate(o: argparse.Namespace) -> None:
         from r1k.evaluate.generate import generate
 
-        if len(o.questions) != len(o.outputs):
-            raise ConfigError("--outputs: give one for each of --questions")
+        for option in ("outputs", "samples"):
+            if len(getattr(o, option)) != len(o.questions):
+                raise ConfigError(f"--{option}: give one for each of --questions")
         names = [path.stem for path in o.questions]
         generate(
             base=o.base,
             adapter=o.adapter,
             benchmarks=dict(zip(names, o.questions, strict=True)),
             outputs=dict(zip(names, o.outputs, strict=True)),
+            samples=dict(zip(names, o.samples, strict=True)),
             evaluate=section(config.Evaluate, o.evaluate),
+            state=o.state,
+            processes=o.processes,
         )
 
     command = add_command(commands, "generate", generate, "a model's answers to benchmarks, by lm-eval")
     usage(command)
     sections(command, "evaluate")
-    paths(command, "base")
+    paths(command, "base", "state")
     optional_paths(command, adapter="the run's adapter; none for the base itself")
     command.add_argument("--questions", type=Path, nargs="+", required=True, help="questions, {benchmark}.jsonl each")
     command.add_argument("--outputs", type=Path, nargs="+", required=True, help="samples, one for each of --questions")
+    command.add_argument(
+        "--samples", type=int, nargs="+", required=True, help="answers to each question, for each of --questions"
+    )
+    command.add_argument(
+        "--processes", type=int, default=0, help="processes; 0, the default: one for each visible GPU, at least one"
+    )
 
     def judge(o: argparse.Namespace) -> None:
         from r1k.evaluate.judge import judge_answers

@@ -102,13 +102,47 @@ def add(commands: Any) -> None:
     def report(o: argparse.Namespace) -> None:
         from r1k.report.page import write_report
 
-        write_report(title=o.title, description=o.description, tables=o.tables, figures=o.figures, output=o.output)
+        write_report(
+            title=o.title,
+            description=o.description,
+            tables=o.tables,
+            figures=o.figures,
+            samples=o.samples,
+            output=o.output,
+        )
 
     command = add_command(commands, "write-report", report, "one page with the tables and figures")
     command.add_argument("--title", required=True, help="name of the experiment")
     command.add_argument("--description", required=True, help="a line about it")
     command.add_argument("--tables", type=Path, nargs="+", required=True, help="tables, as Markdown")
     command.add_argument("--figures", type=Path, nargs="+", required=True, help="figures, as PNG")
+    optional_paths(command, samples="the page of answers, which the report links to")
+    paths(command, "output")
+
+    def samples_page(o: argparse.Namespace) -> None:
+        from r1k.report.samples_page.page import write_samples_page
+
+        write_samples_page(
+            title=o.title,
+            questions=o.questions,
+            samples=o.samples,
+            graded=o.graded,
+            quotable=o.quotable,
+            output=o.output,
+        )
+
+    command = add_command(commands, "write-samples-page", samples_page, "a page to read answers on, also of two runs")
+    command.add_argument("--title", required=True, help="name of the experiment")
+    command.add_argument("--questions", type=Path, nargs="+", required=True, help="questions, {benchmark}.jsonl each")
+    command.add_argument(
+        "--samples", type=Path, nargs="+", required=True, help="answers, …/RUN/SEED/BENCHMARK/samples.jsonl each"
+    )
+    command.add_argument(
+        "--graded", type=Path, nargs="+", required=True, help="verdicts, …/RUN/SEED/BENCHMARK/graded.jsonl each"
+    )
+    command.add_argument(
+        "--quotable", nargs="*", default=[], metavar="BENCHMARK", help="the benchmarks whose text may be shown"
+    )
     paths(command, "output")
 
     def audit_page(o: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from r1k.config import Benchmark, FileQuestions, HubQuestions, QuestionFields, WorldQuestions
+from r1k.config import Benchmark, FileQuestions, HubQuestions, QuestionFields, TaskQuestions, WorldQuestions
 from r1k.errors import ConfigError, RecordError, did_you_mean
 from r1k.hub import dataset_rows, resolve_commit
 from r1k.provenance import Stopwatch, write_manifest
@@ -29,10 +29,9 @@ def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
     commit = resolve_commit("dataset", source.repo, source.revision) if isinstance(source, HubQuestions) else None
     questions = list(_questions(name, benchmark, commit))
     if not isinstance(source, WorldQuestions) and len(questions) != source.n:
-        where = source.path if isinstance(source, FileQuestions) else source.repo
         raise RecordError(
-            f"{where}: {len(questions)} questions, but benchmarks.{name}.source.n says {source.n}; scores on other "
-            "questions do not compare: restore the source, or correct n"
+            f"{_where(source)}: {len(questions)} questions, but benchmarks.{name}.source.n says {source.n}; scores on "
+            "other questions do not compare: restore the source, or correct n"
         )
     write_jsonl(output, questions)
     inputs = {"source": source.path} if isinstance(source, FileQuestions) else {}
@@ -53,6 +52,22 @@ def _questions(name: str, benchmark: Benchmark, commit: str | None) -> Iterable[
         case HubQuestions(repo=repo, config=config, revision=revision, split=split, fields=fields):
             found = enumerate(dataset_rows(repo, commit or revision, split, config))
             return _read_rows(name, benchmark, fields, ((f"{repo}, row {index}", row) for index, row in found))
+        case TaskQuestions(task=task, folder=folder):
+            from r1k.data.tasks import task_questions
+
+            if benchmark.shape == "choice":
+                raise ConfigError(f"benchmarks.{name}.shape: a task of lm-eval is an integer or an expression")
+            return task_questions(name, task, folder)
+
+
+def _where(source: FileQuestions | HubQuestions | TaskQuestions) -> str:
+    match source:
+        case FileQuestions(path=path):
+            return str(path)
+        case HubQuestions(repo=repo):
+            return repo
+        case TaskQuestions(task=task):
+            return f"lm-eval's task {task}"
 
 
 def _file_rows(name: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,17 +1,54 @@
-"""lm-eval's transformers model as a chat that is trained and probed here: same tokens in, whole turns out."""
+"""lm-eval's side of generation: tasks of our own, and a model that answers them with whole assistant's turns."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+from datasets import Dataset
 from lm_eval.api.instance import Instance
-from lm_eval.models.huggingface import HFLM
-from tqdm import tqdm
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from lm_eval.api.model import LM
+from lm_eval.api.task import ConfigurableTask
+from transformers import PreTrainedTokenizerBase
 
+from r1k.config import Evaluate
 from r1k.errors import R1kError
-from r1k.text import END_OF_TURN, encode_prompt
+from r1k.evaluate.kept import Kept
+from r1k.evaluate.prompts import Draw, Prompt, seed_of
+from r1k.records import Question
+from r1k.text import END_OF_TURN, encode_prompt, format_question
+
+Write = Callable[[Sequence[Prompt]], Mapping[str, Kept]]
+"""From prompts to their answers, by the prompt's key."""
+
+
+class BenchmarkTask(ConfigurableTask):  # type: ignore[misc]
+    """An lm-eval task over questions in memory. The user's turn is the question, unscored: grading is a later stage."""
+
+    def __init__(self, name: str, questions: Sequence[Question], samples: int, evaluate: Evaluate) -> None:
+        self._rows = [{"id": q.id, "turn": format_question(q), "gold": q.gold} for q in questions]
+        drawn = {"temperature": evaluate.temperature, "top_p": evaluate.top_p} if samples > 1 else {}
+        super().__init__(
+            config={
+                "task": name,
+                "test_split": "test",
+                "output_type": "generate_until",
+                "doc_to_text": "turn",
+                "doc_to_target": "gold",
+                "num_fewshot": 0,
+                "repeats": samples,
+                "generation_kwargs": {
+                    "until": [END_OF_TURN],
+                    "max_gen_toks": evaluate.max_new_tokens,
+                    "do_sample": samples > 1,
+                    **drawn,
+                },
+                "metric_list": [{"metric": "bypass", "aggregation": "bypass", "higher_is_better": True}],
+            }
+        )
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        self.dataset = {"test": Dataset.from_list(self._rows)}
 
 
 @dataclass(frozen=True)
@@ -21,97 +58,92 @@ class Turn:
     text: str
     """Decoded with its chat markers, without the token that ended it."""
     tokens: int
-    """Generated tokens, the one that ended the turn included."""
+    """Its tokens, the one that ended it included."""
     truncated: bool
     """The limit came before an end of turn."""
+    seed: int | None
+    """Of the draw; None for a greedy answer."""
 
 
-@dataclass(frozen=True)
-class _Prompt:
-    index: int
-    ids: list[int]
-    limit: int
+class ChatLM(LM):  # type: ignore[misc]
+    """An lm-eval model that answers `generate_until` with whole assistant's turns, which `write` makes.
 
-
-class ChatLM(HFLM):  # type: ignore[misc]
-    """An lm-eval model that answers `generate_until` with one whole assistant's turn, greedily.
-
-    HFLM's own `generate_until` drops special tokens when it decodes, and so the separators between thinking and answer;
-    cuts a long prompt at its left in silence; and does not say how many tokens it made. Everything else is HFLM's.
+    lm-eval's own models drop special tokens when they decode, and so the separators between thinking and answer; cut a
+    long prompt at its left in silence; and do not say how many tokens they made. What a turn was, besides its text, is
+    in `turns`, by task name, document index and sample.
 
     A document's `turn` is the user's, from which the prompt's tokens are made: in the rendered text, a marker that the
-    question quotes cannot be told from the template's. What an assistant's turn was, besides its text, is in `turns`,
-    by task name and document index.
+    question quotes cannot be told from the template's.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> None:
-        super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, backend="causal")
-        self.end_ids = end_ids(model, tokenizer)
-        self.turns: dict[tuple[str, int], Turn] = {}
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, positions: int, seed: int, write: Write) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.turns: dict[tuple[str, int, int], Turn] = {}
+        self._positions, self._seed, self._write = positions, seed, write
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """The text of a turn for each request, in their order.
+        """The text of a turn for each request, in their order; a request that comes again is the next sample.
 
-        Prompts of similar length go together, the longest first. A request's limit is its `max_gen_toks`, or what
-        the model's positions leave after the prompt; it holds for each request alone, whatever it is batched with.
-        R1kError where a prompt leaves no room, or a task asks for sampling or other stops.
+        A request's limit is its `max_gen_toks`, or what the model's positions leave after the prompt. R1kError where a
+        prompt leaves no room, or a task asks for other stops than the end of a turn.
         """
-        prompts = sorted((self._prompt(*pair) for pair in enumerate(requests)), key=lambda prompt: -len(prompt.ids))
-        turns: dict[int, Turn] = {}
-        with tqdm(total=len(prompts), desc="generating", unit="answer", disable=disable_tqdm) as progress:
-            for start in range(0, len(prompts), self.batch_size):
-                batch = prompts[start : start + self.batch_size]
-                for prompt, new in zip(batch, self._continue(batch), strict=True):
-                    turns[prompt.index] = self._turn(new, prompt.limit)
-                progress.update(len(batch))
-        for index, request in enumerate(requests):
-            self.turns[(str(request.task_name), int(request.doc_id))] = turns[index]
-        return [turns[index].text for index in range(len(requests))]
+        seen: Counter[tuple[str, int]] = Counter()
+        places, prompts = [], []
+        for request in requests:
+            document = (str(request.task_name), int(request.doc_id))
+            places.append((*document, seen[document]))
+            prompts.append(self._prompt(request, seen[document]))
+            seen[document] += 1
+        answers = self._write(prompts)
+        for place, prompt in zip(places, prompts, strict=True):
+            self.turns[place] = self._turn(prompt, answers[prompt.key])
+        return [self.turns[place].text for place in places]
 
-    def _prompt(self, index: int, request: Instance) -> _Prompt:
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """The text of turns by the tokenizer's template."""
+        return str(
+            self.tokenizer.apply_chat_template(
+                chat_history, tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+        )
+
+    @property
+    def tokenizer_name(self) -> str:
+        return str(self.tokenizer.name_or_path)
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """Not for a chat: R1kError."""
+        raise R1kError("a chat answers in turns; log-likelihoods are the probe's")
+
+    def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
+        """Not for a chat: R1kError."""
+        raise R1kError("a chat answers in turns; log-likelihoods are the probe's")
+
+    def _prompt(self, request: Instance, sample: int) -> Prompt:
         _, settings = request.args
-        name = f"{request.task_name}: question {request.doc.get('id', request.doc_id)}"
-        others = [stop for stop in settings["until"] if self.tokenizer.convert_tokens_to_ids(stop) not in self.end_ids]
-        if others or settings.get("do_sample"):
-            raise R1kError(f"{name}: the task asks for sampling or for the stops {others}; a turn is greedy and whole")
+        question = str(request.doc["id"])
+        name = f"{request.task_name}: question {question}"
+        if settings["until"] != [END_OF_TURN]:
+            raise R1kError(f"{name}: the task asks for the stops {settings['until']}; a turn is whole")
         ids = encode_prompt(self.tokenizer, request.doc["turn"], name)
-        room = self.max_length - len(ids)
-        if room < 1:
+        left = self._positions - len(ids)
+        if left < 1:
             raise R1kError(
-                f"{name}: the prompt has {len(ids)} tokens and the model has {self.max_length} positions, which leaves "
+                f"{name}: the prompt has {len(ids)} tokens and the model has {self._positions} positions, which leaves "
                 "no room for an answer; leave the question out, or take a base with more positions"
             )
-        return _Prompt(index=index, ids=ids, limit=min(settings["max_gen_toks"], room))
+        draw = None
+        if settings["do_sample"]:
+            seed = seed_of(self._seed, question, sample)
+            draw = Draw(temperature=settings["temperature"], top_p=settings["top_p"], seed=seed)
+        return Prompt(ids=ids, limit=min(settings["max_gen_toks"], left), draw=draw)
 
-    @torch.inference_mode()
-    def _continue(self, batch: Sequence[_Prompt]) -> list[list[int]]:
-        """The new tokens of each prompt of a batch, with whatever follows its end of turn."""
-        width = max(len(prompt.ids) for prompt in batch)
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (width - len(prompt.ids)) + prompt.ids for prompt in batch])
-        mask = torch.tensor([[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in batch])
-        settings = GenerationConfig(
-            do_sample=False,
-            max_new_tokens=max(prompt.limit for prompt in batch),
-            eos_token_id=sorted(self.end_ids),
-            pad_token_id=pad,
+    def _turn(self, prompt: Prompt, answer: Kept) -> Turn:
+        text = self.tokenizer.decode(list(answer.ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return Turn(
+            text=text,
+            tokens=len(answer.ids) + answer.ended,
+            truncated=not answer.ended,
+            seed=prompt.draw.seed if prompt.draw else None,
         )
-        whole = self.model.generate(
-            input_ids=ids.to(self.device), attention_mask=mask.to(self.device), generation_config=settings
-        )
-        new: list[list[int]] = whole[:, width:].tolist()
-        return new
-
-    def _turn(self, new: list[int], limit: int) -> Turn:
-        end = next((place for place, token in enumerate(new[:limit]) if token in self.end_ids), None)
-        length = limit if end is None else end
-        text = self.tokenizer.decode(new[:length], skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Turn(text=text, tokens=limit if end is None else end + 1, truncated=end is None)
-
-
-def end_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """The tokens that end a turn: ChatML's end of turn, the tokenizer's and the model's own ends of text."""
-    declared = model.generation_config.eos_token_id
-    found = [tokenizer.convert_tokens_to_ids(END_OF_TURN), tokenizer.eos_token_id]
-    found += declared if isinstance(declared, list) else [declared]
-    return {int(token) for token in found if token is not None}

@@ -7,41 +7,20 @@ from typing import Any
 
 import lm_eval
 import torch
-from datasets import Dataset
-from lm_eval.api.task import ConfigurableTask
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from r1k.config import Evaluate
-from r1k.errors import R1kError
-from r1k.evaluate.chat import ChatLM, Turn
-from r1k.provenance import Stopwatch, write_manifest
+from r1k.errors import R1kError, RecordError
+from r1k.evaluate.chat import BenchmarkTask, ChatLM, Turn
+from r1k.evaluate.engines import ADAPTER_APPLIED, check_model, choose
+from r1k.evaluate.resume import Writer, answers_key
+from r1k.files import exclusive
+from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
-from r1k.text import END_OF_TURN, encode_prompt, format_question, load_tokenizer, prompt_text
+from r1k.text import encode_prompt, format_question, load_tokenizer, prompt_text
 
-DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
-
-
-class BenchmarkTask(ConfigurableTask):  # type: ignore[misc]
-    """An lm-eval task over questions in memory. The user's turn is the question, unscored: grading is a later stage."""
-
-    def __init__(self, name: str, questions: Sequence[Question], max_new_tokens: int) -> None:
-        self._rows = [{"id": q.id, "turn": format_question(q), "gold": q.gold} for q in questions]
-        super().__init__(
-            config={
-                "task": name,
-                "test_split": "test",
-                "output_type": "generate_until",
-                "doc_to_text": "turn",
-                "doc_to_target": "gold",
-                "num_fewshot": 0,
-                "generation_kwargs": {"until": [END_OF_TURN], "max_gen_toks": max_new_tokens, "do_sample": False},
-                "metric_list": [{"metric": "bypass", "aggregation": "bypass", "higher_is_better": True}],
-            }
-        )
-
-    def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        self.dataset = {"test": Dataset.from_list(self._rows)}
+UNREADABLE = "�"
+"""What stands for bytes that are no character, as where the limit cut one."""
 
 
 def generate(
@@ -50,78 +29,108 @@ def generate(
     adapter: Path | None,
     benchmarks: Mapping[str, Path],
     outputs: Mapping[str, Path],
+    samples: Mapping[str, int],
     evaluate: Evaluate,
+    state: Path,
+    processes: int = 0,
 ) -> None:
-    """Write a run's samples for each benchmark, by name, in the order of its questions.
+    """Write a run's samples for each benchmark, by name, in the order of its questions and their samples.
 
-    The model, `base` with `adapter` where there is one, is loaded once, on the GPU where there is one. R1kError where a
-    question cannot be a prompt of this model, before anything is generated.
+    The model is `base` with `adapter` where there is one. Answers are kept in `state` as they are finished; a second
+    call generates only those that are missing there. `processes`: 0 for one on each GPU. RecordError where a
+    benchmark is not as it was made, R1kError where a question cannot be a prompt of this model or the engine cannot run
+    here, before anything is generated.
     """
     watch = Stopwatch()
-    # lm-eval warns of a model that is handed to it ready-made, as it is here.
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    questions = {name: read_jsonl(path, Question) for name, path in benchmarks.items()}
+    check_model(base, adapter)
+    engine = choose(evaluate.engine, torch.cuda.is_available())
+    questions = {name: read_questions(path) for name, path in benchmarks.items()}
     tokenizer = load_tokenizer(base)
     for name, path in benchmarks.items():
         for question in questions[name]:
             encode_prompt(tokenizer, format_question(question), f"{path}: {question.id}")
-    chat = ChatLM(load_model(base, adapter, evaluate), tokenizer, evaluate.batch_size)
-    samples = answer(chat, questions, evaluate.max_new_tokens)
-    inputs = {"base": base} if adapter is None else {"base": base, "adapter": adapter}
-    for name, path in benchmarks.items():
-        write_jsonl(outputs[name], samples[name])
-        write_manifest(
-            outputs[name],
-            "evaluate.generate",
-            {**inputs, "questions": path},
-            watch,
-            n=len(samples[name]),
-            tokens=sum(sample.tokens for sample in samples[name]),
-            truncated=sum(sample.truncated for sample in samples[name]),
-            device=str(chat.device),
-            adapter_applied="beside the base's weights, not merged into them",
-            sampling={"greedy": True, "repetition_penalty": None},
-            settings=evaluate.model_dump(mode="json"),
+    key = answers_key(base, adapter, evaluate, engine)
+    place = state / key
+    wanted = processes or max(1, torch.cuda.device_count())
+    with exclusive(place / "lock", f"generation by {adapter or base}"):
+        writer = Writer(base, adapter, evaluate, engine, place, wanted)
+        chat = ChatLM(tokenizer, positions(base), evaluate.seed, writer)
+        answered = answer(chat, questions, samples, evaluate)
+        for name, path in benchmarks.items():
+            write_jsonl(outputs[name], answered[name])
+            inputs = {"base": base, "questions": path} | ({} if adapter is None else {"adapter": adapter})
+            facts = describe(answered[name], samples[name], evaluate) | {
+                "key": key,
+                "answers_kept": writer.found,
+                "engine": engine,
+                "processes": wanted,
+                "adapter_applied": ADAPTER_APPLIED[engine],
+                "settings": evaluate.model_dump(mode="json"),
+            }
+            write_manifest(outputs[name], "evaluate.generate", inputs, watch, **facts)
+
+
+def read_questions(path: Path) -> list[Question]:
+    """A benchmark's questions; RecordError where they are not as many as its manifest says."""
+    found, made = read_jsonl(path, Question), facts_of(path).get("n")
+    if made not in (None, len(found)):
+        raise RecordError(
+            f"{path}: {len(found)} questions, and its manifest says {made}; scores on other questions do not compare: "
+            f"make it again with `snakemake --force {path}`"
         )
+    return found
 
 
-def load_model(base: Path, adapter: Path | None, evaluate: Evaluate) -> Any:
-    """The model in the config's precision, the adapter kept apart from the base's weights, as in training."""
-    if not (base / "config.json").is_file():
-        raise R1kError(f"{base}: holds no model (no config.json); make it with `snakemake {base}`")
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=DTYPES[evaluate.precision], use_safetensors=True, local_files_only=True
-    )
-    # transformers fills what a generation leaves open from here: Qwen2.5's has a repetition penalty, which changes
-    # greedy answers too. Only the tokens that end a text are kept.
-    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
-    if adapter is not None:
-        if not (adapter / "adapter_model.safetensors").is_file():
-            raise R1kError(f"{adapter}: holds no adapter_model.safetensors; make it with `snakemake {adapter}`")
-        model = PeftModel.from_pretrained(model, str(adapter))
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+def positions(base: Path) -> int:
+    """The longest sequence of a base, in tokens, prompt and answer together."""
+    return int(AutoConfig.from_pretrained(base, local_files_only=True).max_position_embeddings)
 
 
-def answer(chat: ChatLM, questions: Mapping[str, Sequence[Question]], max_new_tokens: int) -> dict[str, list[Sample]]:
-    """One sample a question, for all benchmarks in one lm-eval run.
+def answer(
+    chat: ChatLM, questions: Mapping[str, Sequence[Question]], samples: Mapping[str, int], evaluate: Evaluate
+) -> dict[str, list[Sample]]:
+    """The samples of each question, for all benchmarks in one lm-eval run.
 
     R1kError where lm-eval made another prompt than `r1k.text` makes for training and probing.
     """
-    tasks = {name: BenchmarkTask(name, items, max_new_tokens) for name, items in questions.items()}
+    # lm-eval tells of what it does with tasks that are handed to it ready-made, as here.
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    tasks = {name: BenchmarkTask(name, items, samples[name], evaluate) for name, items in questions.items()}
     # `simple_evaluate` adds only a description of the machine, for which it runs pip and asks the hub.
     results = lm_eval.evaluate(
         lm=chat, task_dict={"tasks": tasks}, apply_chat_template=True, bootstrap_iters=0, log_samples=True
     )
     return {
         name: [
-            _sample(chat.tokenizer, items[logged["doc_id"]], logged, chat.turns[(name, logged["doc_id"])])
+            _sample(chat.tokenizer, items[logged["doc_id"]], number, logged, chat.turns[name, logged["doc_id"], number])
             for logged in sorted(results["samples"][name], key=lambda logged: int(logged["doc_id"]))
+            for number in range(samples[name])
         ]
         for name, items in questions.items()
     }
 
 
-def _sample(tokenizer: PreTrainedTokenizerBase, question: Question, logged: Mapping[str, Any], turn: Turn) -> Sample:
+def describe(samples: Sequence[Sample], each: int, evaluate: Evaluate) -> dict[str, Any]:
+    """What a manifest says of samples: counts, how they were drawn, and by name those that need a look."""
+    drawn = {"temperature": evaluate.temperature, "top_p": evaluate.top_p, "seed": evaluate.seed}
+    return {
+        "n": len(samples),
+        "samples_each": each,
+        "tokens": sum(sample.tokens for sample in samples),
+        "truncated": sum(sample.truncated for sample in samples),
+        "empty": [_name(sample) for sample in samples if not sample.completion.strip()],
+        "unreadable": [_name(sample) for sample in samples if UNREADABLE in sample.completion],
+        "sampling": ({"greedy": True} if each == 1 else {"greedy": False, **drawn}) | {"repetition_penalty": None},
+    }
+
+
+def _name(sample: Sample) -> str:
+    return f"{sample.id}/{sample.sample}"
+
+
+def _sample(
+    tokenizer: PreTrainedTokenizerBase, question: Question, number: int, logged: Mapping[str, Any], turn: Turn
+) -> Sample:
     prompt = logged["arguments"][0][0]
     if prompt != prompt_text(tokenizer, format_question(question)):
         raise R1kError(
@@ -131,8 +140,10 @@ def _sample(tokenizer: PreTrainedTokenizerBase, question: Question, logged: Mapp
     return Sample(
         id=question.id,
         benchmark=question.benchmark,
+        sample=number,
         prompt=prompt,
-        completion=logged["resps"][0][0],
+        completion=logged["resps"][0][number],
         tokens=turn.tokens,
         truncated=turn.truncated,
+        seed=turn.seed,
     )

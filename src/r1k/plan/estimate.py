@@ -9,6 +9,7 @@ from r1k.plan import cost, memory
 from r1k.plan.architecture import lora_parameters, of_base
 from r1k.plan.lengths import capped, joined, mixed
 from r1k.plan.memory import Parts, Placement
+from r1k.plan.serving import serving, serving_seconds
 
 GIB = 2**30
 RECORD = 220
@@ -16,6 +17,8 @@ RECORD = 220
 CHARACTERS = 3.0
 """Characters of a token of reasoning where no tokenizer is there yet: 3.1 forward and 2.9 reverse over twenty s1K-1.1
 problems with R1's traces, by SmolLM2's tokenizer."""
+KEPT = 6
+"""Bytes of a token of an answer among those that are kept for resuming."""
 TOKENIZER = 100
 """Bytes of a tokenizer's files for each token of its vocabulary: 70 for SmolLM2's, 120 for the demo's."""
 
@@ -141,31 +144,37 @@ class Estimator:
         return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records)
 
     def generate(self, run: str) -> Need:
-        """Answers of a run to all benchmarks, in one job on one GPU. Its memory is that of answers at their limit."""
+        """Answers of a run to all benchmarks, in one job. Its memory is that of answers at their limit."""
         experiment, evaluate = self.experiment, self.experiment.evaluate
-        a = self.architecture(experiment.base_of(run))
+        a, device = self.architecture(experiment.base_of(run)), experiment.plan.device
         lora = experiment.settings(run).lora if experiment.runs[run].method != "none" else None
         rank, targets = (lora.rank, lora.targets) if lora else (0, [])
-        benchmarks = [
-            (*self.workload.questions[name], capped(self.workload.answers[name], evaluate.max_new_tokens))
-            for name in experiment.benchmarks
+        gpus, limit = evaluate.gpus if self.on_gpu else 1, evaluate.max_new_tokens
+        asked = [
+            (math.ceil(n * b.samples / gpus), prompt, capped(self.workload.answers[name], limit))
+            for name, b in experiment.benchmarks.items()
+            for n, prompt in [self.workload.questions[name]]
         ]
-        seconds = cost.generating_seconds(
-            a,
-            experiment.plan.device,
-            evaluate.precision,
-            lora_parameters(a, rank, targets),
-            evaluate.batch_size,
-            benchmarks,
-            evaluate.max_new_tokens,
+        widest = max(prompt.mean * (1 + 2 * prompt.spread) for _, prompt, _ in asked)
+        adapter = lora_parameters(a, rank, targets)
+        if self.on_gpu and evaluate.engine != "transformers":
+            parts = serving(
+                a, rank, targets, evaluate.precision, device.memory * GIB, device.runtime_memory * GIB, widest + limit
+            )
+            seconds = serving_seconds(
+                a, device, evaluate.precision, adapter, evaluate.batch_size, parts["KV cache"], asked
+            )
+        else:
+            together = evaluate.batch_size
+            if evaluate.tokens_per_batch is not None:
+                together = max(1, min(together, math.floor(evaluate.tokens_per_batch / (widest + limit))))
+            parts = memory.generating(a, rank, targets, evaluate.precision, together, widest, limit)
+            seconds = cost.generating_seconds(a, device, evaluate.precision, adapter, together, asked, limit)
+        loaded = gpus * cost.base_bytes(a, evaluate.precision)
+        texts = gpus * sum(
+            n * (RECORD + CHARACTERS * (prompt.mean + new.mean) + KEPT * new.mean) for n, prompt, new in asked
         )
-        widest = max(prompt.mean * (1 + 2 * prompt.spread) for _, prompt, _ in benchmarks)
-        parts = memory.generating(
-            a, rank, targets, evaluate.precision, evaluate.batch_size, widest, evaluate.max_new_tokens
-        )
-        loaded = cost.base_bytes(a, evaluate.precision)
-        texts = sum(n * (RECORD + CHARACTERS * (prompt.mean + new.mean)) for n, prompt, new in benchmarks)
-        return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=texts)
+        return self._need(seconds, parts, loaded=loaded, processes=gpus, gpus=gpus * self.on_gpu, disk=texts)
 
     def make_base(self, base: str) -> Need:
         """A base's pretraining, or its download; what a download takes is not known, and not estimated."""

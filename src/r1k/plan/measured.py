@@ -39,7 +39,7 @@ def measure(job: Job, experiment: Experiment, folder: Path, seed: int) -> Measur
     return Measurement(
         seconds=_seconds(manifest),
         peak=memory.get("gpu", memory.get("host")),
-        disk=_size(artefact, folder, manifest["stage"]),
+        disk=_size(artefact, folder, manifest),
     )
 
 
@@ -53,15 +53,15 @@ def _is_of(described: Path, experiment: Experiment, run: str) -> bool:
 
 def _seconds(manifest: dict[str, Any]) -> float | None:
     facts = manifest["facts"]
-    if facts.get("resumed_at") or facts.get("checkpoints_resumed"):
+    if facts.get("resumed_at") or facts.get("checkpoints_resumed") or facts.get("answers_kept"):
         return None
     return float(facts.get("seconds_of_last_attempt", manifest["seconds"]))
 
 
-def _size(artefact: Path, folder: Path, stage: str) -> float:
-    """Bytes of an artefact; of a training with its steps and its state, what is hard-linked counted once."""
+def _size(artefact: Path, folder: Path, manifest: dict[str, Any]) -> float:
+    """Bytes of an artefact and of what is kept for resuming; of a training, what is hard-linked counted once."""
     places = [artefact]
-    match stage:
+    match manifest["stage"]:
         case "train":
             digest = read_run(artefact.parent / "run.json").digest
             places = [artefact.parent, folder / "state" / "train" / digest]
@@ -69,5 +69,6 @@ def _size(artefact: Path, folder: Path, stage: str) -> float:
             places += [folder / "state" / "pretrain" / artefact.name]
         case "evaluate.generate":
             places = list(artefact.parent.parent.rglob("samples.jsonl"))
+            places += [folder / "state" / "generate" / manifest["facts"].get("key", "") / "answers"]
     files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*")) if path.is_file()]
     return float(sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in map(Path.stat, files)}.values()))

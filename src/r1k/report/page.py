@@ -1,9 +1,11 @@
-"""Pages that open from the disk, without a server, scripts or links: all that they show is in them."""
+"""Pages that open from the disk, without a server or scripts: all that they show is in them."""
 
 import base64
 import html
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 
@@ -25,10 +27,22 @@ footer { color: #555; font-size: 0.85rem; margin-top: 3rem; }
 
 
 def write_report(
-    *, title: str, description: str, tables: Sequence[Path], figures: Sequence[Path], output: Path
+    *,
+    title: str,
+    description: str,
+    tables: Sequence[Path],
+    figures: Sequence[Path],
+    samples: Path | None = None,
+    output: Path,
 ) -> None:
-    """Write the page. `tables` are Markdown, `figures` PNG; text in them is text, never markup of the page."""
+    """Write the page. `tables` are Markdown, `figures` PNG; text in them is text, never markup of the page.
+
+    The page of answers, `samples`, is linked to by its place beside this one.
+    """
     parts = [paragraph(description)]
+    if samples is not None:
+        where = quote(os.path.relpath(samples, output.parent))
+        parts.append(f'<p><a href="{html.escape(where)}">Every answer, with question and verdict</a></p>')
     parts += [f"<section>{_markdown(path)}</section>" for path in tables]
     parts += [picture(_read(path), path.stem, path.stem) for path in figures]
     write_page(title, parts, output)

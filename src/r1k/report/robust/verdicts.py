@@ -92,7 +92,7 @@ def read_verdicts(paths: Iterable[Path]) -> dict[Key, Verdicts]:
     """
     found: dict[Key, Verdicts] = {}
     for path in paths:
-        key = _key(path)
+        key = key_of(path)
         if key in found:
             raise RecordError(f"{path}: run {key.run!r}, seed {key.seed}, {key.benchmark!r} comes twice; give one file")
         found[key] = read_file(path)
@@ -158,7 +158,8 @@ def over_seeds(found: Mapping[Key, Verdicts], run: str, seeds: Sequence[int], be
     )
 
 
-def _key(path: Path) -> Key:
+def key_of(path: Path) -> Key:
+    """Whose file `…/{run}/{seed}/{benchmark}/{file}` is; RecordError for one that lies elsewhere."""
     folders = path.absolute().parts[-4:-1]
     if len(folders) < 3 or not folders[1].isdecimal():
         raise RecordError(f"{path}: whose verdicts are these? Give them as …/RUN/SEED/BENCHMARK/{path.name}")

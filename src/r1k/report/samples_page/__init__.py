@@ -1,0 +1,1 @@
+"""The page on which the models' answers are read: filtered, and side by side for two runs."""
