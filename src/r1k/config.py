@@ -523,8 +523,8 @@ class BudgetForcing(Section):
 
 
 class Evaluate(Section):
-    """Generation: a greedy answer to each question, or several that are drawn, as the benchmark says; and grading, which
-    changes no answer."""
+    """Generation: a greedy answer to each question, or several that are drawn, as the benchmark says; and its grading,
+    which changes no answer."""
 
     max_new_tokens: int = Field(default=32768, gt=0, description="limit of an answer; one that reaches it is truncated")
     batch_size: int = Field(
