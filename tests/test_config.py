@@ -166,20 +166,6 @@ def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
     assert demo.data.checks.judge is None
 
 
-def test_a_grader_changes_no_generation(demo):
-    judge = {"base_url": "https://x/v1", "model": "m", "key_variable": "K"}
-    graded = changed(changed(demo, "evaluate/judge", judge), "evaluate/grader", "s1")
-    before, after = validate(Experiment, demo), validate(Experiment, graded)
-    assert after.evaluate.judge.temperature == 0
-    assert before.evaluate.model_dump() == after.evaluate.model_dump()
-
-
-def test_the_paper_is_graded_in_s1s_order_and_everything_else_by_rules():
-    graders = {path.stem: load(path).evaluate.grader for path in CONFIGS}
-    assert graders.pop("paper") == "s1"
-    assert set(graders.values()) == {"rules"}
-
-
 def test_tables_count_questions_and_robust_ones_all_answers(demo):
     several = validate(Experiment, changed(demo, "benchmarks/math/samples", 4))
     assert list(several.table_spec("table1").benchmarks) == ["aime", "gpqa"]
@@ -194,3 +180,17 @@ def test_how_many_answers_is_no_part_of_a_benchmark(demo):
     """What `get-benchmark` is told stays the same, and so do the questions."""
     one, four = (validate(Experiment, changed(demo, "benchmarks/math/samples", n)) for n in (1, 4))
     assert one.benchmarks["math"].model_dump() == four.benchmarks["math"].model_dump()
+
+
+def test_a_grader_changes_no_generation(demo):
+    judge = {"base_url": "https://x/v1", "model": "m", "key_variable": "K"}
+    graded = changed(changed(demo, "evaluate/judge", judge), "evaluate/grader", "s1")
+    before, after = validate(Experiment, demo), validate(Experiment, graded)
+    assert after.evaluate.judge.temperature == 0
+    assert before.evaluate.model_dump() == after.evaluate.model_dump()
+
+
+def test_the_paper_is_graded_in_s1s_order_and_everything_else_by_rules():
+    graders = {path.stem: load(path).evaluate.grader for path in CONFIGS}
+    assert graders.pop("paper") == "s1"
+    assert set(graders.values()) == {"rules"}

@@ -493,7 +493,7 @@ class Benchmark(Section):
     quotable: bool = Field(
         default=False,
         exclude=True,
-        description="audit and disagreements may show what data share with its questions, and answers to them; leave "
+        description="audit, disagreements and page of answers may show what data share with its questions, and answers to them; leave "
         "it where they must not be published, as GPQA's: only their ids are then shown. The world's may always be",
     )
 
@@ -523,8 +523,7 @@ class BudgetForcing(Section):
 
 
 class Evaluate(Section):
-    """Generation: a greedy answer to each question, or several that are drawn, as the benchmark says; and its grading,
-    which changes no answer."""
+    """Generation: a greedy answer to each question, or several that are drawn; and grading, which changes no answer."""
 
     max_new_tokens: int = Field(default=32768, gt=0, description="limit of an answer; one that reaches it is truncated")
     batch_size: int = Field(

@@ -183,16 +183,12 @@ def published_scores(wildcards):
     return evaluations(wildcards, EXPERIMENT.published_tables, EXPERIMENT.counted_benchmarks, "score.json")
 
 
-def all_graded(wildcards):
-    return evaluations(wildcards, EXPERIMENT.tables, "graded.jsonl")
-
-
 def all_samples(wildcards):
-    return evaluations(wildcards, EXPERIMENT.tables, "samples.jsonl")
+    return evaluations(wildcards, EXPERIMENT.tables, EXPERIMENT.benchmarks, "samples.jsonl")
 
 
 def all_graded(wildcards):
-    return evaluations(wildcards, EXPERIMENT.tables, "graded.jsonl")
+    return evaluations(wildcards, EXPERIMENT.tables, EXPERIMENT.benchmarks, "graded.jsonl")
 
 
 def table_graded(wildcards):
