@@ -97,3 +97,12 @@ def test_where_nothing_differs_nothing_is_listed(tmp_path):
     list_disagreements(graded=[path], quotable=[], markdown=tmp_path / "d.md", csv=tmp_path / "d.csv")
     assert len((tmp_path / "d.csv").read_text().splitlines()) == 1
     assert len(cells((tmp_path / "d.md").read_text())) == 4
+
+
+def test_a_long_list_is_cut_in_the_markdown_and_said_to_be(tmp_path):
+    path = tmp_path / "one" / "0" / "math" / "graded.jsonl"
+    write_jsonl(path, [graded(f"q{k}", True, False) for k in range(230)])
+    list_disagreements(graded=[path], quotable=["math"], markdown=tmp_path / "d.md", csv=tmp_path / "d.csv")
+    assert len((tmp_path / "d.csv").read_text().splitlines()) == 231
+    assert len(cells((tmp_path / "d.md").read_text())) == 4 + 202
+    assert "The first 200 of 230 answers; the CSV has all." in (tmp_path / "d.md").read_text()

@@ -14,8 +14,8 @@ from r1k.report.rendering import markdown_grid
 FIELDS = ("run", "seed", "benchmark", "question", "sample", "gold", "extracted", "rules", "judge", "judge_said")
 COUNTS = ("answers", "asked about", "both right", "both wrong", "rules alone right", "judge alone right", "no verdict")
 WITHHELD = "(not shown)"
-LONGEST_WORDS = 300
-"""Characters of the judge's words in the Markdown; the CSV has them whole."""
+LONGEST_WORDS, MOST_ROWS = 300, 200
+"""Characters of the judge's words, and answers, in the Markdown; the CSV has all."""
 WORDS = {True: "right", False: "wrong", None: "no verdict"}
 NOTES = (
     "Answers: all of a run to a benchmark. Asked about: those that the judge was put. No verdict: its words end in "
@@ -63,9 +63,11 @@ def markdown_table(found: Found, listed: Sequence[Sequence[str]]) -> str:
     summary += [[origin.run, origin.seed, origin.benchmark, *counts(verdicts)] for origin, verdicts in found]
     parts = ["## disagreements: rules and judge", markdown_grid(header, _escaped(summary))]
     if listed:
-        shown = [[*row[:-1], _shortened(row[-1])] for row in listed]
+        shown = [[*row[:-1], _shortened(row[-1])] for row in listed[:MOST_ROWS]]
         names = [field.replace("_", " ").capitalize() for field in FIELDS]
         parts.append(markdown_grid(names, _escaped(shown)))
+    if len(listed) > MOST_ROWS:
+        parts.append(f"The first {MOST_ROWS} of {len(listed)} answers; the CSV has all.")
     parts.append("\n".join(f"- {note}" for note in NOTES))
     return "\n\n".join(parts) + "\n"
 
