@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +35,14 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     with atomic_write(path) as handle:
         handle.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_texts(texts: Mapping[Path, str]) -> dict[str, str]:
+    """Write each text as its file, whole or not at all; their digests, by file name."""
+    for path, text in texts.items():
+        with atomic_write(path) as handle:
+            handle.write(text)
+    return file_digests(texts)
 
 
 @contextmanager
@@ -94,6 +102,11 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def file_digests(paths: Iterable[Path]) -> dict[str, str]:
+    """`file_digest` of several files, by file name."""
+    return {path.name: file_digest(path) for path in paths}
 
 
 def directory_digest(path: Path, pattern: str = "*.safetensors") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from r1k.data.sets import Both, read_both
 from r1k.errors import RecordError
-from r1k.files import atomic_directory, file_digest
+from r1k.files import atomic_directory, file_digest, file_digests
 from r1k.provenance import Stopwatch, commit, manifest_path, write_manifest
 from r1k.publish.card import DATA_FILE, ExportRow, Origin, card
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
@@ -36,8 +36,7 @@ def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> N
             left_out_by_grade=forward["left_out_by_grade"],
             sampling=reverse["sampling"],
             prompts=PROMPTS,
-            digests={path.name: file_digest(path) for path in (s1k, r1k)}
-            | {DATA_FILE: file_digest(partial / DATA_FILE)},
+            digests=file_digests((s1k, r1k)) | {DATA_FILE: file_digest(partial / DATA_FILE)},
             commit=commit() or "unknown",
         )
         (partial / "README.md").write_text(card(rows, origin), encoding="utf-8")

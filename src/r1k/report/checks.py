@@ -1,15 +1,14 @@
 """The table of the checks of the inverses: how many passed, by kind of problem."""
 
-import csv as csv_format
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from r1k.files import atomic_write, file_digest
+from r1k.files import write_texts
 from r1k.markup import escape_markdown
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import VERDICTS, Check, VerdictName, read_jsonl
-from r1k.report.rendering import markdown_grid
+from r1k.report.rendering import csv_text, markdown_grid
 
 TITLES: Mapping[VerdictName, str] = {
     "answer_hidden": "Answer hidden",
@@ -36,13 +35,7 @@ def make_checks_table(*, checks: Path, markdown: Path, csv: Path) -> None:
     """Write the counts as Markdown and, one number of problems a row, as CSV."""
     watch = Stopwatch()
     found = read_jsonl(checks, Check)
-    with atomic_write(markdown) as handle:
-        handle.write(markdown_table(found))
-    with atomic_write(csv) as handle:
-        writer = csv_format.writer(handle, lineterminator="\n")
-        writer.writerow(["kind", "verdict", "outcome", "problems"])
-        writer.writerows(csv_rows(found))
-    files = {path.name: file_digest(path) for path in (markdown, csv)}
+    files = write_texts({markdown: markdown_table(found), csv: csv_text(csv_rows(found))})
     write_manifest(markdown, "checks table", {"checks": checks}, watch, files=files)
 
 
@@ -57,10 +50,10 @@ def markdown_table(found: Sequence[Check]) -> str:
     return f"## checks: are the inverses inverses\n\n{markdown_grid(header, rows)}\n\n{notes}\n"
 
 
-def csv_rows(found: Sequence[Check]) -> list[list[str | int]]:
-    """Kind, verdict, outcome, and the number of problems."""
+def csv_rows(found: Sequence[Check]) -> list[dict[str, str | int]]:
+    """The number of problems of each kind, verdict and outcome."""
     return [
-        [kind, name, outcome, _times(checks, name)[passed]]
+        {"kind": kind, "verdict": name, "outcome": outcome, "problems": _times(checks, name)[passed]}
         for kind, checks in _groups(found).items()
         for name in VERDICTS
         for passed, outcome in OUTCOMES.items()

@@ -1,15 +1,14 @@
 """The answers on which rules and judge differ, or on which the judge gave no verdict, and how many there are."""
 
-import csv as csv_format
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from r1k.files import atomic_write, file_digest
+from r1k.files import write_texts
 from r1k.markup import escape_markdown
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Graded, read_jsonl
-from r1k.report.rendering import markdown_grid
+from r1k.report.rendering import csv_text, markdown_grid
 
 FIELDS = ("run", "seed", "benchmark", "question", "sample", "gold", "extracted", "rules", "judge", "judge_said")
 COUNTS = ("answers", "asked about", "both right", "both wrong", "rules alone right", "judge alone right", "no verdict")
@@ -45,13 +44,8 @@ def list_disagreements(*, graded: Sequence[Path], quotable: Collection[str], mar
     watch = Stopwatch()
     found = [(Origin(*path.parts[-4:-1]), read_jsonl(path, Graded)) for path in graded]
     listed = list(rows(found, quotable))
-    with atomic_write(markdown) as handle:
-        handle.write(markdown_table(found, listed))
-    with atomic_write(csv) as handle:
-        writer = csv_format.writer(handle, lineterminator="\n")
-        writer.writerow(FIELDS)
-        writer.writerows(listed)
-    files = {path.name: file_digest(path) for path in (markdown, csv)}
+    table = csv_text([dict(zip(FIELDS, row, strict=True)) for row in listed], FIELDS)
+    files = write_texts({markdown: markdown_table(found, listed), csv: table})
     write_manifest(markdown, "disagreements", {"graded": graded}, watch, n=len(listed), files=files)
 
 

@@ -11,7 +11,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from r1k.errors import RecordError
-from r1k.files import file_digest
+from r1k.files import file_digests
 from r1k.markup import REPLACEMENT
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, by_problem, read_jsonl
@@ -69,7 +69,7 @@ def make_figure1(*, s1k: Path, r1k: Path, png: Path, pdf: Path) -> None:
     forward, reverse = choose(_examples(s1k), _examples(r1k), f"{s1k}, {r1k}")
     with style():
         save(draw(forward, reverse), png=png, pdf=pdf)
-    files = {path.name: file_digest(path) for path in (png, pdf)}
+    files = file_digests((png, pdf))
     write_manifest(png, "figure1", {"s1k": s1k, "r1k": r1k}, watch, files=files, problem=forward.problem)
 
 

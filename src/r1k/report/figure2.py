@@ -1,6 +1,5 @@
 """Figure 2: log-probabilities of preferred and rejected responses over SFT and then DPO."""
 
-import csv as csv_format
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,11 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from r1k.config import Arm, DynamicsSpec
-from r1k.files import atomic_write, file_digest
+from r1k.files import file_digests, write_texts
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Split
 from r1k.report.curves import LINES, QUANTITIES, SPLITS, Method, Point, Quantity, curves, read_logprobs
 from r1k.report.figures import BLUE, GREEN, GREY, ORANGE, save, style
+from r1k.report.rendering import csv_text
 
 PANELS: dict[Quantity, tuple[str, str]] = {
     "alp_chosen": (r"(a)  ALP($y^{+}$)", "nats per token"),
@@ -63,10 +63,10 @@ def make_figure2(*, spec: DynamicsSpec, logprobs: Sequence[Path], png: Path, pdf
     """
     watch = Stopwatch()
     points = curves(spec, read_logprobs(logprobs))
-    _write_csv(csv, points)
+    write_texts({csv: csv_text([_csv_row(point) for point in points])})
     with style():
         save(draw(points, spec), png=png, pdf=pdf)
-    files = {path.name: file_digest(path) for path in (png, pdf, csv)}
+    files = file_digests((png, pdf, csv))
     write_manifest(png, "figure2", {"logprobs": logprobs}, watch, files=files, points=len(points))
 
 
@@ -187,14 +187,6 @@ def _remark(points: Sequence[Point]) -> str:
     bands = "Bands: 95 % bootstrap intervals over problems" + (f", mean of {seeds} seeds." if seeds > 1 else ".")
     limit = f"\nUp to {100 * cut:.0f} % of a point's responses are longer than the probe's limit and scored up to it."
     return f"{bands} Dashed: prompts of the direction not trained on." + (limit if cut else "")
-
-
-def _write_csv(path: Path, points: Sequence[Point]) -> None:
-    with atomic_write(path) as handle:
-        rows = [_csv_row(point) for point in points]
-        writer = csv_format.DictWriter(handle, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _csv_row(point: Point) -> dict[str, Any]:

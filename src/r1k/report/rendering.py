@@ -215,10 +215,13 @@ def _csv(table: TableData) -> str:
     return csv_text([row for block in table.blocks for row in _csv_rows(table, block)])
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows under all the columns that any of them has, in the order they first come in; what a row lacks is empty."""
+def csv_text(rows: Sequence[Mapping[str, Any]], first: Iterable[str] = ()) -> str:
+    """Rows under the columns `first`, then all others that any of them has, in the order they first come in.
+
+    What a row lacks is empty.
+    """
     out = io.StringIO()
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys([*first, *(name for row in rows for name in row)])
     writer = csv.DictWriter(out, list(names), lineterminator="\n", restval="")
     writer.writeheader()
     writer.writerows(rows)

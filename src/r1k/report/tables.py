@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from r1k.config import Row, TableSpec
 from r1k.errors import ConfigError, RecordError, field_path
-from r1k.files import atomic_write, file_digest
+from r1k.files import write_texts
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Score, Tally
 from r1k.report.layout import Block, Cell, Label, Line, TableData
@@ -38,13 +38,8 @@ def make_table(*, spec: TableSpec, scores: Sequence[Path], markdown: Path, csv: 
     """
     watch = Stopwatch()
     rendered = render(table_data(spec, read_scores(scores)))
-    written = {markdown: rendered.markdown, csv: rendered.csv, latex: rendered.latex}
-    for path, text in written.items():
-        with atomic_write(path) as handle:
-            handle.write(text)
-    write_manifest(
-        markdown, "table", {"scores": scores}, watch, files={path.name: file_digest(path) for path in written}
-    )
+    files = write_texts({markdown: rendered.markdown, csv: rendered.csv, latex: rendered.latex})
+    write_manifest(markdown, "table", {"scores": scores}, watch, files=files)
 
 
 def read_scores(paths: Sequence[Path]) -> dict[tuple[str, int, str], Score]:

@@ -14,7 +14,7 @@ from r1k.data.audit.separability import separability, sides
 from r1k.data.audit.tokens import Tokens
 from r1k.data.sets import Both, mix, read_both
 from r1k.errors import RecordError
-from r1k.files import file_digest, write_json
+from r1k.files import file_digests, write_json
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import DIRECTIONS, Direction, Pair, Question, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
@@ -56,7 +56,7 @@ def audit(
     write_jsonl(contamination, found)
     write_jsonl(examples, details)
     write_json(output, summary.model_dump(mode="json"))
-    files = {path.name: file_digest(path) for path in (output, contamination, examples)}
+    files = file_digests((output, contamination, examples))
     inputs: dict[str, Path | Sequence[Path]] = {"s1k": s1k, "r1k": r1k, "pairs": pairs, "base": base}
     inputs["questions"] = questions
     facts_of_all = {"spec": spec.model_dump(mode="json"), "overlaps": len(found), "contamination_seconds": seconds}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from r1k.config import TableSpec
 from r1k.errors import ConfigError
-from r1k.files import atomic_write, file_digest
+from r1k.files import write_texts
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.report.against_paper.page import csv_rows, sheet
 from r1k.report.against_paper.results import claims, matches
@@ -26,9 +26,5 @@ def compare_with_paper(*, tables: Sequence[TableSpec], scores: Sequence[Path], m
             raise ConfigError(f"tables.{table.name}.published: not set; set it, or leave the table out")
     data = [table_data(table.model_copy(update={"directions": ["all"]}), read) for table in tables]
     cells, found = matches(data), claims(data)
-    written = {markdown: to_markdown(sheet(cells, found)), csv: csv_text(csv_rows(cells, found))}
-    for path, text in written.items():
-        with atomic_write(path) as handle:
-            handle.write(text)
-    files = {path.name: file_digest(path) for path in written}
+    files = write_texts({markdown: to_markdown(sheet(cells, found)), csv: csv_text(csv_rows(cells, found))})
     write_manifest(markdown, "against-paper", {"scores": scores}, watch, files=files)

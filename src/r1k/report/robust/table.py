@@ -6,7 +6,7 @@ from typing import Any
 
 from r1k.config import TableSpec
 from r1k.data.audit.records import read_overlaps
-from r1k.files import atomic_write, file_digest
+from r1k.files import write_texts
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.report.rendering import csv_text
 from r1k.report.robust.comparisons import Comparison
@@ -29,12 +29,8 @@ def compare_runs(
     watch = Stopwatch()
     content = blocks(spec, read_verdicts(graded), _contaminated(contaminated))
     page = sheet(spec, content)
-    written = {markdown: to_markdown(page), csv: csv_text(csv_rows(spec, content)), latex: to_latex(page)}
-    for path, text in written.items():
-        with atomic_write(path) as handle:
-            handle.write(text)
+    files = write_texts({markdown: to_markdown(page), csv: csv_text(csv_rows(spec, content)), latex: to_latex(page)})
     inputs = {"graded": graded} | ({"contaminated": contaminated} if contaminated else {})
-    files = {path.name: file_digest(path) for path in written}
     write_manifest(markdown, "compare", inputs, watch, files=files)
 
 
