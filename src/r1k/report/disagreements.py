@@ -1,7 +1,6 @@
 """The answers on which rules and judge differ, or on which the judge gave no verdict, and how many there are."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from r1k.files import write_texts
@@ -9,6 +8,7 @@ from r1k.markup import escape_markdown
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Graded, read_jsonl
 from r1k.report.rendering import csv_text, markdown_grid
+from r1k.report.robust.verdicts import Key, key_of
 
 FIELDS = ("run", "seed", "benchmark", "question", "sample", "gold", "extracted", "rules", "judge", "judge_said")
 COUNTS = ("answers", "asked about", "both right", "both wrong", "rules alone right", "judge alone right", "no verdict")
@@ -23,26 +23,17 @@ NOTES = (
 )
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Whose verdicts, on what."""
-
-    run: str
-    seed: str
-    benchmark: str
-
-
-Found = Sequence[tuple[Origin, Sequence[Graded]]]
+Found = Sequence[tuple[Key, Sequence[Graded]]]
 
 
 def list_disagreements(*, graded: Sequence[Path], quotable: Collection[str], markdown: Path, csv: Path) -> None:
     """Write counts and answers as Markdown, and an answer a row as CSV.
 
     The verdicts are in `{run}/{seed}/{benchmark}/graded.jsonl`; of a benchmark that is not `quotable`, the answers and
-    the judge's words are withheld.
+    the judge's words are withheld. RecordError for a file that lies elsewhere.
     """
     watch = Stopwatch()
-    found = [(Origin(*path.parts[-4:-1]), read_jsonl(path, Graded)) for path in graded]
+    found = [(key_of(path), read_jsonl(path, Graded)) for path in graded]
     listed = list(rows(found, quotable))
     table = csv_text([dict(zip(FIELDS, row, strict=True)) for row in listed], FIELDS)
     files = write_texts({markdown: markdown_table(found, listed), csv: table})
@@ -54,7 +45,7 @@ def markdown_table(found: Found, listed: Sequence[Sequence[str]]) -> str:
     header = ["Run", "Seed", "Benchmark", *(count.capitalize() for count in COUNTS)]
     everything = [verdict for _, verdicts in found for verdict in verdicts]
     summary = [["all", "", "", *counts(everything)]]
-    summary += [[origin.run, origin.seed, origin.benchmark, *counts(verdicts)] for origin, verdicts in found]
+    summary += [[*map(str, key), *counts(verdicts)] for key, verdicts in found]
     parts = ["## disagreements: rules and judge", markdown_grid(header, _escaped(summary))]
     if listed:
         shown = [[*row[:-1], _shortened(row[-1])] for row in listed[:MOST_ROWS]]
@@ -76,15 +67,15 @@ def counts(verdicts: Sequence[Graded]) -> list[str]:
 
 def rows(found: Found, quotable: Collection[str]) -> Iterator[list[str]]:
     """FIELDS of each answer on which the two differ, or the judge gave no verdict."""
-    for origin, verdicts in found:
+    for key, verdicts in found:
         for verdict in verdicts:
             if verdict.judge_said is None or verdict.judge == verdict.rules:
                 continue
             texts = [verdict.gold, verdict.extracted or "", verdict.judge_said]
-            if origin.benchmark not in quotable:
+            if key.benchmark not in quotable:
                 texts = [WITHHELD] * len(texts)
             gold, extracted, said = texts
-            which = [origin.run, origin.seed, origin.benchmark, verdict.id, str(verdict.sample)]
+            which = [*map(str, key), verdict.id, str(verdict.sample)]
             yield [*which, gold, extracted, WORDS[verdict.rules], WORDS[verdict.judge], said]
 
 
