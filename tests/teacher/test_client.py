@@ -7,7 +7,7 @@ import pytest
 from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, half_sent, message, raw, status
 
 from r1k.errors import TeacherError
-from r1k.teacher.budget import Prices
+from r1k.teacher.budget import Budget, Prices
 from r1k.teacher.client import Client, Endpoint, Patience
 from r1k.teacher.journal import Message, Request, RunStoppedError
 
@@ -30,11 +30,11 @@ def stream(request) -> bool:
     return request.param
 
 
-def complete(server, *questions, patience=HASTY, **changes):
+def complete(server, *questions, patience=HASTY, budget=None, **changes):
     """Ask one after the other; the last answer."""
 
     async def run():
-        async with Client(endpoint(server, **changes), patience) as client:
+        async with Client(endpoint(server, **changes), patience, budget) as client:
             for question in questions[:-1]:
                 with pytest.raises(TeacherError):
                     await client.complete(request(question))
@@ -116,7 +116,7 @@ def test_a_server_that_does_not_stream_is_understood(server: FaultyServer):
 
 
 def test_a_streamed_answer_has_its_usage_and_its_cost(server: FaultyServer):
-    entry = complete(server, "q", stream=True, prices=Prices(1.0, 10.0))
+    entry = complete(server, "q", stream=True, budget=Budget(Prices(1.0, 10.0)))
     assert (entry.count("prompt_tokens"), entry.count("completion_tokens")) == (1, 8)
     assert entry.cost == pytest.approx(81 / 1e6)
 

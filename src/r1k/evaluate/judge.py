@@ -71,7 +71,7 @@ def judge_answers(
         prompts={PROMPT.name: PROMPT.digest},
         sampling={"temperature": judge.temperature or 0.0},
         requests={"asked": answers.bought, "found_in_journal": len(requests) - answers.bought},
-        dollars=round(answers.budget.dollars, 4) if answers.budget.prices.input is not None else None,
+        dollars=answers.budget.bill,
     )
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -19,6 +20,7 @@ from r1k.teacher.endpoints import budget_of, remote_endpoint
 from r1k.teacher.journal import Entry, Journal, Request, RunStoppedError
 
 Named = tuple[str, Request]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,27 +61,48 @@ class _Asking:
 
     async def ask(self, pending: Sequence[Named], endpoint: Endpoint, patience: Patience, unit: str) -> str | None:
         """Fill the journal; return why the run was stopped, if it was."""
-        queue = iter(pending)
         with tqdm(total=len(pending), desc=endpoint.model, unit=unit) as progress:
-            async with Client(endpoint, patience, self.budget) as client, asyncio.TaskGroup() as workers:
-                for _ in range(min(endpoint.concurrency, len(pending))):
-                    workers.create_task(self._work(queue, client, progress))
-        return client.stop_reason
+            async with Client(endpoint, patience, self.budget) as client:
+                return await work_through(pending, self._answer, self.failures.__setitem__, client, progress)
 
-    async def _work(self, queue: Iterator[Named], client: Client, progress: tqdm) -> None:
-        for name, request in queue:
+    async def _answer(self, client: Client, request: Request) -> None:
+        entry = await client.complete(request, self.terms.limit(self.journal.get(request.key)))
+        await asyncio.to_thread(self.journal.append, entry)
+        self.bought += 1
+
+
+async def work_through(
+    items: Sequence[tuple[str, T]],
+    do: Callable[[Client, T], Awaitable[None]],
+    failed: Callable[[str, str], None],
+    client: Client,
+    progress: tqdm,
+) -> str | None:
+    """Do each named item, as many at once as the endpoint allows; return why the run was stopped, if it was.
+
+    `failed` is told the name of an item that failed, and why. A stopped run begins no item, and waits for the requests
+    in flight: they are paid for.
+    """
+    queue = iter(items)
+
+    async def worker() -> None:
+        for name, item in queue:
             try:
-                entry = await client.complete(request, self.terms.limit(self.journal.get(request.key)))
-                await asyncio.to_thread(self.journal.append, entry)
-                self.bought += 1
+                await do(client, item)
             except RunStoppedError as error:
                 client.stop(f"{name}: {error}")
+                progress.set_description("stopping, when the answers in flight are here")
             except TeacherError as error:
-                self.failures[name] = str(error)
-            progress.set_postfix_str(self.budget.spent, refresh=False)
+                failed(name, str(error))
+            progress.set_postfix_str(client.budget.spent, refresh=False)
             progress.update()
             if client.stop_reason is not None:
                 return
+
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(min(client.endpoint.concurrency, len(items))):
+            workers.create_task(worker())
+    return client.stop_reason
 
 
 def ask_all(
@@ -110,12 +133,5 @@ def ask_all(
                 raise TeacherError(outcome.stopped(stopped, asking.bought, journal, asking.failures))
             if asking.failures:
                 raise TeacherError(outcome.unanswered(asking.failures, len(pending), journal))
-        entries = {name: _kept(book, request) for name, request in requests.items()}
+        entries = {name: book.kept(request) for name, request in requests.items()}
         return Answered(entries, asking.bought, asking.budget)
-
-
-def _kept(journal: Journal, request: Request) -> Entry:
-    entry = journal.get(request.key)
-    if entry is None:
-        raise TeacherError(f"{journal.path}: lost the answer to {request.key}; run again")
-    return entry

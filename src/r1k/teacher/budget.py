@@ -94,6 +94,11 @@ class Budget:
         return f"{money}{self.tokens:,} tokens"
 
     @property
+    def bill(self) -> float | None:
+        """Dollars spent, to a hundredth of a cent; None where no price is stated."""
+        return None if self.prices.input is None else round(self.dollars, 4)
+
+    @property
     def ceiling(self) -> str:
         """What may be spent, as text."""
         parts = []

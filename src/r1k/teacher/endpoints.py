@@ -44,7 +44,6 @@ def remote_endpoint(server: Server, section: str = "teacher") -> Endpoint:
         stream=asking.stream,
         requests_per_minute=asking.requests_per_minute,
         tokens_per_minute=asking.tokens_per_minute,
-        prices=Prices(asking.input_price, asking.output_price),
         section=section,
     )
 

@@ -19,11 +19,12 @@ from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, Teaching, by_problem, read_jsonl, write_jsonl
 from r1k.teacher import outcome
 from r1k.teacher.answers import Terms, defect, read
+from r1k.teacher.asking import work_through
 from r1k.teacher.budget import Budget
 from r1k.teacher.calls import Calls
 from r1k.teacher.client import Client, Endpoint
 from r1k.teacher.endpoints import budget_of, local_endpoint, remote_endpoint
-from r1k.teacher.journal import Entry, Journal, Request, RunStoppedError
+from r1k.teacher.journal import Entry, Journal, Request
 from r1k.teacher.local import local_answerer
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
@@ -48,38 +49,25 @@ class Inversion:
 
     def found(self, example: Example) -> tuple[Entry, Entry]:
         """Both answers of a problem, off the journal."""
-        first = self._usable(self._kept(self.calls.reverse_question(example)))
-        return first, self._usable(self._kept(self.calls.solve(read(first).text)))
+        first = self._usable(self.journal.kept(self.calls.reverse_question(example)))
+        return first, self._usable(self.journal.kept(self.calls.solve(read(first).text)))
 
     def plan(self, examples: Iterable[Example]) -> list[Example]:
         """The problems that something has to be asked for; what the journal's answers cost is counted."""
         return [example for example in examples if self._lacks(example)]
 
     async def ask(self, pending: Sequence[Example], endpoint: Endpoint, progress: tqdm) -> str | None:
-        """Fill the journal; return why the run was stopped, if it was.
+        """Fill the journal; return why the run was stopped, if it was."""
+        named = [(example.problem, example) for example in pending]
+        async with Client(endpoint, budget=self.budget) as client:
+            return await work_through(named, self._pair, self.failures.__setitem__, client, progress)
 
-        A stopped run begins no request, and waits for those in flight: they are paid for.
-        """
-        queue = iter(pending)
-        async with Client(endpoint, budget=self.budget) as client, asyncio.TaskGroup() as workers:
-            for _ in range(min(endpoint.concurrency, len(pending))):
-                workers.create_task(self._work(queue, client, progress))
-        return client.stop_reason
-
-    async def _work(self, queue: Iterator[Example], client: Client, progress: tqdm) -> None:
-        for example in queue:
-            try:
-                first = await self._answer(client, self.calls.reverse_question(example))
-                await self._answer(client, self.calls.solve(read(first).text))
-            except RunStoppedError as error:
-                client.stop(f"{example.problem}: {error}")
-                progress.set_description("stopping, when the answers in flight are here")
-            except TeacherError as error:
-                self._without_pair(example, error)
-            progress.set_postfix_str(self.budget.spent, refresh=False)
-            progress.update()
-            if client.stop_reason is not None:
-                return
+    async def _pair(self, client: Client, example: Example) -> None:
+        try:
+            first = await self._answer(client, self.calls.reverse_question(example))
+            await self._answer(client, self.calls.solve(read(first).text))
+        except LeftOutError as error:
+            self.left_out[example.problem] = str(error)
 
     async def _answer(self, client: Client, request: Request) -> Entry:
         entry, bought = self.journal.get(request.key), False
@@ -100,25 +88,17 @@ class Inversion:
                     self.missing += 2 - number
                     return True
                 self._usable(entry)
+        except LeftOutError as error:
+            self.left_out[example.problem] = str(error)
         except TeacherError as error:
-            self._without_pair(example, error)
+            self.failures[example.problem] = str(error)
         return False
 
     def _requests(self, example: Example) -> Iterator[Request]:
         """The second one where the first was answered."""
         first = self.calls.reverse_question(example)
         yield first
-        yield self.calls.solve(read(self._kept(first)).text)
-
-    def _without_pair(self, example: Example, error: TeacherError) -> None:
-        where = self.left_out if isinstance(error, LeftOutError) else self.failures
-        where[example.problem] = str(error)
-
-    def _kept(self, request: Request) -> Entry:
-        entry = self.journal.get(request.key)
-        if entry is None:
-            raise TeacherError(f"{self.journal.path}: lost the answer to {request.key}; run again")
-        return entry
+        yield self.calls.solve(read(self.journal.kept(first)).text)
 
     def _usable(self, entry: Entry | None) -> Entry:
         assert entry is not None  # what is not there is asked for
@@ -177,7 +157,7 @@ def invert(*, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, s1k: Pat
         sampling=inversion.calls.sampling,
         requests={"asked": inversion.asked, "found_in_journal": 2 * len(forward) - inversion.asked},
         tokens=tokens,
-        dollars=round(inversion.budget.dollars, 4) if inversion.budget.prices.input is not None else None,
+        dollars=inversion.budget.bill,
     )
 
 

@@ -118,6 +118,13 @@ class Journal:
         offset, length = place
         return Entry.model_validate_json(os.pread(self._file, length, offset))
 
+    def kept(self, request: Request) -> Entry:
+        """The newest answer to a request that was answered; TeacherError where it is not there after all."""
+        entry = self.get(request.key)
+        if entry is None:
+            raise TeacherError(f"{self.path}: lost the answer to {request.key}; run again")
+        return entry
+
     def append(self, entry: Entry) -> None:
         """Return when the entry is on disk. RunStoppedError where it cannot be written: what is bought must be kept."""
         line = entry.model_dump_json().encode() + b"\n"

@@ -33,22 +33,20 @@ def stopped(reason: str, asked: int, journal: Path, failures: Mapping[str, str])
 
 def failed(failures: Mapping[str, str], total: int, journal: Path) -> str:
     """Problems that were asked and have no pair."""
-    return "\n".join(
-        [
-            f"{len(failures)} of {total} problems have no reverse pair, and no output was written:",
-            *reasons(failures),
-            f"All other answers are in {journal}; a rerun asks for these problems alone.",
-        ]
-    )
+    return _nothing_written("problems have no reverse pair", "these problems", failures, total, journal)
 
 
 def unanswered(failures: Mapping[str, str], total: int, journal: Path) -> str:
     """Requests that failed in the end."""
+    return _nothing_written("requests have no answer", "these", failures, total, journal)
+
+
+def _nothing_written(what: str, these: str, failures: Mapping[str, str], total: int, journal: Path) -> str:
     return "\n".join(
         [
-            f"{len(failures)} of {total} requests have no answer, and no output was written:",
+            f"{len(failures)} of {total} {what}, and no output was written:",
             *reasons(failures),
-            f"All other answers are in {journal}; a rerun asks for these alone.",
+            f"All other answers are in {journal}; a rerun asks for {these} alone.",
         ]
     )
 
