@@ -940,13 +940,18 @@ class Experiment(Section):
             arms=self.dynamics, seeds=self.seeds, epochs={run: float(self.settings(run).epochs) for run in runs}
         )
 
+    @property
+    def quotable(self) -> list[str]:
+        """The benchmarks whose text may be shown."""
+        return [name for name, benchmark in self.benchmarks.items() if benchmark.may_be_quoted]
+
     def audit_spec(self) -> AuditSpec:
         """What may be quoted, and where trainings cut; pairs as SFT's examples where there is no DPO run."""
         settings = [self.settings(run) for run in self.trained_runs] or [self.train.sft]
         pairs = [own.max_length for own in settings if isinstance(own, Dpo)]
         limits = sorted({own.max_length for own in settings})
         return AuditSpec(
-            quotable=[name for name, benchmark in self.benchmarks.items() if benchmark.may_be_quoted],
+            quotable=self.quotable,
             limits=limits,
             pair_limit=min(pairs or limits),
         )

@@ -60,22 +60,10 @@ def section(part):
     return json.dumps(part.model_dump(mode="json"))
 
 
-def asking_section(wildcards):
-    """How the teacher is asked: a fact of the run, that makes no answer another."""
-    return section(EXPERIMENT.teacher.asking) if OPENAI else "{}"
-
-
-def judge_asking(wildcards):
-    judge = EXPERIMENT.data.checks.judge
-    return section(judge.asking) if judge else "{}"
-
-
-def answer_judge(wildcards):
-    return section(ANSWER_JUDGE)
-
-
-def answer_judge_asking(wildcards):
-    return section(ANSWER_JUDGE.asking)
+def asking(server):
+    """How a server is asked, if there is one: a fact of the run, that makes no answer another."""
+    how = getattr(server, "asking", None)
+    return section(how) if how else "{}"
 
 
 def judged(wildcards):

@@ -50,9 +50,9 @@ rule judge:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        asking=answer_judge_asking,
+        asking=asking(ANSWER_JUDGE),
     params:
-        judge=answer_judge,
+        judge=section(ANSWER_JUDGE) if ANSWER_JUDGE else "",
         grader=EXPERIMENT.evaluate.grader,
         least=EXPERIMENT.evaluate.least_judged,
         journal="results/journal/judge.jsonl",

@@ -18,7 +18,7 @@ rule invert:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        asking=asking_section,
+        asking=asking(EXPERIMENT.teacher),
     params:
         teacher=section(EXPERIMENT.teacher),
         journal=JOURNAL,
@@ -39,7 +39,7 @@ rule check_inverse:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        asking=judge_asking,
+        asking=asking(EXPERIMENT.data.checks.judge),
     params:
         checks=section(EXPERIMENT.data.checks),
         journal="results/journal/judge.jsonl",

@@ -62,7 +62,7 @@ rule list_disagreements:
     conda:
         "../../envs/cpu.yaml"
     params:
-        quotable=[name for name, benchmark in EXPERIMENT.benchmarks.items() if benchmark.may_be_quoted],
+        quotable=EXPERIMENT.quotable,
     shell:
         "r1k list-disagreements --graded {input.graded} --quotable {params.quotable} --markdown {output.markdown}"
         " --csv {output.csv} >{log} 2>&1"
@@ -162,7 +162,7 @@ rule write_samples_page:
     conda:
         "../../envs/cpu.yaml"
     params:
-        quotable=[name for name, benchmark in EXPERIMENT.benchmarks.items() if benchmark.may_be_quoted],
+        quotable=EXPERIMENT.quotable,
     shell:
         "r1k write-samples-page --title {wildcards.experiment} --questions {input.questions} --samples {input.samples}"
         " --graded {input.graded} --quotable {params.quotable} --output {output} >{log} 2>&1"

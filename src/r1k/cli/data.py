@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from r1k import config
-from r1k.cli.options import add_command, optional_paths, paths, section, sections
+from r1k.cli.options import add_command, optional_paths, path_lists, paths, section, sections, title
 
 
 def add(commands: Any) -> None:
@@ -75,7 +75,7 @@ def add(commands: Any) -> None:
     sections(command, "audit")
     paths(command, "s1k", "r1k", "base", "output", "contamination", "examples")
     command.add_argument("--pairs", type=Path, required=True, metavar="PATH", help="the preferences, pairs.jsonl")
-    command.add_argument("--questions", type=Path, nargs="+", required=True, help="the benchmarks' questions")
+    path_lists(command, "questions")
 
     def export(o: argparse.Namespace) -> None:
         from r1k.publish.export import export
@@ -84,7 +84,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "export", export, "r1k as a data set's folder: Parquet and a card")
     paths(command, "s1k", "r1k", "output")
-    command.add_argument("--title", required=True, help="name of the experiment, for the card")
+    title(command)
     command.add_argument("--license", required=True, help="licence of the data, by the hub's name: apache-2.0")
 
     def push(o: argparse.Namespace) -> None:

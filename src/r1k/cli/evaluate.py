@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from r1k import config
-from r1k.cli.options import add_command, optional_paths, paths, section, sections, usage
+from r1k.cli.options import add_command, asked, asking, optional_paths, path_lists, paths, section, sections, usage
 from r1k.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ def add(commands: Any) -> None:
     sections(command, "evaluate")
     paths(command, "base", "state")
     optional_paths(command, adapter="the run's adapter; none for the base itself")
-    command.add_argument("--questions", type=Path, nargs="+", required=True, help="questions, {benchmark}.jsonl each")
+    path_lists(command, "questions")
     command.add_argument("--outputs", type=Path, nargs="+", required=True, help="samples, one for each of --questions")
     command.add_argument(
         "--samples", type=int, nargs="+", required=True, help="answers to each question, for each of --questions"
@@ -45,11 +45,8 @@ def add(commands: Any) -> None:
     def judge(o: argparse.Namespace) -> None:
         from r1k.evaluate.judge import judge_answers
 
-        judge = section(config.Judge, o.judge)
-        if o.asking is not None:
-            judge = judge.model_copy(update={"asking": section(config.Asking, o.asking)})
         judge_answers(
-            judge=judge,
+            judge=asked(section(config.Judge, o.judge), o.asking),
             grader=o.grader,
             least_judged=o.least_judged,
             questions=o.questions,
@@ -60,7 +57,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "judge", judge, "a judge model's verdicts on answers, for grade")
     sections(command, "judge")
-    command.add_argument("--asking", metavar="YAML", help="section asking of the judge; its own defaults")
+    asking(command, "evaluate.judge")
     _grader(command)
     command.add_argument(
         "--least-judged", type=float, default=0.9, help="share of the answers that must get a verdict (0.9)"

@@ -14,6 +14,7 @@ from r1k import config
 from r1k.errors import ConfigError
 
 S = TypeVar("S", bound=BaseModel)
+Asked = TypeVar("Asked", bound=config.Server)
 Command = Callable[[argparse.Namespace], None]
 
 PATHS = {
@@ -48,6 +49,16 @@ PATHS = {
     "attempts": "the directory that was given to the jobs with --usage",
 }
 
+PATH_LISTS = {
+    "scores": "score.json of each run and benchmark",
+    "graded": "verdicts, …/RUN/SEED/BENCHMARK/graded.jsonl each",
+    "samples": "answers, …/RUN/SEED/BENCHMARK/samples.jsonl each",
+    "questions": "the benchmarks' questions, {benchmark}.jsonl each",
+    "logprobs": "the probed runs' records",
+    "tables": "tables, as Markdown",
+    "figures": "figures, as PNG",
+}
+
 SECTIONS = {
     "data": "section data of the config",
     "variant": "the variant's entry in the config",
@@ -80,6 +91,31 @@ def usage(command: argparse.ArgumentParser) -> None:
 def paths(parser: argparse.ArgumentParser, *names: str) -> None:
     for name in names:
         parser.add_argument(f"--{name}", type=Path, required=True, metavar="PATH", help=PATHS[name])
+
+
+def path_lists(parser: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, metavar="PATH", help=PATH_LISTS[name])
+
+
+def title(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--title", required=True, help="name of the experiment")
+
+
+def quotable(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--quotable", nargs="*", default=[], metavar="BENCHMARK", help="the benchmarks whose text may be shown"
+    )
+
+
+def asking(parser: argparse.ArgumentParser, where: str) -> None:
+    """How the server of a section is asked, which a rule passes on apart from it; see `asked`."""
+    parser.add_argument("--asking", metavar="YAML", help=f"section {where}.asking of the config; its own defaults")
+
+
+def asked(server: Asked, how: str | None) -> Asked:
+    """A server's section with what `--asking` says."""
+    return server if how is None else server.model_copy(update={"asking": section(config.Asking, how)})
 
 
 def optional_paths(parser: argparse.ArgumentParser, **names: str) -> None:

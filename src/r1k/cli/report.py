@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from r1k import config
-from r1k.cli.options import add_command, optional_paths, paths, section, sections
+from r1k.cli.options import add_command, optional_paths, path_lists, paths, quotable, section, sections, title
 
 
 def add(commands: Any) -> None:
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "make-table", table, "a table as Markdown, CSV and LaTeX")
     sections(command, "table")
-    command.add_argument("--scores", type=Path, nargs="+", required=True, help="score.json of each run and benchmark")
+    path_lists(command, "scores")
     paths(command, "markdown", "csv", "latex")
 
     def checks_table(o: argparse.Namespace) -> None:
@@ -39,12 +39,8 @@ def add(commands: Any) -> None:
         disagreements,
         "the answers on which rules and judge differ, or it gave no verdict",
     )
-    command.add_argument(
-        "--graded", type=Path, nargs="+", required=True, help="verdicts, {run}/{seed}/{benchmark}/graded.jsonl each"
-    )
-    command.add_argument(
-        "--quotable", nargs="*", default=[], metavar="BENCHMARK", help="the benchmarks whose answers may be shown"
-    )
+    path_lists(command, "graded")
+    quotable(command)
     paths(command, "markdown", "csv")
 
     def compare(o: argparse.Namespace) -> None:
@@ -57,9 +53,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "compare-runs", compare, "a table's robust form: intervals, and paired tests")
     sections(command, "table")
-    command.add_argument(
-        "--graded", type=Path, nargs="+", required=True, help="verdicts, …/RUN/SEED/BENCHMARK/graded.jsonl each"
-    )
+    path_lists(command, "graded")
     optional_paths(command, contaminated="the audit's contamination.jsonl: questions to score without too")
     paths(command, "markdown", "csv", "latex")
 
@@ -77,7 +71,7 @@ def add(commands: Any) -> None:
         metavar="YAML",
         help="resolved specifications of tables that are published",
     )
-    command.add_argument("--scores", type=Path, nargs="+", required=True, help="score.json of each run and benchmark")
+    path_lists(command, "scores")
     paths(command, "markdown", "csv")
 
     def figure1(o: argparse.Namespace) -> None:
@@ -96,7 +90,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "draw-figure2", figure2, "log-probabilities over the epochs of SFT and DPO")
     sections(command, "dynamics")
-    command.add_argument("--logprobs", type=Path, nargs="+", required=True, help="the probed runs' records")
+    path_lists(command, "logprobs")
     paths(command, "png", "pdf", "csv")
 
     def report(o: argparse.Namespace) -> None:
@@ -112,10 +106,9 @@ def add(commands: Any) -> None:
         )
 
     command = add_command(commands, "write-report", report, "one page with the tables and figures")
-    command.add_argument("--title", required=True, help="name of the experiment")
+    title(command)
     command.add_argument("--description", required=True, help="a line about it")
-    command.add_argument("--tables", type=Path, nargs="+", required=True, help="tables, as Markdown")
-    command.add_argument("--figures", type=Path, nargs="+", required=True, help="figures, as PNG")
+    path_lists(command, "tables", "figures")
     optional_paths(command, samples="the page of answers, which the report links to")
     paths(command, "output")
 
@@ -132,17 +125,9 @@ def add(commands: Any) -> None:
         )
 
     command = add_command(commands, "write-samples-page", samples_page, "a page to read answers on, also of two runs")
-    command.add_argument("--title", required=True, help="name of the experiment")
-    command.add_argument("--questions", type=Path, nargs="+", required=True, help="questions, {benchmark}.jsonl each")
-    command.add_argument(
-        "--samples", type=Path, nargs="+", required=True, help="answers, …/RUN/SEED/BENCHMARK/samples.jsonl each"
-    )
-    command.add_argument(
-        "--graded", type=Path, nargs="+", required=True, help="verdicts, …/RUN/SEED/BENCHMARK/graded.jsonl each"
-    )
-    command.add_argument(
-        "--quotable", nargs="*", default=[], metavar="BENCHMARK", help="the benchmarks whose text may be shown"
-    )
+    title(command)
+    path_lists(command, "questions", "samples", "graded")
+    quotable(command)
     paths(command, "output")
 
     def audit_page(o: argparse.Namespace) -> None:
@@ -153,7 +138,7 @@ def add(commands: Any) -> None:
         )
 
     command = add_command(commands, "write-audit-page", audit_page, "the audit's page, with plots")
-    command.add_argument("--title", required=True, help="name of the experiment")
+    title(command)
     paths(command, "summary", "contamination", "examples", "output")
 
     def check(o: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from r1k import config
-from r1k.cli.options import add_command, paths, section, sections, value
+from r1k.cli.options import add_command, asked, asking, paths, section, sections, value
 
 
 def add(commands: Any) -> None:
@@ -14,27 +14,26 @@ def add(commands: Any) -> None:
         from r1k.teacher.inversion import invert
 
         teacher = _teacher(o.teacher)
-        if o.asking is not None and isinstance(teacher, config.OpenAITeacher):
-            teacher = teacher.model_copy(update={"asking": section(config.Asking, o.asking)})
+        if isinstance(teacher, config.OpenAITeacher):
+            teacher = asked(teacher, o.asking)
         invert(teacher=teacher, s1k=o.s1k, output=o.output, journal=o.journal)
 
     command = add_command(commands, "invert", invert, "r1k from s1k: two calls to the teacher for each problem")
     sections(command, "teacher")
-    command.add_argument("--asking", metavar="YAML", help="section teacher.asking of the config; its own defaults")
+    asking(command, "teacher")
     paths(command, "s1k", "output", "journal")
 
     def check_inverse(o: argparse.Namespace) -> None:
         from r1k.checks.check import check_inverse
 
         checks = section(config.Checks, o.checks)
-        if o.asking is not None and checks.judge is not None:
-            judge = checks.judge.model_copy(update={"asking": section(config.Asking, o.asking)})
-            checks = checks.model_copy(update={"judge": judge})
+        if checks.judge is not None:
+            checks = checks.model_copy(update={"judge": asked(checks.judge, o.asking)})
         check_inverse(checks=checks, s1k=o.s1k, r1k=o.r1k, output=o.output, journal=o.journal)
 
     command = add_command(commands, "check-inverse", check_inverse, "six verdicts on each reverse example")
     sections(command, "checks")
-    command.add_argument("--asking", metavar="YAML", help="section asking of the judge; its own defaults")
+    asking(command, "data.checks.judge")
     paths(command, "s1k", "r1k", "output", "journal")
 
     def serve(o: argparse.Namespace) -> None:
