@@ -28,7 +28,7 @@ openai`, its `base_url` up to and without `/chat/completions`, its `model`, and 
 variable that holds its key (any word, for a server that asks for none). The README shows each. A judge is configured
 alike.
 
-This page is written by `make docs` from `src/r1k/config.py`; a test fails when they differ.
+This page is written by `make docs` from `src/r1k/config/`; a test fails when they differ.
 """
 
 

@@ -1,0 +1,84 @@
+"""The experiment: typed, closed to unknown keys, and the identity of a run.
+
+Every key is described here; `config/README.md` and `workflow/schemas/config.schema.json` are made from these
+descriptions. Nothing here imports torch: the Snakefile, and so every job, loads it.
+"""
+
+from r1k.config.bases import Architecture, Base, HubBase, PackagedBase, ScratchBase
+from r1k.config.checking import validate
+from r1k.config.data import Checks, Data, FileSource, HubSource, Variant, WorldSource
+from r1k.config.evaluate import (
+    Benchmark,
+    BudgetForcing,
+    Evaluate,
+    FileQuestions,
+    Grader,
+    HubQuestions,
+    QuestionFields,
+    TaskQuestions,
+    WorldQuestions,
+)
+from r1k.config.experiment import VERSIONS, Experiment, load, schema
+from r1k.config.plan import Device, Length, Plan
+from r1k.config.report import TAKEN_TABLES, AuditSpec, Dynamics, DynamicsSpec, Row, Table, TableSpec
+from r1k.config.runs import Dpo, Launch, Lora, Probe, Run, Settings, Sft, Train
+from r1k.config.section import Arm, DataName, Name, Revision, Section
+from r1k.config.servers import Asking, EmbeddedTeacher, Judge, OpenAITeacher, ReplayTeacher, Server, Teacher
+
+__all__ = [
+    "TAKEN_TABLES",
+    "VERSIONS",
+    "Architecture",
+    "Arm",
+    "Asking",
+    "AuditSpec",
+    "Base",
+    "Benchmark",
+    "BudgetForcing",
+    "Checks",
+    "Data",
+    "DataName",
+    "Device",
+    "Dpo",
+    "Dynamics",
+    "DynamicsSpec",
+    "EmbeddedTeacher",
+    "Evaluate",
+    "Experiment",
+    "FileQuestions",
+    "FileSource",
+    "Grader",
+    "HubBase",
+    "HubQuestions",
+    "HubSource",
+    "Judge",
+    "Launch",
+    "Length",
+    "Lora",
+    "Name",
+    "OpenAITeacher",
+    "PackagedBase",
+    "Plan",
+    "Probe",
+    "QuestionFields",
+    "ReplayTeacher",
+    "Revision",
+    "Row",
+    "Run",
+    "ScratchBase",
+    "Section",
+    "Server",
+    "Settings",
+    "Sft",
+    "Table",
+    "TableSpec",
+    "TaskQuestions",
+    "Teacher",
+    "Train",
+    "Variant",
+    "WorldQuestions",
+    "WorldSource",
+    "load",
+    "schema",
+    "validate",
+]

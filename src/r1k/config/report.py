@@ -1,0 +1,80 @@
+"""Tables and figures; what their making needs to know, resolved."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from r1k.config.section import Arm, DataName, Name, Section
+
+TAKEN_TABLES = {
+    "checks": "the checks of the inverses",
+    "disagreements": "answers on which rules and judge differ",
+}
+
+
+class Table(Section):
+    """A table of runs by benchmarks."""
+
+    shows: Literal["sft", "dpo"] = Field(description="`dpo` adds arrows and changes against each run's parent")
+    rows: list[Name] = Field(min_length=1, description="the runs, in order; those of one base compete for bold")
+    directions: list[Literal["all", "forward", "reverse"]] = Field(
+        default=["all"],
+        min_length=1,
+        description="the questions counted, a block each, where benchmarks mark direction",
+    )
+    published: bool = Field(default=False, description="print the paper's values beside ours")
+    reference: Name | None = Field(
+        default=None,
+        description="the row that all others are tested against; unset: with `dpo` each row's parent, else the first "
+        "trained row with the same base",
+    )
+
+
+class Dynamics(Section):
+    """The probed runs of one training direction: a column of Figure 2's legend."""
+
+    sft: Name = Field(description="the probed SFT run")
+    dpo: Name = Field(description="the probed DPO run that goes on from it")
+
+
+class Row(Section):
+    """A table's row, resolved."""
+
+    run: Name
+    data: DataName | None
+    variant: Name | None = Field(default=None, description="the form of the data, where it is not the plain one")
+    method: Literal["none", "sft", "dpo"]
+    base: Name
+    model: str = Field(description="the base's title")
+    parent: Name | None
+    start_data: DataName | None = Field(description="the data of the parent run, which Table 2's rows are named by")
+
+
+class TableSpec(Section):
+    """All that a table's making needs to know besides the scores."""
+
+    name: Name
+    shows: Literal["sft", "dpo"]
+    rows: list[Row]
+    benchmarks: dict[Name, str] = Field(description="name to heading, in order")
+    seeds: list[int]
+    directions: list[Literal["all", "forward", "reverse"]]
+    published: bool
+    notes: list[str] = Field(description="what a reader must know of how the rows were trained")
+    references: dict[Name, Name] = Field(default={}, description="the run that each row is tested against, if any")
+
+
+class DynamicsSpec(Section):
+    """All that Figure 2's making needs to know besides the log-probabilities."""
+
+    arms: dict[Arm, Dynamics]
+    seeds: list[int]
+    epochs: dict[Name, float] = Field(description="of each run's whole training: where SFT ends and DPO begins")
+
+
+class AuditSpec(Section):
+    """All that the audit needs to know besides the files."""
+
+    quotable: list[Name] = Field(description="the benchmarks whose text may be shown")
+    limits: list[int] = Field(min_length=1, description="the trainings' `max_length`, in tokens, ascending")
+    pair_limit: int = Field(gt=0, description="the least `max_length` that pairs are cut at")

@@ -1,0 +1,142 @@
+"""Runs: methods and their settings, how they are launched, and how they are probed."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from r1k.config.section import DataName, Name, Section
+
+
+class Lora(Section):
+    """The adapter."""
+
+    rank: int = Field(default=256, gt=0, description="r")
+    alpha: int = Field(default=512, gt=0, description="alpha; the update is scaled by alpha / r")
+    dropout: float = Field(default=0.05, ge=0, lt=1, description="dropout before the adapter")
+    targets: list[str] = Field(
+        default=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        description="the projections that get an adapter",
+    )
+
+
+class Settings(Section):
+    """What a training's weights depend on besides data and start."""
+
+    learning_rate: float = Field(gt=0, description="at its peak")
+    epochs: float = Field(gt=0, description="passes over the arm's data, or the reference's where arms match in steps")
+    match: Literal["steps", "epochs"] = Field(
+        default="steps",
+        description="`steps`: every arm takes the steps of `epochs` over the forward set; `epochs`: its own data's",
+    )
+    batch_size: int = Field(default=16, gt=0, description="examples or pairs an optimizer step, over all processes")
+    max_length: int = Field(default=20480, gt=0, description="tokens of prompt and response; what is cut is counted")
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = Field(default="cosine", description="learning rate")
+    warmup_ratio: float = Field(default=0.05, ge=0, lt=1, description="share of the steps")
+    weight_decay: float = Field(default=1e-4, ge=0, description="AdamW's")
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="AdamW's")
+    beta2: float = Field(default=0.95, ge=0, lt=1, description="AdamW's")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="the gradient's norm is clipped here")
+    lora: Lora = Field(default=Lora(), description="the adapter; DPO goes on with that of its parent")
+    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of base weights and activations")
+    attention: Literal["flash_attention_2", "sdpa"] = Field(default="flash_attention_2", description="implementation")
+    gradient_checkpointing: bool = Field(default=True, description="recompute activations to save memory")
+
+
+class Sft(Settings):
+    """Supervised fine-tuning: cross-entropy on the assistant turn alone."""
+
+    learning_rate: float = Field(default=1e-4, gt=0, description="at its peak")
+    epochs: float = Field(default=5, gt=0, description="passes over the data; see `match`")
+
+
+class Dpo(Settings):
+    """Direct preference optimization; the reference is the parent run's model, fixed."""
+
+    learning_rate: float = Field(default=5e-7, gt=0, description="at its peak")
+    epochs: float = Field(default=1, gt=0, description="passes over the pairs")
+    beta: float = Field(default=0.6, gt=0, description="strength of the tie to the reference")
+
+
+class Launch(Section):
+    """How a training runs; nothing here changes what it computes."""
+
+    nodes: int = Field(default=1, gt=0, description="nodes of a training, each with the same GPUs, cores and processes")
+    gpus: int = Field(default=8, ge=0, description="GPUs that a training job asks for on a node, where there are any")
+    cores: int = Field(
+        default=1, gt=0, description="CPU cores that a training, probing or generating job asks for, on a node"
+    )
+    processes: int = Field(
+        default=0, ge=0, description="processes of a training on a node; 0: one for each GPU seen there, at least one"
+    )
+    launcher: str = Field(
+        default="srun --nodes={nodes} --ntasks={nodes} --cpus-per-task={cores} --kill-on-bad-exit=1",
+        description="the command before a command that is to run once on each node, where there are several; "
+        "`{nodes}`, `{gpus}` (on a node) and `{cores}` are put in",
+    )
+    micro_batch_size: int = Field(default=1, gt=0, description="examples on one device at once; divides the batch")
+    checkpoint_seconds: int = Field(default=900, gt=0, description="seconds of training that a kill may cost")
+
+    @property
+    def launch_command(self) -> str:
+        """The launcher, with what it may name put in."""
+        return self.launcher.format(nodes=self.nodes, gpus=self.gpus, cores=self.cores)
+
+    @model_validator(mode="after")
+    def _launchable(self) -> Self:
+        try:
+            empty = not self.launch_command.strip()
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"launcher: {self.launcher!r} may name {{nodes}}, {{gpus}} and {{cores}} only") from error
+        if self.nodes > 1 and empty:
+            raise ValueError(f"launcher: needed for {self.nodes} nodes; leave it out for the default")
+        return self
+
+
+class Train(Section):
+    """Settings of each method; a run can change single keys."""
+
+    sft: Sft = Field(default=Sft(), description="supervised fine-tuning")
+    dpo: Dpo = Field(default=Dpo(), description="direct preference optimization")
+    launch: Launch = Field(default=Launch(), description="how it runs, without effect on the weights")
+
+
+class Run(Section):
+    """A model of the experiment: a base as it is, or what a training makes of a base or of another run."""
+
+    method: Literal["none", "sft", "dpo"] = Field(description="`none` is the base itself, for comparison")
+    base: Name | None = Field(default=None, description="the base to start from, one of `bases`")
+    parent: Name | None = Field(default=None, description="the run to start from (DPO's reference), one of `runs`")
+    data: DataName | None = Field(default=None, description="the data set; `pairs` for DPO")
+    variant: Name | None = Field(default=None, description="the form of the data set, one of `data.variants`")
+    without_held_out: bool = Field(default=False, description="leave the held-out probe problems out of the training")
+    measure_every: float | None = Field(
+        default=None, gt=0, description="epochs between probed checkpoints; unset: not probed"
+    )
+    changes: dict[str, Any] = Field(default={}, description="settings of the method that differ for this run")
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        match self.method:
+            case "none" if not self.base or any(
+                (self.parent, self.data, self.variant, self.measure_every, self.changes)
+            ):
+                raise ValueError("method none takes a base and nothing else")
+            case "sft" if (self.base is None) == (self.parent is None) or self.data in (None, "pairs"):
+                raise ValueError("method sft takes a base or a parent, and data s1k, r1k, half or mix")
+            case "dpo" if self.parent is None or self.base is not None or self.data != "pairs":
+                raise ValueError("method dpo takes a parent and data pairs")
+        if self.without_held_out and self.data == "half":
+            raise ValueError("data half cannot be without_held_out: its size would depend on the draw")
+        if self.measure_every is not None and not self.without_held_out:
+            raise ValueError("a run that is probed (measure_every) must be without_held_out")
+        return self
+
+
+class Probe(Section):
+    """Log-probabilities of the preferred and the rejected responses over a run's checkpoints."""
+
+    max_tokens: int = Field(default=1000, gt=0, description="response tokens that are scored, from its start")
+    tokens_per_batch: int = Field(
+        default=8192, gt=0, description="padded tokens of one forward pass; memory, not result"
+    )
+    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of the model; sums are float32 or better")
