@@ -1,0 +1,35 @@
+"""Runs of an inversion, in this process's place or in one of their own, and what they leave."""
+
+import json
+import subprocess
+import sys
+
+from faulty_teacher import FaultyServer, Place
+
+from r1k.records import Example, read_jsonl
+
+RUN = """
+import json, sys
+from pathlib import Path
+from r1k.config import OpenAITeacher
+from r1k.teacher.inversion import invert
+teacher, asking, *paths = json.loads(sys.argv[1])
+invert(teacher=OpenAITeacher(**teacher, asking=asking), **dict(zip(("s1k", "output", "journal"), map(Path, paths))))
+"""
+
+
+def written(place: Place) -> list[Example]:
+    return read_jsonl(place.output, Example)
+
+
+def facts(place: Place):
+    return json.loads(place.output.with_suffix(".manifest.json").read_text())["facts"]
+
+
+def start(server: FaultyServer, place: Place, **changes) -> subprocess.Popen[str]:
+    """A run in a process of its own."""
+    teacher = server.teacher(**changes)
+    job = json.dumps(
+        [teacher.model_dump(), teacher.asking.model_dump(), *map(str, (place.s1k, place.output, place.journal))]
+    )
+    return subprocess.Popen([sys.executable, "-c", RUN, job], stderr=subprocess.PIPE, text=True)
