@@ -96,14 +96,9 @@ def test_a_judges_words_are_shown_where_verdicts_have_them(made):
     made.answer("a", made.ask("math", "1?"), plain)
     assert browse(**made.paths, quotable=["math"]).answers[0].words.judge is None
 
-    class Judged(Graded):
-        rules: bool | None = None
-        judge: bool | None = None
-        judge_said: str | None = None
-
     verdict = read_jsonl(made.graded[0], Graded)[0].model_dump() | {"rules": False, "judge": None, "judge_said": "Hm."}
-    assert _judge(Judged(**verdict)).model_dump() == {"rules": False, "verdict": None, "said": "Hm."}
-    assert _judge(Judged(**verdict | {"judge_said": None})) is None
+    assert _judge(Graded(**verdict)).model_dump() == {"rules": False, "verdict": None, "said": "Hm."}
+    assert _judge(Graded(**verdict | {"judge_said": None})) is None
 
 
 def test_files_that_do_not_belong_together_are_named(made):

@@ -141,7 +141,6 @@ def _words(verdict: Graded, texts: Texts, limit: int | None) -> Words:
 
 
 def _judge(verdict: Graded) -> Judge | None:
-    """Verdicts by rules alone say nothing of a judge, and need not have fields for it."""
-    fields = verdict.model_dump()
-    said = fields.get("judge_said")
-    return None if said is None else Judge(said=said, verdict=fields.get("judge"), rules=fields.get("rules"))
+    if verdict.judge_said is None:
+        return None
+    return Judge(said=verdict.judge_said, verdict=verdict.judge, rules=verdict.rules)
