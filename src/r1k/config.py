@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from r1k.errors import ConfigError, did_you_mean, field_path
 from r1k.files import value_digest
-from r1k.records import VerdictName
+from r1k.records import RESPONSE_KINDS, ResponseKind, VerdictName
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Revision = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|main)$")]
@@ -403,13 +403,35 @@ class Run(Section):
 
 
 class Probe(Section):
-    """Log-probabilities of the preferred and the rejected responses over a run's checkpoints."""
+    """Log-probabilities of the preferred and the rejected responses over a run's checkpoints, and of other responses
+    to the same prompts, to see where the probability went."""
 
     max_tokens: int = Field(default=1000, gt=0, description="response tokens that are scored, from its start")
     tokens_per_batch: int = Field(
         default=8192, gt=0, description="padded tokens of one forward pass; memory, not result"
     )
     precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of the model; sums are float32 or better")
+    tracked: list[ResponseKind] = Field(
+        default=list(RESPONSE_KINDS),
+        description="responses that are followed token by token under each prompt: its `own`, that of the `other` "
+        "direction (these two always), another problem's in either direction, and its own with its reasoning's "
+        "sentences or tokens shuffled",
+    )
+    tracked_problems: int | None = Field(
+        default=None, ge=2, description="problems of each split whose responses are followed, the first; unset: all"
+    )
+    first_tokens: int = Field(default=16, gt=0, description="tokens of the span `first`, a response's start")
+
+    @model_validator(mode="after")
+    def _trackable(self) -> Self:
+        if not {"own", "other"} <= set(self.tracked) or len(set(self.tracked)) < len(self.tracked):
+            raise ValueError("tracked: own and other must be among them, and none may come twice")
+        return self
+
+    @property
+    def further(self) -> int:
+        """Kinds of responses that are followed besides the two of a pair."""
+        return len(self.tracked) - 2
 
 
 class WorldQuestions(Section):
@@ -714,6 +736,8 @@ class Experiment(Section):
         for name, table in self.tables.items():
             if name == "checks":
                 yield "tables.checks: the table of the checks of the inverses has this name; choose another"
+            if name == "claims":
+                yield "tables.claims: the table of the paper's claims has this name; choose another"
             for row in table.rows:
                 if row not in self.runs:
                     yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, self.runs)}"
@@ -738,6 +762,9 @@ class Experiment(Section):
                 f"data.probe_train: {wanted} probe problems are asked of {self.data.source.problems}; "
                 "lower probe_train or probe_held_out"
             )
+        for split, problems in (("train", self.data.probe_train), ("held_out", self.data.probe_held_out)):
+            if problems < 2 and any("other_problem" in kind for kind in self.probe.tracked):
+                yield f"data.probe_{split}: 1, and probe.tracked asks for another problem's response; raise it to 2"
 
     def _plan_problems(self) -> Iterator[str]:
         for name in self.plan.answers:

@@ -35,12 +35,15 @@ ASKED = {
 }
 
 
-# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the inverses' checks.
+# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the paper's claims
+# about learning dynamics; the inverses' checks.
 TABLES = [
     *(name for table in EXPERIMENT.tables for name in (table, f"{table}-robust")),
     *(["against-paper"] if EXPERIMENT.published_tables else []),
+    "claims",
     "checks",
 ]
+FIGURES = ["figure1", "figure2", "mass"]
 
 
 def any_of(names):
