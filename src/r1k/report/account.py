@@ -1,7 +1,6 @@
 """Where the probability went over a training: the responses that are followed, at its start and its end."""
 
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -76,24 +75,29 @@ class Measured:
         wanted = frame[frame["seed"].isin(spec.seeds)]
         found = wanted.groupby(KEYS, sort=True)[list(MEASURES)]
         # A problem that one seed alone measured would stand for another mean.
-        whole = found.mean()[found.size() == len(spec.seeds)].reset_index()
-        self._tables = {key: part.set_index("problem")[list(MEASURES)] for key, part in whole.groupby(KEYS[:-1])}
+        whole = found.mean()[found.size() == len(spec.seeds)]
+        wide = whole.unstack(["response", "span"])
+        self._tables = {key: part.droplevel([0, 1, 2, 3]) for key, part in wide.groupby(level=KEYS[:4])}
         self.kinds = [kind for kind in RESPONSE_KINDS if kind in set(frame["response"])]
 
     def run(self, arm: Arm, method: Method) -> str:
         pair = self.spec.arms[arm]
         return pair.sft if method == "sft" else pair.dpo
 
-    def table(
-        self, arm: Arm, method: Method, moment: Moment, test: Arm, split: Split, response: ResponseKind, span: Span
-    ) -> pd.DataFrame:
-        """All measures, [problems, measures]: means over the prompts of `test`, of problems that have it under all."""
-        run, nothing = self.run(arm, method), pd.DataFrame(columns=list(MEASURES), dtype=float)
-        parts = [
-            self._tables.get((run, moment, split, direction, response, span), nothing) for direction in TESTS[test]
-        ]
-        # A problem that one of them lacks has no sum.
-        return functools.reduce(pd.DataFrame.add, parts).div(len(parts)).dropna()
+    def table(self, arm: Arm, method: Method, moment: Moment, test: Arm, split: Split) -> pd.DataFrame:
+        """Means over the prompts of `test`: [problems, (measure, response, span)], NaN where a prompt lacks it.
+
+        RecordError where none was tracked.
+        """
+        run = self.run(arm, method)
+        keys = [(run, moment, split, direction) for direction in TESTS[test]]
+        for key in keys:
+            if key not in self._tables:
+                raise RecordError(f"no tracked responses of run {run!r} on {key[3]} prompts of the {split} split")
+        total, *others = (self._tables[key] for key in keys)
+        for other in others:
+            total = total.add(other)
+        return total.div(len(keys))
 
     def values(
         self,
@@ -105,8 +109,9 @@ class Measured:
         response: ResponseKind,
         measure: Measure,
     ) -> "pd.Series[float]":
-        """One measure over whole responses, by problem."""
-        return self.table(arm, method, moment, test, split, response, "all")[measure]
+        """One measure over whole responses, by problem; of none where that response was not tracked."""
+        table, column = self.table(arm, method, moment, test, split), (measure, response, "all")
+        return table[column].dropna() if column in table else pd.Series(dtype=float)
 
     def change(
         self, arm: Arm, method: Method, test: Arm, split: Split, response: ResponseKind, measure: Measure
@@ -136,30 +141,45 @@ def changes(measured: Measured) -> list[Change]:
 
 def _changes(measured: Measured) -> Iterator[Change]:
     for arm, method, split, test in product(measured.spec.arms, METHODS, SPLITS, get_args(Arm)):
-        for response, span in product(measured.kinds, SPANS):
-            start, end = (measured.table(arm, method, moment, test, split, response, span) for moment in MOMENTS)
-            moved = (end - start).dropna()
-            if moved.empty:
+        start, end = (measured.table(arm, method, moment, test, split) for moment in MOMENTS)
+        moved = end - start
+        there, intervals = moved.notna(), _by_problems(moved)
+        starts, ends, n = start.where(there).mean().to_dict(), end.where(there).mean().to_dict(), there.sum().to_dict()
+        for response, span, measure in product(measured.kinds, SPANS, MEASURES):
+            column = (measure, response, span)
+            if column not in intervals:
                 continue
-            found = _estimates(moved.to_numpy())
-            for measure, interval in zip(MEASURES, found, strict=True):
-                yield Change(
-                    arm=arm,
-                    test=test,
-                    split=split,
-                    method=method,
-                    run=measured.run(arm, method),
-                    response=response,
-                    span=span,
-                    measure=measure,
-                    start=float(start.loc[moved.index, measure].mean()),
-                    end=float(end.loc[moved.index, measure].mean()),
-                    change=interval.value,
-                    low=interval.low,
-                    high=interval.high,
-                    n=len(moved),
-                    seeds=len(measured.spec.seeds),
-                )
+            value, low, high = intervals[column]
+            yield Change(
+                arm=arm,
+                test=test,
+                split=split,
+                method=method,
+                run=measured.run(arm, method),
+                response=response,
+                span=span,
+                measure=measure,
+                start=starts[column],
+                end=ends[column],
+                change=value,
+                low=low,
+                high=high,
+                n=n[column],
+                seeds=len(measured.spec.seeds),
+            )
+
+
+def _by_problems(moved: pd.DataFrame) -> dict[Hashable, Interval]:
+    """Intervals of all columns, those of the same problems together, since a bootstrap draws problems."""
+    groups: dict[bytes, list[Hashable]] = {}
+    for column in moved:
+        groups.setdefault(moved[column].notna().to_numpy().tobytes(), []).append(column)
+    return {
+        column: interval
+        for columns in groups.values()
+        if len(values := moved[columns].dropna())
+        for column, interval in zip(columns, _estimates(values.to_numpy()), strict=True)
+    }
 
 
 def _ends(path: Path) -> pd.DataFrame:
