@@ -77,7 +77,7 @@ class Measured:
         # A problem that one seed alone measured would stand for another mean.
         whole = found.mean()[found.size() == len(spec.seeds)]
         wide = whole.unstack(["response", "span"])
-        self._tables = {key: part.droplevel([0, 1, 2, 3]) for key, part in wide.groupby(level=KEYS[:4])}
+        self._tables = {key: pd.DataFrame(part).droplevel([0, 1, 2, 3]) for key, part in wide.groupby(level=KEYS[:4])}
         self.kinds = [kind for kind in RESPONSE_KINDS if kind in set(frame["response"])]
 
     def run(self, arm: Arm, method: Method) -> str:
@@ -94,10 +94,7 @@ class Measured:
         for key in keys:
             if key not in self._tables:
                 raise RecordError(f"no tracked responses of run {run!r} on {key[3]} prompts of the {split} split")
-        total, *others = (self._tables[key] for key in keys)
-        for other in others:
-            total = total.add(other)
-        return total.div(len(keys))
+        return sum((self._tables[key] for key in keys[1:]), self._tables[keys[0]]) / len(keys)
 
     def values(
         self,

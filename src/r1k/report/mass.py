@@ -76,7 +76,7 @@ def draw(found: Sequence[Change]) -> Figure:
         kept = {row: name for row, name in rows.items() if any((c.response, c.measure) == row for c in shown)}
         top, bottom = (0.905, 0.545) if k == 0 else (0.44, 0.08)
         spec = figure.add_gridspec(
-            2, len(arms), left=0.235, right=0.975, top=top, bottom=bottom, wspace=0.1, hspace=0.32
+            2, len(arms), left=0.235, right=0.975, top=top, bottom=bottom, wspace=0.1, hspace=0.4
         )
         # SFT moves more than DPO by an order of magnitude: each row has its own scale, the same for all models.
         grid = spec.subplots(sharex="row", sharey=True, squeeze=False)
