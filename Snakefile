@@ -44,7 +44,7 @@ rule all:
         expand(
             "results/{experiment}/figures/{figure}.{format}",
             experiment=EXPERIMENT.experiment,
-            figure=["figure1", "figure2"],
+            figure=FIGURES,
             format=["png", "pdf"],
         ),
         expand("results/{experiment}/audit/audit.html", experiment=EXPERIMENT.experiment),

@@ -16,6 +16,14 @@ from r1k.files import atomic_write
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Direction = Literal["forward", "reverse"]
 Split = Literal["train", "held_out"]
+ResponseKind = Literal[
+    "own", "other", "other_problem_own", "other_problem_other", "shuffled_sentences", "shuffled_tokens"
+]
+RESPONSE_KINDS: tuple[ResponseKind, ...] = get_args(ResponseKind)
+Span = Literal["all", "reasoning", "answer", "first"]
+SPANS: tuple[Span, ...] = get_args(Span)
+Metric = Literal["log_p", "log_p_argmax", "off_argmax", "entropy", "rank", "share_argmax", "p", "p_rival", "kl"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
 DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
 VerdictName = Literal["answer_hidden", "asks_for_given", "uses_answer", "consistent", "reached", "own_question"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
@@ -200,6 +208,40 @@ class LogProb(Record):
     @property
     def id(self) -> str:
         return f"{self.step}/{self.split}/{self.problem}/{self.direction}/{self.response}"
+
+
+class Tracked(Record):
+    """What a model makes of one span of one response at one checkpoint: means over the span's tokens.
+
+    At each token stands what the model predicts there, having read the prompt and the response up to it. What is left
+    of one after `p` and `p_rival` lies on all other tokens.
+    """
+
+    run: Text
+    seed: int
+    step: int = Field(ge=0, description="optimizer steps; 0 is the model before this run's training")
+    epoch: float = Field(ge=0)
+    split: Split
+    problem: Text = Field(description="whose prompt it is")
+    direction: Direction = Field(description="of the prompt")
+    response: ResponseKind
+    of: Text = Field(description="the problem whose response it is")
+    span: Span
+    tokens: int = Field(gt=0, description="tokens of the span")
+    truncated: bool = Field(description="the response was longer than the probe's limit")
+    log_p: float = Field(le=0, description="log-probability of the token, nats")
+    log_p_argmax: float = Field(le=0, description="log-probability of the likeliest token, nats")
+    off_argmax: float = Field(ge=0, le=1, description="probability of all but the likeliest token")
+    entropy: float = Field(ge=0, description="nats")
+    rank: float = Field(ge=1, description="1 where the token is the likeliest")
+    share_argmax: float = Field(ge=0, le=1, description="share of the tokens that are the likeliest")
+    p: float = Field(ge=0, le=1, description="probability of the token")
+    p_rival: float = Field(ge=0, le=1, description="probability of the likeliest token, 0 where it is the token itself")
+    kl: float = Field(ge=0, description="KL divergence from the model of step 0, which predicts there too, nats")
+
+    @property
+    def id(self) -> str:
+        return f"{self.step}/{self.split}/{self.problem}/{self.direction}/{self.response}/{self.span}"
 
 
 R = TypeVar("R", bound=Record)

@@ -132,6 +132,12 @@ def encode(
     return Encoded(prompt=prompt, response=ids[:room], cut=max(0, len(ids) - room))
 
 
+def answer_start(tokenizer: "PreTrainedTokenizerBase", response: Sequence[int]) -> int:
+    """Where the answer, its separator included, begins in a response's token ids; their number if it was cut before."""
+    marker = tokenizer.convert_tokens_to_ids(MARKERS[0])
+    return next((place for place, token in enumerate(response) if place and token == marker), len(response))
+
+
 def _whole_text(tokenizer: "PreTrainedTokenizerBase", question: str, response: str) -> str:
     turns = [{"role": "user", "content": question.strip()}, {"role": "assistant", "content": response}]
     return str(tokenizer.apply_chat_template(turns, tokenize=False))

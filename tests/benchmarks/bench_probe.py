@@ -27,8 +27,10 @@ sys.path.append(str(Path(__file__).parents[1] / "probe"))
 from probe_models import build_adapter, build_base, build_pairs
 
 from r1k.config import Probe
-from r1k.probe.alp import encode_pairs, probe, read_pairs
+from r1k.probe.alp import probe
 from r1k.probe.engine import Batch, prepare
+from r1k.probe.responses import encode_pairs, read_pairs
+from r1k.probe.tracked import follow
 from r1k.text import load_tokenizer
 
 LIMIT = 1.25
@@ -118,9 +120,16 @@ def load(base: Path, adapter: Path | None) -> torch.nn.Module:
 
 def make_batches(base: Path, pairs: Path) -> list[Batch]:
     """The batches that the probe makes of the same files."""
-    responses = encode_pairs(load_tokenizer(base), read_pairs(pairs), CONFIG.max_tokens)
-    items = list(dict.fromkeys(response.item for response in responses))
-    return prepare(items, CONFIG.tokens_per_batch, torch.device("cpu"))
+    tokenizer = load_tokenizer(base)
+    responses = encode_pairs(tokenizer, read_pairs(pairs), CONFIG.max_tokens)
+    followed, _ = follow(tokenizer, responses, CONFIG)
+    items = dict.fromkeys(response.item for response in responses)
+    further = dict.fromkeys(response.item for response in followed if response.item not in items)
+    return [
+        batch
+        for part in (items, further)
+        for batch in prepare(list(part), CONFIG.tokens_per_batch, torch.device("cpu"))
+    ]
 
 
 def forward(model: torch.nn.Module, batches: list[Batch], passes: int) -> None:
@@ -148,6 +157,7 @@ def probe_once(base: Path, adapters: dict[int, Path], pairs: Path) -> None:
             pairs=pairs,
             config=CONFIG,
             output=Path(place) / "probe.jsonl",
+            tracked=Path(place) / "tracked.jsonl",
             state=Path(place) / "state",
         )
 

@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM
 
 from r1k.config import Probe
 from r1k.errors import R1kError, RecordError
-from r1k.probe.alp import encode_pairs, list_checkpoints, probe, read_pairs
+from r1k.probe.alp import list_checkpoints, probe
+from r1k.probe.responses import encode_pairs, read_pairs
 from r1k.records import LogProb, ProbePair, read_jsonl
 from r1k.text import format_response, load_tokenizer
 
@@ -35,6 +36,7 @@ def run_probe(study, place: Path, **changes) -> list[LogProb]:
         "pairs": study.pairs,
         "config": CONFIG,
         "output": place / "probe.jsonl",
+        "tracked": place / "tracked.jsonl",
         "state": place / "state",
     } | changes
     probe(**arguments)
@@ -127,7 +129,8 @@ def test_a_response_is_cut_at_its_first_tokens(study, tmp_path):
     pairs = build_pairs(tmp_path / "long.jsonl", problems=1, question=6, reasoning=500)
     whole = encode_pairs(load_tokenizer(study.base), read_pairs(pairs), 100_000)
     assert max(len(response.item.response) for response in whole) > 1000
-    found = run_probe(study, tmp_path, pairs=pairs, steps={}, epochs={}, config=Probe(precision="fp32"))
+    pair_alone = Probe(precision="fp32", tracked=["own", "other"])
+    found = run_probe(study, tmp_path, pairs=pairs, steps={}, epochs={}, config=pair_alone)
     model = adapted(study, None, torch.float64)
     for record, response in zip(found, whole, strict=True):
         length = len(response.item.response)
@@ -160,7 +163,8 @@ from r1k.probe.alp import probe
 base, pairs, place, *adapters = map(Path, sys.argv[1:])
 steps = {step: adapters[step % len(adapters)] for step in range(1, 61)}
 probe(run="r", seed=0, base=base, start=None, steps=steps, epochs={step: float(step) for step in steps}, pairs=pairs,
-      config=Probe(precision="fp32", tokens_per_batch=512), output=place / "probe.jsonl", state=place / "state")
+      config=Probe(precision="fp32", tokens_per_batch=512), output=place / "probe.jsonl",
+      tracked=place / "tracked.jsonl", state=place / "state")
 """
 
 
@@ -179,6 +183,7 @@ def test_after_kill_9_only_what_is_missing_is_scored(study, tmp_path):
     assert process.returncode == -signal.SIGKILL
     assert not (killed / "probe.jsonl").exists()
     kept = {path.name: path.stat().st_mtime_ns for path in killed.glob("state/*.jsonl")}
+    kept_tracks = {path: path.stat().st_mtime_ns for path in killed.glob("state/tracked/*.jsonl") if path.name in kept}
     assert 4 <= len(kept) < 61
 
     steps = {step: list(study.adapters.values())[step % 3] for step in range(1, 61)}
@@ -186,7 +191,9 @@ def test_after_kill_9_only_what_is_missing_is_scored(study, tmp_path):
     run_probe(study, killed, **same)
     run_probe(study, whole, **same)
     assert {name: (killed / "state" / name).stat().st_mtime_ns for name in kept} == kept
-    assert (killed / "probe.jsonl").read_bytes() == (whole / "probe.jsonl").read_bytes()
+    assert {path: path.stat().st_mtime_ns for path in kept_tracks} == kept_tracks
+    for name in ("probe.jsonl", "tracked.jsonl"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
     facts = json.loads((killed / "probe.manifest.json").read_text())["facts"]
     assert facts["checkpoints_resumed"] == len(kept)
 
@@ -194,7 +201,7 @@ def test_after_kill_9_only_what_is_missing_is_scored(study, tmp_path):
 def test_a_state_of_other_inputs_is_refused(study, tmp_path):
     run_probe(study, tmp_path)
     with pytest.raises(RecordError, match=r"state/0.jsonl: holds records of other probe pairs or settings; remove"):
-        run_probe(study, tmp_path, config=Probe(precision="fp32", max_tokens=5))
+        run_probe(study, tmp_path, config=Probe(precision="fp32", max_tokens=20))
 
 
 def test_a_missing_pairs_file_is_named(study, tmp_path):

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, Qwen2Config
 
 from r1k.errors import R1kError
 from r1k.probe import engine
-from r1k.probe.engine import Item, group, output_head, prepare, score
+from r1k.probe.engine import Item, Tokens, group, output_head, prepare, score, states
 
 CPU = torch.device("cpu")
 
@@ -24,7 +24,13 @@ def random_items(n: int, vocabulary: int, longest: int) -> list[Item]:
 
 
 def run(model, items: list[Item], budget: int) -> list[torch.Tensor]:
-    return score(model.get_decoder(), output_head(model), prepare(items, budget, CPU), lambda tokens: None)
+    return [tokens.log_p for tokens in measure(model, items, budget)]
+
+
+def measure(model, items: list[Item], budget: int, reference=None) -> list[Tokens]:
+    batches = prepare(items, budget, CPU)
+    other = None if reference is None else list(states(reference.get_decoder(), batches, lambda tokens: None))
+    return score(output_head(model), batches, states(model.get_decoder(), batches, lambda tokens: None), other)
 
 
 def reference(model, item: Item) -> torch.Tensor:
@@ -46,6 +52,65 @@ def test_every_token_is_within_2e_5_of_float64(tmp_path, architecture):
         assert values.shape == (len(item.response),)
         assert (values.double() - reference(exact, item)).abs().max() < 2e-5
     assert torch.cat(found).std() > 1  # far from uniform, or agreement would say little
+
+
+@pytest.mark.parametrize("vocabulary", [300, 60_000])
+def test_every_measure_is_within_2e_5_of_float64(tmp_path, vocabulary):
+    base = build_base(tmp_path / "base", vocabulary=vocabulary, hidden=64)
+    other = change_weights(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32))
+    items = random_items(6, vocabulary, 30)
+    found = measure(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), items, 256, other)
+    exact = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float64)
+    for (prompt, response), tokens in zip(items, found, strict=True):
+        ids, first = torch.tensor([prompt + response]), len(prompt) - 1
+        with torch.no_grad():
+            table, beside = (
+                model.double()(input_ids=ids).logits[0, first:-1].log_softmax(-1) for model in (exact, other)
+            )
+        chosen = table.gather(1, ids[0, first + 1 :, None])
+        expected = Tokens(
+            log_p=chosen.squeeze(1),
+            log_p_argmax=table.max(-1).values,
+            entropy=-(table.exp() * table).sum(-1),
+            rank=(table > chosen).sum(-1) + 1,
+            kl=(table.exp() * (table - beside)).sum(-1),
+        )
+        for name, ours, theirs in zip(Tokens._fields, tokens, expected, strict=True):
+            assert ours.shape == (len(response),)
+            # Two tokens whose logits agree to float32's last digit may change places: with many, a few do.
+            tolerance = 3 if name == "rank" and vocabulary > 300 else 2e-5
+            assert (ours.double() - theirs).abs().max() < tolerance, name
+        assert expected.kl.min() > 1e-3
+
+
+def test_kl_to_itself_is_0_and_without_a_reference_too(study):
+    model = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float32)
+    items = random_items(5, 300, 30)
+    for reference in (model, None):
+        assert all(tokens.kl.eq(0).all() for tokens in measure(model, items, 200, reference))
+
+
+def test_log_probabilities_are_logsumexps_to_the_last_bit(study):
+    model = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float32)
+    items = random_items(8, 300, 40)
+    batches = prepare(items, 500, CPU)
+    plain = {}
+    for batch, hidden in zip(batches, states(model.get_decoder(), batches, lambda tokens: None), strict=True):
+        with torch.inference_mode():
+            logits = torch.cat([engine._logits(rows, output_head(model)) for rows in torch.split(hidden, engine.ROWS)])
+            values = logits.gather(1, batch.targets[:, None]).squeeze(1) - logits.logsumexp(1)
+        plain |= zip(batch.items, torch.split(values, batch.lengths), strict=True)
+    for place, values in enumerate(run(model, items, 500)):
+        assert torch.equal(values, plain[place])
+
+
+def change_weights(model):
+    """Another backbone with the same head."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in model.model.layers.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
+    return model
 
 
 def test_batching_does_not_change_values(study):

@@ -36,14 +36,16 @@ ASKED = {
 }
 
 
-# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the inverses' checks;
-# where there is a judge of answers, those on which it and the rules differ.
+# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the paper's claims
+# about learning dynamics; the inverses' checks; where there is a judge of answers, those on which it and the rules differ.
 TABLES = [
     *(name for table in EXPERIMENT.tables for name in (table, f"{table}-robust")),
     *(["against-paper"] if EXPERIMENT.published_tables else []),
+    "claims",
     "checks",
     *(["disagreements"] if ANSWER_JUDGE else []),
 ]
+FIGURES = ["figure1", "figure2", "mass"]
 
 
 def any_of(names):

@@ -1,4 +1,4 @@
-"""Probing. Needs a run's kept adapters and the probe set; yields a log-probability for each response and step."""
+"""Probing. Needs a run's kept adapters and the probe set; yields log-probabilities of responses at each step."""
 
 
 # All checkpoints of a run in one job, on one loaded base; step 0 is the model before the run.
@@ -10,7 +10,8 @@ rule probe:
         steps=kept_steps,
         pairs=probe_pairs,
     output:
-        "results/{experiment}/probe/{run}/{seed}.jsonl",
+        logprobs="results/{experiment}/probe/{run}/{seed}.jsonl",
+        tracked="results/{experiment}/tracked/{run}/{seed}.jsonl",
     log:
         "logs/{experiment}/probe/{run}/{seed}.log",
     conda:
@@ -26,5 +27,5 @@ rule probe:
     shell:
         "r1k probe --run {input.run} --base {input.base} --start {input.start} --pairs {input.pairs}"
         " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
-        " --probe {params.probe:q} --state results/{wildcards.experiment}/state/probe --output {output}"
-        " --usage results/{wildcards.experiment}/usage >{log} 2>&1"
+        " --probe {params.probe:q} --state results/{wildcards.experiment}/state/probe --output {output.logprobs}"
+        " --tracked {output.tracked} --usage results/{wildcards.experiment}/usage >{log} 2>&1"

@@ -10,6 +10,8 @@ localrules:
     draw_figure1,
     draw_figure2,
     write_samples_page,
+    draw_mass,
+    make_claims,
     write_report,
     write_audit_page,
 
@@ -149,6 +151,51 @@ rule draw_figure2:
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
 
 
+# Which responses and tokens gained and lost probability over SFT and over DPO.
+rule draw_mass:
+    input:
+        tracked=expand(
+            "results/{{experiment}}/tracked/{run}/{seed}.jsonl",
+            run=EXPERIMENT.probed_runs,
+            seed=EXPERIMENT.seeds,
+        ),
+    output:
+        png=report("results/{experiment}/figures/mass.png", caption="../report/mass.rst", category="Figures"),
+        pdf="results/{experiment}/figures/mass.pdf",
+        csv="results/{experiment}/figures/mass.csv",
+    log:
+        "logs/{experiment}/draw_mass.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        dynamics=section(EXPERIMENT.dynamics_spec()),
+    shell:
+        "r1k draw-mass --dynamics {params.dynamics:q} --tracked {input.tracked} --png {output.png}"
+        " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
+
+
+# What the paper says of learning dynamics, each claim with a verdict.
+rule make_claims:
+    input:
+        tracked=expand(
+            "results/{{experiment}}/tracked/{run}/{seed}.jsonl",
+            run=EXPERIMENT.probed_runs,
+            seed=EXPERIMENT.seeds,
+        ),
+    output:
+        markdown=report("results/{experiment}/tables/claims.md", caption="../report/claims.rst", category="Tables"),
+        csv="results/{experiment}/tables/claims.csv",
+    log:
+        "logs/{experiment}/make_claims.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        dynamics=section(EXPERIMENT.dynamics_spec()),
+    shell:
+        "r1k make-claims --dynamics {params.dynamics:q} --tracked {input.tracked} --markdown {output.markdown}"
+        " --csv {output.csv} >{log} 2>&1"
+
+
 # Every answer with its question and verdict, to be filtered and read, side by side for two runs.
 rule write_samples_page:
     input:
@@ -172,7 +219,7 @@ rule write_samples_page:
 rule write_report:
     input:
         tables=expand("results/{{experiment}}/tables/{table}.md", table=TABLES),
-        figures=expand("results/{{experiment}}/figures/{figure}.png", figure=["figure1", "figure2"]),
+        figures=expand("results/{{experiment}}/figures/{figure}.png", figure=FIGURES),
         samples="results/{experiment}/samples.html",
     output:
         "results/{experiment}/report.html",

@@ -32,6 +32,7 @@ PATHS = {
     "run": "the run's run.json",
     "steps": "directory that holds the adapters of the measured steps",
     "pairs": "the probe set, probe.jsonl",
+    "tracked": "the responses that are followed token by token, by span",
     "questions": "the benchmark's questions",
     "samples": "the model's answers",
     "graded": "the verdicts",

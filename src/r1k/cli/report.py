@@ -93,6 +93,28 @@ def add(commands: Any) -> None:
     path_lists(command, "logprobs")
     paths(command, "png", "pdf", "csv")
 
+    def mass(o: argparse.Namespace) -> None:
+        from r1k.report.mass import make_mass
+
+        spec = section(config.DynamicsSpec, o.dynamics)
+        make_mass(spec=spec, tracked=o.tracked, png=o.png, pdf=o.pdf, csv=o.csv)
+
+    command = add_command(commands, "draw-mass", mass, "where the probability went over SFT and over DPO")
+    sections(command, "dynamics")
+    command.add_argument("--tracked", type=Path, nargs="+", required=True, help="the probed runs' tracked responses")
+    paths(command, "png", "pdf", "csv")
+
+    def claims(o: argparse.Namespace) -> None:
+        from r1k.report.claims_table import make_claims
+
+        spec = section(config.DynamicsSpec, o.dynamics)
+        make_claims(spec=spec, tracked=o.tracked, markdown=o.markdown, csv=o.csv)
+
+    command = add_command(commands, "make-claims", claims, "the paper's claims about learning dynamics, with verdicts")
+    sections(command, "dynamics")
+    command.add_argument("--tracked", type=Path, nargs="+", required=True, help="the probed runs' tracked responses")
+    paths(command, "markdown", "csv")
+
     def report(o: argparse.Namespace) -> None:
         from r1k.report.page import write_report
 

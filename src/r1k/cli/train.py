@@ -84,11 +84,12 @@ def add(commands: Any) -> None:
             pairs=o.pairs,
             config=settings,
             output=o.output,
+            tracked=o.tracked,
             state=o.state / key,
         )
 
-    command = add_command(commands, "probe", probe, "log-probabilities of both responses at every kept checkpoint")
+    command = add_command(commands, "probe", probe, "log-probabilities of responses at every kept checkpoint")
     usage(command)
     sections(command, "probe")
-    paths(command, "run", "base", "steps", "pairs", "output", "state")
+    paths(command, "run", "base", "steps", "pairs", "output", "tracked", "state")
     optional_paths(command, start="the adapter of step 0, for a run that has a parent")

@@ -128,6 +128,9 @@ class Experiment(Section):
                 f"data.probe_train: {wanted} probe problems are asked of {self.data.source.problems}; "
                 "lower probe_train or probe_held_out"
             )
+        for split, problems in (("train", self.data.probe_train), ("held_out", self.data.probe_held_out)):
+            if problems < 2 and any("other_problem" in kind for kind in self.probe.tracked):
+                yield f"data.probe_{split}: 1, and probe.tracked asks for another problem's response; raise it to 2"
 
     def _plan_problems(self) -> Iterator[str]:
         for name in self.plan.answers:

@@ -8,6 +8,7 @@ from r1k.config.section import Arm, DataName, Name, Section
 
 TAKEN_TABLES = {
     "checks": "the checks of the inverses",
+    "claims": "the paper's claims",
     "disagreements": "answers on which rules and judge differ",
 }
 

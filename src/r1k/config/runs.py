@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from r1k.config.section import DataName, Name, Section
+from r1k.records import RESPONSE_KINDS, ResponseKind
 
 
 class Lora(Section):
@@ -133,10 +134,32 @@ class Run(Section):
 
 
 class Probe(Section):
-    """Log-probabilities of the preferred and the rejected responses over a run's checkpoints."""
+    """Log-probabilities of the preferred and the rejected responses over a run's checkpoints, and of other responses
+    to the same prompts, to see where the probability went."""
 
     max_tokens: int = Field(default=1000, gt=0, description="response tokens that are scored, from its start")
     tokens_per_batch: int = Field(
         default=8192, gt=0, description="padded tokens of one forward pass; memory, not result"
     )
     precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of the model; sums are float32 or better")
+    tracked: list[ResponseKind] = Field(
+        default=list(RESPONSE_KINDS),
+        description="responses that are followed token by token under each prompt: its `own`, that of the `other` "
+        "direction (these two always), another problem's in either direction, and its own with its reasoning's "
+        "sentences or tokens shuffled",
+    )
+    tracked_problems: int | None = Field(
+        default=None, ge=2, description="problems of each split whose responses are followed, the first; unset: all"
+    )
+    first_tokens: int = Field(default=16, gt=0, description="tokens of the span `first`, a response's start")
+
+    @model_validator(mode="after")
+    def _trackable(self) -> Self:
+        if not {"own", "other"} <= set(self.tracked) or len(set(self.tracked)) < len(self.tracked):
+            raise ValueError("tracked: own and other must be among them, and none may come twice")
+        return self
+
+    @property
+    def further(self) -> int:
+        """Kinds of responses that are followed besides the two of a pair."""
+        return len(self.tracked) - 2

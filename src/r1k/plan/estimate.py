@@ -10,10 +10,13 @@ from r1k.plan.architecture import lora_parameters, of_base
 from r1k.plan.lengths import capped, joined, mixed
 from r1k.plan.memory import Parts, Placement
 from r1k.plan.serving import serving, serving_seconds
+from r1k.records import SPANS
 
 GIB = 2**30
 RECORD = 220
 """Bytes of a record of a JSONL artefact without its texts."""
+TRACK = 480
+"""Bytes of a record of a tracked response's span."""
 CHARACTERS = 3.0
 """Characters of a token of reasoning where no tokenizer is there yet: 3.1 forward and 2.9 reverse over twenty s1K-1.1
 problems with R1's traces, by SmolLM2's tokenizer."""
@@ -132,15 +135,22 @@ class Estimator:
         settings, a = experiment.settings(run), self.architecture(experiment.base_of(run))
         response = capped(mixed(*self.workload.responses.values()), probe.max_tokens)
         length = joined(self.workload.prompt, response)
-        problems = experiment.data.probe_train + experiment.data.probe_held_out
+        splits = (experiment.data.probe_train, experiment.data.probe_held_out)
+        followed = 2 * sum(min(problems, probe.tracked_problems or problems) for problems in splits)
+        responses = 4 * sum(splits) + probe.further * followed
         checkpoints = 1 + len(experiment.measured_steps(run))
         seconds = cost.probing_seconds(
-            a, experiment.plan.device, checkpoints, 4 * problems, length, probe.tokens_per_batch
+            a, experiment.plan.device, checkpoints, responses, length, probe.tokens_per_batch
         )
         width = max(probe.tokens_per_batch, math.ceil(length.mean))
         parts = memory.probing(a, settings.lora.rank, settings.lora.targets, probe.precision, width, on_gpu=self.on_gpu)
-        loaded = cost.base_bytes(a, probe.precision)
-        records = checkpoints * 4 * problems * RECORD
+        # The states of step 0, to which KL is measured, stay in host memory.
+        states = responses * response.mean * a.hidden * memory.BYTES[probe.precision]
+        if not self.on_gpu:
+            parts = parts | {"states of step 0": states}
+        loaded = cost.base_bytes(a, probe.precision) + states
+        tracks = followed * len(probe.tracked) * len(SPANS) * TRACK
+        records = checkpoints * (4 * sum(splits) * RECORD + tracks) * 2
         return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records)
 
     def generate(self, run: str) -> Need:

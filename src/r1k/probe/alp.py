@@ -4,47 +4,21 @@ ALP(y) is the mean over examples of the mean over tokens of log p(y_t | x, y_<t)
 tokens. Here the values of each example are written; averages and their intervals are the report's.
 """
 
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
-
-from torch import Tensor
-from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase
 
 from r1k import config as settings
 from r1k.errors import R1kError, RecordError
 from r1k.files import exclusive
-from r1k.probe.adapters import SwappableModel, check_adapters
-from r1k.probe.engine import Item, output_head, prepare, score
+from r1k.probe.adapters import check_adapters
+from r1k.probe.engine import Item, Tokens
+from r1k.probe.responses import Scored, encode_pairs, read_pairs
+from r1k.probe.scoring import Checkpoint, Scoring
+from r1k.probe.tracked import Followed, blank, follow, records
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import LogProb, ProbePair, read_jsonl, write_jsonl
-from r1k.text import encode, load_tokenizer
-
-SIDES: tuple[Literal["chosen", "rejected"], ...] = ("chosen", "rejected")
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A measured moment of a run. `adapter` is None for the base alone."""
-
-    step: int
-    epoch: float
-    adapter: Path | None
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A response of a probe pair, as tokens; `item` is what the model reads and predicts."""
-
-    pair: ProbePair
-    side: Literal["chosen", "rejected"]
-    item: Item
-    truncated: bool
+from r1k.records import LogProb, R, Tracked, read_jsonl, write_jsonl
+from r1k.text import load_tokenizer
 
 
 def probe(
@@ -58,9 +32,11 @@ def probe(
     pairs: Path,
     config: settings.Probe,
     output: Path,
+    tracked: Path,
     state: Path,
 ) -> None:
-    """Write a LogProb for each probe pair, response and checkpoint of a run, step 0 included.
+    """Write a LogProb for each probe pair, response and checkpoint of a run, step 0 included, and a Tracked for each
+    span of each response that is followed.
 
     `base` is the directory of the model at the root of the run's ancestry, `start` that of the adapter it starts from
     (None where it starts from the base alone), `steps` the adapter after each measured step and `epochs` the epoch of
@@ -73,37 +49,52 @@ def probe(
     watch = Stopwatch()
     checkpoints = list_checkpoints(start, steps, epochs)
     check_adapters([checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter])
-    responses = encode_pairs(load_tokenizer(base), read_pairs(pairs), config.max_tokens)
+    tokenizer = load_tokenizer(base)
+    responses = encode_pairs(tokenizer, read_pairs(pairs), config.max_tokens)
+    followed, lacking = follow(tokenizer, responses, config)
     distinct = list(dict.fromkeys(response.item for response in responses))
+    further = list(dict.fromkeys(response.item for response in followed if response.item not in set(distinct)))
+    log_probs = partial(_records, run, seed, responses)
+    tracks = partial(records, run, seed, followed, config.first_tokens)
     with exclusive(state / "lock", f"probing {run}, seed {seed}"):
-        kept = {checkpoint.step: state / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints}
-        missing = [checkpoint for checkpoint in checkpoints if not kept[checkpoint.step].is_file()]
-        to_records = partial(_records, run, seed, responses)
+        kept = {checkpoint: state / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints}
+        kept_tracks = {checkpoint: state / "tracked" / path.name for checkpoint, path in kept.items()}
+        missing = [point for point in checkpoints if not (kept[point].is_file() and kept_tracks[point].is_file())]
         if missing:
-            scoring = _Scoring(base, checkpoints, responses, distinct, config)
+            scoring = Scoring(base, checkpoints, [distinct, further], config)
+            _check_widths(responses, followed, scoring.positions)
             for checkpoint in missing:
-                write_jsonl(kept[checkpoint.step], to_records(checkpoint, scoring.sums(checkpoint)))
-        records = [
-            record
-            for checkpoint in checkpoints
-            for record in _read_kept(kept[checkpoint.step], to_records(checkpoint, [0.0] * len(responses)))
-        ]
-        write_jsonl(output, records)
-    write_manifest(
-        output,
-        "probe",
-        {"pairs": pairs, "base": base, "adapters": [point.adapter for point in checkpoints if point.adapter]},
-        watch,
-        run=run,
-        seed=seed,
-        checkpoints=len(checkpoints),
-        checkpoints_resumed=len(checkpoints) - len(missing),
-        responses=len(responses),
-        responses_truncated=sum(response.truncated for response in responses),
-        responses_distinct=len(distinct),
-        response_tokens=sum(len(response.item.response) for response in responses),
-        **config.model_dump(),
-    )
+                tokens = scoring.tokens(checkpoint)
+                write_jsonl(kept_tracks[checkpoint], tracks(checkpoint, tokens))
+                write_jsonl(kept[checkpoint], log_probs(checkpoint, tokens))
+        _gather(output, LogProb, kept, _blank, partial(log_probs, tokens=None))
+        _gather(tracked, Tracked, kept_tracks, blank, partial(tracks, tokens=None))
+    counts = {
+        output: {
+            "responses": len(responses),
+            "responses_truncated": sum(response.truncated for response in responses),
+            "responses_distinct": len(distinct),
+            "response_tokens": sum(len(response.item.response) for response in responses),
+        },
+        tracked: {
+            "responses": len(followed),
+            "responses_lacking": lacking,
+            "responses_not_of_pairs": len(further),
+        },
+    }
+    for path, counted in counts.items():
+        write_manifest(
+            path,
+            "probe",
+            {"pairs": pairs, "base": base, "adapters": [point.adapter for point in checkpoints if point.adapter]},
+            watch,
+            run=run,
+            seed=seed,
+            checkpoints=len(checkpoints),
+            checkpoints_resumed=len(checkpoints) - len(missing),
+            **counted,
+            **config.model_dump(),
+        )
 
 
 def list_checkpoints(start: Path | None, steps: Mapping[int, Path], epochs: Mapping[int, float]) -> list[Checkpoint]:
@@ -114,74 +105,24 @@ def list_checkpoints(start: Path | None, steps: Mapping[int, Path], epochs: Mapp
     return [Checkpoint(0, 0.0, start), *(Checkpoint(step, epochs[step], steps[step]) for step in sorted(steps))]
 
 
-def read_pairs(path: Path) -> list[ProbePair]:
-    """The probe pairs; RecordError where a problem comes twice in one direction."""
-    found = read_jsonl(path, ProbePair)
-    (key, times), *_ = Counter((pair.problem, pair.direction) for pair in found).most_common(1)
-    if times > 1:
-        raise RecordError(f"{path}: field 'problem': {key[0]!r} comes {times} times as {key[1]}; keep one of them")
-    return found
-
-
-def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair], max_tokens: int) -> list[Scored]:
-    """Both responses of each pair after its prompt, each cut at its first `max_tokens` tokens."""
-    scored = []
-    for pair in pairs:
-        for side in SIDES:
-            tokens = encode(
-                tokenizer, pair.question, getattr(pair, side), f"{pair.id}, {side}", max_response=max_tokens
-            )
-            scored.append(Scored(pair, side, Item(tuple(tokens.prompt), tuple(tokens.response)), tokens.truncated))
-    return scored
-
-
-class _Scoring:
-    """All that is made once for every checkpoint: the base, and the distinct responses in batches."""
-
-    def __init__(
-        self,
-        base: Path,
-        checkpoints: Sequence[Checkpoint],
-        responses: Sequence[Scored],
-        distinct: Sequence[Item],
-        config: settings.Probe,
-    ) -> None:
-        adapters = [checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter]
-        self._model = SwappableModel(base, adapters, config.precision)
-        self._items = [response.item for response in responses]
-        self._places = {item: place for place, item in enumerate(distinct)}
-        _check_widths(responses, getattr(self._model.model.config, "max_position_embeddings", None))
-        self._batches = prepare(distinct, config.tokens_per_batch, self._model.device)
-        self._head = output_head(self._model.model)
-
-    def sums(self, checkpoint: Checkpoint) -> list[float]:
-        """The log-probability of each response."""
-        self._model.use(checkpoint.adapter)
-        backbone = self._model.model.get_decoder()
-        padded = sum(batch.input_ids.numel() for batch in self._batches)
-        with tqdm(total=padded, desc=f"step {checkpoint.step}", unit="token", unit_scale=True) as bar:
-            values: list[Tensor] = score(backbone, self._head, self._batches, bar.update)
-        sums = [float(value.double().sum()) for value in values]
-        if not all(map(math.isfinite, sums)):
+def _check_widths(responses: Sequence[Scored], followed: Sequence[Followed], limit: int | None) -> None:
+    named = [
+        *((f"{response.pair.id}, {response.side}", response.item) for response in responses),
+        *((f"{response.pair.id}, {response.kind}", response.item) for response in followed),
+    ]
+    for name, item in named:
+        if limit is not None and item.width > limit:
             raise R1kError(
-                f"step {checkpoint.step}: the model of {checkpoint.adapter} gives log-probabilities that are no finite "
-                "numbers; its training diverged: lower the learning rate of the run"
-            )
-        return [sums[self._places[item]] for item in self._items]
-
-
-def _check_widths(responses: Sequence[Scored], limit: int | None) -> None:
-    for response in responses:
-        if limit is not None and response.item.width > limit:
-            raise R1kError(
-                f"{response.pair.id}, {response.side}: {response.item.width} tokens of prompt and response, and the "
-                f"base has {limit} positions; lower probe.max_tokens or use a base with more"
+                f"{name}: {item.width} tokens of prompt and response, and the base has {limit} positions; lower "
+                "probe.max_tokens or use a base with more"
             )
 
 
 def _records(
-    run: str, seed: int, responses: Sequence[Scored], checkpoint: Checkpoint, sums: Sequence[float]
+    run: str, seed: int, responses: Sequence[Scored], checkpoint: Checkpoint, tokens: Mapping[Item, Tokens] | None
 ) -> list[LogProb]:
+    """A record for each response; with sums of 0 where `tokens` is None."""
+    sums = [0.0 if tokens is None else float(tokens[part.item].log_p.double().sum()) for part in responses]
     return [
         LogProb(
             run=run,
@@ -201,8 +142,22 @@ def _records(
     ]
 
 
-def _read_kept(path: Path, expected: Sequence[LogProb]) -> list[LogProb]:
-    kept = read_jsonl(path, LogProb)
-    if [record.model_copy(update={"sum": 0.0, "mean": 0.0}) for record in kept] != list(expected):
-        raise RecordError(f"{path}: holds records of other probe pairs or settings; remove {path.parent}")
-    return kept
+def _blank(record: LogProb) -> LogProb:
+    return record.model_copy(update={"sum": 0.0, "mean": 0.0})
+
+
+def _gather(
+    output: Path,
+    kind: type[R],
+    kept: Mapping[Checkpoint, Path],
+    blanked: Callable[[R], R],
+    expected: Callable[[Checkpoint], Sequence[R]],
+) -> None:
+    """Write the kept records of all checkpoints; RecordError where some are not of what is expected."""
+    found = []
+    for checkpoint, path in kept.items():
+        here = read_jsonl(path, kind)
+        if [blanked(record) for record in here] != list(expected(checkpoint)):
+            raise RecordError(f"{path}: holds records of other probe pairs or settings; remove {path.parent}")
+        found += here
+    write_jsonl(output, found)

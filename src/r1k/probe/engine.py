@@ -1,12 +1,13 @@
-"""Token log-probabilities of many responses under one model, at about the cost of its bare forward pass.
+"""What one model predicts at each token of many responses, at about the cost of its bare forward pass.
 
 Sequences of like length share a batch under a budget of padded tokens. The output head is applied where a response
 token is predicted and nowhere else, a few rows at a time and in float32, so no [tokens, vocabulary] matrix of a
 batch ever exists: beyond the backbone's own activations the memory is that of `ROWS` rows of logits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +19,21 @@ from r1k.errors import R1kError
 ROWS = 256
 """Rows of logits that exist at once, and as many again while they are reduced: less than the head's own weight, which
 has as many rows as the hidden states are wide, and few enough to stay in the caches where the vocabulary is small."""
+
+
+class Tokens(NamedTuple):
+    """What a model predicts at each token of a response: [response] each, in float32 on the CPU."""
+
+    log_p: Tensor
+    """log p(y_t | x, y_<t) in nats."""
+    log_p_argmax: Tensor
+    """That of the likeliest token."""
+    entropy: Tensor
+    """In nats."""
+    rank: Tensor
+    """1 and the number of tokens that are likelier."""
+    kl: Tensor
+    """KL(p || p of the reference) of the whole predictions, in nats."""
 
 
 class Item(NamedTuple):
@@ -68,21 +84,37 @@ def prepare(items: Sequence[Item], tokens_per_batch: int, device: torch.device) 
     return [_batch(items, places, device) for places in groups]
 
 
-def score(
-    backbone: Callable[..., Any], head: Tensor, batches: Sequence[Batch], advance: Callable[[int], Any]
-) -> list[Tensor]:
-    """log p(y_t | x, y_<t) in nats of every response token of every item, [response] in float32 on the CPU.
+def states(backbone: Callable[..., Any], batches: Iterable[Batch], advance: Callable[[int], Any]) -> Iterator[Tensor]:
+    """Of each batch in turn, the hidden states [tokens, hidden] that predict its response tokens.
 
-    `backbone` maps token ids [items, width] to hidden states, `head` is the output projection [vocabulary, hidden].
-    `advance` is told the padded tokens of each batch that is done.
+    `backbone` maps token ids [items, width] to hidden states. `advance` is told the padded tokens of each batch that
+    is done.
     """
-    found: dict[int, Tensor] = {}
     for batch in batches:
         with torch.inference_mode():
-            values = _score_batch(backbone, head, batch)
-        found |= zip(batch.items, torch.split(values, batch.lengths), strict=True)
+            hidden = backbone(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+            predicting = hidden.flatten(0, 1)[batch.rows]
+            del hidden
+        yield predicting
         advance(batch.input_ids.numel())
-    return [found[place] for place in range(len(found))]
+
+
+def score(
+    head: Tensor, batches: Sequence[Batch], found: Iterable[Tensor], reference: Iterable[Tensor] | None = None
+) -> list[Tokens]:
+    """The values at every response token of every item.
+
+    `head` is the output projection [vocabulary, hidden]; `found` are the batches' states. `reference` are the states
+    of another model with the same head, on any device, to which KL is measured; without it KL is 0.
+    """
+    items: dict[int, Tokens] = {}
+    others = repeat(None, len(batches)) if reference is None else reference
+    for batch, hidden, other in zip(batches, found, others, strict=True):
+        with torch.inference_mode():
+            values = torch.cat([_measure(*chunk) for chunk in _chunks(hidden, head, batch.targets, other)]).cpu()
+        parts = torch.split(values, batch.lengths)
+        items |= {place: Tokens(*part.unbind(1)) for place, part in zip(batch.items, parts, strict=True)}
+    return [items[place] for place in range(len(items))]
 
 
 def output_head(model: Any) -> Tensor:
@@ -127,17 +159,12 @@ def _batch(items: Sequence[Item], places: list[int], device: torch.device) -> Ba
     )
 
 
-def _score_batch(backbone: Callable[..., Any], head: Tensor, batch: Batch) -> Tensor:
-    hidden = backbone(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-    predicting = hidden.flatten(0, 1)[batch.rows]
-    del hidden
-    chunks = _chunks(predicting, head, batch.targets)
-    return torch.cat([_log_probs(logits, targets) for logits, targets in chunks]).cpu()
-
-
-def _chunks(hidden: Tensor, head: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    for rows, wanted in zip(torch.split(hidden, ROWS), torch.split(targets, ROWS), strict=True):
-        yield _logits(rows, head), wanted
+def _chunks(
+    hidden: Tensor, head: Tensor, targets: Tensor, other: Tensor | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    for place, (rows, wanted) in enumerate(zip(torch.split(hidden, ROWS), torch.split(targets, ROWS), strict=True)):
+        same = None if other is None else other[place * ROWS : (place + 1) * ROWS].to(head.device)
+        yield _logits(rows, head), wanted, None if same is None else _logits(same, head)
 
 
 def _logits(hidden: Tensor, head: Tensor) -> Tensor:
@@ -147,7 +174,26 @@ def _logits(hidden: Tensor, head: Tensor) -> Tensor:
     return functional.linear(hidden.float(), head.float())
 
 
-def _log_probs(logits: Tensor, targets: Tensor) -> Tensor:
+def _measure(logits: Tensor, targets: Tensor, other: Tensor | None) -> Tensor:
+    """[rows, 5] in the order of Tokens; `logits` and `other` are overwritten."""
+    chosen = logits.gather(1, targets[:, None])
+    rank = (logits > chosen).sum(1) + 1
+    top, weights, total = _weigh(logits)
     # Not log_softmax: over a large vocabulary its float32 sums are off by 2e-5 a token, logsumexp's by 2e-8.
-    chosen = logits.gather(1, targets[:, None]).squeeze(1)
-    return chosen - logits.logsumexp(1)
+    log_total = total.log()
+    log_p = chosen.squeeze(1) - (log_total + top)
+    # Logits are now relative to the largest: where there is mass they are small, and so are their rounding errors.
+    mean = torch.linalg.vecdot(weights, logits) / total
+    kl = torch.zeros_like(mean)
+    if other is not None:
+        _, _, other_total = _weigh(other)
+        cross = other_total.log() - torch.linalg.vecdot(weights, other) / total
+        kl = (cross - (log_total - mean)).clamp(min=0)
+    return torch.stack([log_p, -log_total, (log_total - mean).clamp(min=0), rank.to(mean.dtype), kl], 1)
+
+
+def _weigh(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The largest logit of each row, exp of all less it, and their sum; `logits` are made relative to the largest."""
+    top = logits.amax(1)
+    weights = logits.sub_(top[:, None]).exp()
+    return top, weights, weights.sum(1)

@@ -1,0 +1,84 @@
+"""All that is made once for every checkpoint of a run: the base, and the distinct responses in batches."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+from tqdm import tqdm
+
+from r1k import config as settings
+from r1k.errors import R1kError
+from r1k.probe.adapters import SwappableModel
+from r1k.probe.engine import Batch, Item, Tokens, output_head, prepare, score, states
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A measured moment of a run. `adapter` is None for the base alone."""
+
+    step: int
+    epoch: float
+    adapter: Path | None
+
+
+class Scoring:
+    """Items under any of a run's checkpoints; KL is to the first of these."""
+
+    def __init__(
+        self, base: Path, checkpoints: Sequence[Checkpoint], parts: Sequence[Sequence[Item]], config: settings.Probe
+    ) -> None:
+        """`parts` share no batch, so that the values of one do not depend on what else is scored, to the last bit."""
+        adapters = [checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter]
+        self._start = checkpoints[0]
+        self._model = SwappableModel(base, adapters, config.precision)
+        self._parts = parts
+        self._batches = [prepare(part, config.tokens_per_batch, self._model.device) for part in parts]
+        self._head = output_head(self._model.model)
+        # Hidden states, not predictions: adapters leave the head as it is, so it makes the one from the other.
+        self._reference: list[list[Tensor]] | None = None
+
+    @property
+    def positions(self) -> int | None:
+        """The longest sequence that the base reads, in tokens, where its config says so."""
+        found: int | None = getattr(self._model.model.config, "max_position_embeddings", None)
+        return found
+
+    def tokens(self, checkpoint: Checkpoint) -> dict[Item, Tokens]:
+        """The values at every response token; R1kError where a log-probability is no finite number."""
+        reference = self._read_reference()
+        if checkpoint == self._start:
+            scored = [score(self._head, *both) for both in zip(self._batches, reference, strict=True)]
+        else:
+            self._model.use(checkpoint.adapter)
+            with self._bar(checkpoint) as bar:
+                scored = [
+                    score(self._head, batches, self._states(batches, bar), other)
+                    for batches, other in zip(self._batches, reference, strict=True)
+                ]
+        found = {
+            item: values
+            for items, part in zip(self._parts, scored, strict=True)
+            for item, values in zip(items, part, strict=True)
+        }
+        if not all(math.isfinite(float(values.log_p.sum())) for values in found.values()):
+            raise R1kError(
+                f"step {checkpoint.step}: the model of {checkpoint.adapter} gives log-probabilities that are no finite "
+                "numbers; its training diverged: lower the learning rate of the run"
+            )
+        return found
+
+    def _read_reference(self) -> list[list[Tensor]]:
+        if self._reference is None:
+            self._model.use(self._start.adapter)
+            with self._bar(self._start) as bar:
+                self._reference = [[found.cpu() for found in self._states(part, bar)] for part in self._batches]
+        return self._reference
+
+    def _states(self, batches: Sequence[Batch], bar: "tqdm[None]") -> Iterator[Tensor]:
+        return states(self._model.model.get_decoder(), batches, bar.update)
+
+    def _bar(self, checkpoint: Checkpoint) -> "tqdm[None]":
+        padded = sum(batch.input_ids.numel() for part in self._batches for batch in part)
+        return tqdm(total=padded, desc=f"step {checkpoint.step}", unit="token", unit_scale=True)

@@ -1,0 +1,166 @@
+"""Responses that are followed token by token: a pair's two, another problem's, and disordered ones.
+
+All are made of token ids of the probe's own responses: what is compared differs in whose it is or in its order, and in
+nothing else.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from r1k import config as settings
+from r1k.errors import RecordError
+from r1k.probe.disorder import reordered
+from r1k.probe.engine import Item, Tokens
+from r1k.probe.responses import Scored
+from r1k.probe.scoring import Checkpoint
+from r1k.records import METRICS, SPANS, ProbePair, ResponseKind, Span, Split, Tracked
+from r1k.text import answer_start
+
+DISORDERED: tuple[ResponseKind, ...] = ("shuffled_sentences", "shuffled_tokens")
+DIGITS = 8
+"""Significant digits that are written: float32 has no more."""
+CERTAIN = (0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0)
+"""The metrics where every token was foreseen."""
+
+
+@dataclass(frozen=True)
+class Both:
+    """A pair with its two responses."""
+
+    pair: ProbePair
+    own: Scored
+    other: Scored
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A response that is followed under the prompt of `pair`; `answer` is where its answer begins, in tokens."""
+
+    pair: ProbePair
+    kind: ResponseKind
+    of: str
+    item: Item
+    truncated: bool
+    answer: int
+
+    def spans(self, first: int) -> dict[Span, slice]:
+        """The spans that hold a token. Reasoning and answer, each with its separator, are the whole."""
+        length = len(self.item.response)
+        ends = {"all": (0, length), "reasoning": (0, self.answer), "answer": (self.answer, length)}
+        ends["first"] = (0, min(first, length))
+        return {span: slice(*ends[span]) for span in SPANS if ends[span][0] < ends[span][1]}
+
+
+def follow(
+    tokenizer: PreTrainedTokenizerBase, responses: Sequence[Scored], config: settings.Probe
+) -> tuple[list[Followed], int]:
+    """The responses that are followed under each prompt, and how many could not be made.
+
+    `responses` are both of each pair, in turn. Reasoning that is one sentence has no other order of sentences, and
+    that of one kind of token none of tokens. RecordError where a split has no other problem to take a response from.
+    """
+    pairs = [Both(own.pair, own, other) for own, other in zip(responses[::2], responses[1::2], strict=True)]
+    chosen = _first_problems(pairs, config.tracked_problems)
+    wanted = [both for both in pairs if both.pair.problem in chosen[both.pair.split]]
+    found, lacking = [], 0
+    for place, both in enumerate(wanted):
+        for kind in config.tracked:
+            source = _source(kind, wanted, place)
+            tokens: tuple[int, ...] | None = source.item.response
+            if kind in DISORDERED:
+                by_sentence = kind == "shuffled_sentences"
+                tokens = reordered(tokenizer, source.item.response, f"{both.pair.id}/{kind}", by_sentence)
+            if tokens is None:
+                lacking += 1
+                continue
+            item = Item(both.own.item.prompt, tokens)
+            answer = answer_start(tokenizer, tokens)
+            found.append(Followed(both.pair, kind, source.pair.problem, item, source.truncated, answer))
+    return found, lacking
+
+
+def records(
+    run: str,
+    seed: int,
+    followed: Sequence[Followed],
+    first: int,
+    checkpoint: Checkpoint,
+    tokens: Mapping[Item, Tokens] | None,
+) -> list[Tracked]:
+    """A record for each response and span; with the metrics of certainty where `tokens` is None."""
+    return [
+        Tracked(
+            run=run,
+            seed=seed,
+            step=checkpoint.step,
+            epoch=checkpoint.epoch,
+            split=response.pair.split,
+            problem=response.pair.problem,
+            direction=response.pair.direction,
+            response=response.kind,
+            of=response.of,
+            span=span,
+            tokens=part.stop - part.start,
+            truncated=response.truncated,
+            **dict(zip(METRICS, means, strict=True)),
+        )
+        for response in followed
+        for span, part, means in _spans(response, first, None if tokens is None else tokens[response.item])
+    ]
+
+
+def blank(record: Tracked) -> Tracked:
+    """The record with the metrics of certainty: what was scored, without what was found."""
+    return record.model_copy(update=dict(zip(METRICS, CERTAIN, strict=True)))
+
+
+def _spans(response: Followed, first: int, tokens: Tokens | None) -> list[tuple[Span, slice, Sequence[float]]]:
+    parts = response.spans(first)
+    if tokens is None:
+        return [(span, part, CERTAIN) for span, part in parts.items()]
+    table = _metrics(tokens)
+    return [(span, part, [_rounded(mean) for mean in table[part].mean(0).tolist()]) for span, part in parts.items()]
+
+
+def _metrics(tokens: Tokens) -> Tensor:
+    """[response, metrics] in float64, in the order of METRICS."""
+    log_p, top, entropy, rank, kl = (values.double() for values in tokens)
+    likeliest, rival = (rank == 1).double(), (rank > 1) * top.exp()
+    return torch.stack(
+        [log_p, top, -torch.expm1(top), entropy, rank, likeliest, log_p.exp(), rival, kl],
+        dim=1,
+    )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _first_problems(pairs: Sequence[Both], limit: int | None) -> dict[Split, list[str]]:
+    found: dict[Split, dict[str, None]] = {"train": {}, "held_out": {}}
+    for both in pairs:
+        found[both.pair.split].setdefault(both.pair.problem)
+    return {split: list(problems)[:limit] for split, problems in found.items()}
+
+
+def _source(kind: ResponseKind, pairs: Sequence[Both], place: int) -> Scored:
+    """The response that is meant, before any disorder; another problem is the next in turn of the same split."""
+    both = pairs[place]
+    if kind == "own" or kind in DISORDERED:
+        return both.own
+    if kind == "other":
+        return both.other
+    for candidate in (*pairs[place + 1 :], *pairs[:place]):
+        same = (candidate.pair.split, candidate.pair.direction) == (both.pair.split, both.pair.direction)
+        source = candidate.own if kind == "other_problem_own" else candidate.other
+        known = {both.own.item.response, both.other.item.response}
+        if same and candidate.pair.problem != both.pair.problem and source.item.response not in known:
+            return source
+    raise RecordError(
+        f"{both.pair.id}: the {both.pair.split} split of the probe set has no other problem with a response of its "
+        "own; raise data.probe_train and data.probe_held_out, or leave other problems out of probe.tracked"
+    )

@@ -1,0 +1,224 @@
+"""What is followed, where its spans are, and what is written of it."""
+
+import json
+import random
+from collections import Counter
+
+import pytest
+import torch
+from peft import PeftModel
+from probe_models import build_pairs
+from transformers import AutoModelForCausalLM
+
+from r1k.config import Probe
+from r1k.errors import RecordError
+from r1k.probe.alp import probe
+from r1k.probe.disorder import _sentences, reordered
+from r1k.probe.responses import encode_pairs, read_pairs
+from r1k.probe.tracked import follow
+from r1k.records import RESPONSE_KINDS, SPANS, LogProb, Response, Tracked, read_jsonl, write_jsonl
+from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer
+
+CONFIG = Probe(precision="fp32", tokens_per_batch=512, first_tokens=5)
+
+
+@pytest.fixture(scope="module")
+def pairs(study, tmp_path_factory):
+    """The study's pairs, with full stops in their reasoning."""
+    path = tmp_path_factory.mktemp("stops") / "probe.jsonl"
+    write_jsonl(path, [_with_stops(pair) for pair in read_pairs(study.pairs)])
+    return path
+
+
+def _with_stops(pair):
+    return pair.model_copy(update={side: _stopped(getattr(pair, side)) for side in ("chosen", "rejected")})
+
+
+def _stopped(response: Response) -> Response:
+    words = response.reasoning.split()
+    return Response(reasoning=". ".join(" ".join(words[k : k + 3]) for k in range(0, len(words), 3)), answer="7")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(study):
+    return load_tokenizer(study.base)
+
+
+@pytest.fixture(scope="module")
+def followed(tokenizer, pairs):
+    found, lacking = follow(tokenizer, encode_pairs(tokenizer, read_pairs(pairs), 1000), CONFIG)
+    assert lacking == 0
+    return found
+
+
+@pytest.fixture(scope="module")
+def place(study, pairs, tmp_path_factory):
+    where = tmp_path_factory.mktemp("tracked")
+    probe(
+        run="r",
+        seed=3,
+        base=study.base,
+        start=study.adapters[3],
+        steps={6: study.adapters[6], 12: study.adapters[12]},
+        epochs=study.epochs,
+        pairs=pairs,
+        config=CONFIG,
+        output=where / "probe.jsonl",
+        tracked=where / "tracked.jsonl",
+        state=where / "state",
+    )
+    return where
+
+
+@pytest.fixture(scope="module")
+def tracked(place):
+    return read_jsonl(place / "tracked.jsonl", Tracked)
+
+
+def test_every_prompt_has_every_kind_and_each_is_whose_it_says(tokenizer, pairs, followed):
+    by_key = {(pair.problem, pair.direction): pair for pair in read_pairs(pairs)}
+    assert Counter(response.kind for response in followed) == dict.fromkeys(RESPONSE_KINDS, len(by_key))
+    for response in followed:
+        pair = by_key[response.pair.problem, response.pair.direction]
+        text = tokenizer.decode(response.item.response)
+        source = by_key[response.of, pair.direction]
+        assert source.split == pair.split
+        assert (response.of == pair.problem) == ("other_problem" not in response.kind)
+        side = source.rejected if response.kind in ("other", "other_problem_other") else source.chosen
+        if "shuffled" not in response.kind:
+            assert text == f"{THINK}{side.reasoning}\n{ANSWER}Answer: {side.answer}{END_OF_TURN}"
+        else:
+            assert sorted(text) == sorted(f"{THINK}{side.reasoning}\n{ANSWER}Answer: {side.answer}{END_OF_TURN}")
+            assert text.startswith(THINK) and text.endswith(f"\n{ANSWER}Answer: {side.answer}{END_OF_TURN}")
+            assert side.reasoning not in text
+
+
+def test_shuffled_sentences_are_whole(tokenizer, followed):
+    own = {response.pair.id: response.item.response for response in followed if response.kind == "own"}
+    for response in followed:
+        if response.kind == "shuffled_sentences":
+            before = tokenizer.decode(own[response.pair.id]).split("\n")[1]
+            after = tokenizer.decode(response.item.response).split("\n")[1]
+            assert all(f" {sentence}." in after for sentence in before.split(". ")[1:-1])
+            assert before != after
+
+
+def test_the_order_is_the_same_each_time_and_none_where_there_is_one_sentence(tokenizer, followed):
+    ids = followed[0].item.response
+    assert reordered(tokenizer, ids, "a", by_sentence=False) == reordered(tokenizer, ids, "a", by_sentence=False)
+    assert reordered(tokenizer, ids, "a", by_sentence=False) != reordered(tokenizer, ids, "b", by_sentence=False)
+    one = tokenizer(f"{THINK}no stop at 1.5 or here\n{ANSWER}Answer: 1{END_OF_TURN}")["input_ids"]
+    assert reordered(tokenizer, one, "a", by_sentence=True) is None
+
+
+def test_sentences_end_at_stops_before_a_space_and_at_line_breaks():
+    texts = dict(enumerate(["A", " 1", ".", "5", " B", ".", "\n", "C", "!", " D"]))
+    assert _sentences(list(texts), texts) == [[0, 1, 2, 3, 4, 5, 6], [7, 8], [9]]
+
+
+def test_spans_are_those_of_the_text(tokenizer, followed):
+    for response in followed:
+        parts = {span: response.item.response[part] for span, part in response.spans(5).items()}
+        assert parts["reasoning"] + parts["answer"] == parts["all"]
+        assert tokenizer.decode(parts["answer"]).startswith(ANSWER)
+        assert ANSWER not in tokenizer.decode(parts["reasoning"])
+        assert parts["first"] == parts["all"][:5]
+
+
+def test_a_response_cut_in_its_reasoning_has_no_answer_span(study, tokenizer, tmp_path):
+    path = build_pairs(tmp_path / "long.jsonl", problems=4, question=6, reasoning=40)
+    found, _ = follow(tokenizer, encode_pairs(tokenizer, read_pairs(path), 12), CONFIG)
+    assert {tuple(response.spans(5)) for response in found} == {("all", "reasoning", "first")}
+    assert all(response.truncated for response in found)
+
+
+def test_problems_are_limited_in_each_split(tokenizer, tmp_path):
+    path = build_pairs(tmp_path / "many.jsonl", problems=10, question=6, reasoning=14)
+    responses = encode_pairs(tokenizer, read_pairs(path), 1000)
+    found, _ = follow(
+        tokenizer, responses, CONFIG.model_copy(update={"tracked_problems": 2, "tracked": ["own", "other"]})
+    )
+    assert {response.pair.problem for response in found} == {"0", "1", "2", "3"}
+    assert {response.kind for response in found} == {"own", "other"}
+
+
+def test_a_split_of_one_problem_is_named(tokenizer, tmp_path):
+    path = build_pairs(tmp_path / "two.jsonl", problems=2, question=6, reasoning=14)
+    with pytest.raises(RecordError, match="0-forward: the held_out split of the probe set has no other problem"):
+        follow(tokenizer, encode_pairs(tokenizer, read_pairs(path), 1000), CONFIG)
+
+
+def test_one_record_per_response_span_and_step(place, tracked, followed):
+    assert [record.id for record in tracked] == [
+        f"{step}/{r.pair.split}/{r.pair.problem}/{r.pair.direction}/{r.kind}/{span}"
+        for step in (0, 6, 12)
+        for r in followed
+        for span in SPANS
+    ]
+    facts = json.loads((place / "tracked.manifest.json").read_text())["facts"]
+    assert (facts["responses"], facts["responses_lacking"], facts["run"]) == (len(followed), 0, "r")
+
+
+def test_means_are_within_2e_5_of_float64_and_kl_is_to_step_0(study, tracked, followed):
+    base = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float64)
+    models = {step: PeftModel.from_pretrained(base, study.adapters[3], adapter_name="0") for step in (0,)}
+    models[0].load_adapter(study.adapters[12], "12")
+    records = {record.id: record for record in tracked}
+    for response in random.Random(0).sample(followed, 12):
+        tables = {}
+        prompt, ids = response.item
+        for step in (0, 12):
+            models[0].set_adapter(str(step))
+            with torch.no_grad():
+                logits = models[0].double()(input_ids=torch.tensor([prompt + ids])).logits
+            tables[step] = logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        table = tables[12]
+        chosen = table.gather(1, torch.tensor(ids)[:, None]).squeeze(1)
+        top = table.max(-1)
+        rival = top.indices != torch.tensor(ids)
+        expected = {
+            "log_p": chosen,
+            "log_p_argmax": top.values,
+            "off_argmax": 1 - top.values.exp(),
+            "entropy": -(table.exp() * table).sum(-1),
+            "rank": (table > chosen[:, None]).sum(-1).double() + 1,
+            "share_argmax": (~rival).double(),
+            "p": chosen.exp(),
+            "p_rival": top.values.exp() * rival,
+            "kl": (table.exp() * (table - tables[0])).sum(-1),
+        }
+        for span, part in response.spans(5).items():
+            pair = response.pair
+            record = records[f"12/{pair.split}/{pair.problem}/{pair.direction}/{response.kind}/{span}"]
+            assert record.tokens == len(ids[part])
+            for name, values in expected.items():
+                assert getattr(record, name) == pytest.approx(values[part].mean().item(), abs=2e-5), name
+    assert all(record.kl == 0 for record in tracked if record.step == 0)
+    assert all(record.kl > 0 for record in tracked if record.step == 6)
+
+
+def test_own_and_other_are_what_the_probe_says(place, tracked):
+    means = {record.id: record.mean for record in read_jsonl(place / "probe.jsonl", LogProb)}
+    sides = {"own": "chosen", "other": "rejected"}
+    for record in tracked:
+        if record.span == "all" and record.response in sides:
+            key = f"{record.step}/{record.split}/{record.problem}/{record.direction}/{sides[record.response]}"
+            assert record.log_p == pytest.approx(means[key], rel=1e-7)
+
+
+def test_what_is_tracked_does_not_change_what_is_probed(study, pairs, place, tmp_path):
+    few = CONFIG.model_copy(update={"tracked": ["own", "other"], "tracked_problems": 2})
+    probe(
+        run="r",
+        seed=3,
+        base=study.base,
+        start=study.adapters[3],
+        steps={6: study.adapters[6], 12: study.adapters[12]},
+        epochs=study.epochs,
+        pairs=pairs,
+        config=few,
+        output=tmp_path / "probe.jsonl",
+        tracked=tmp_path / "tracked.jsonl",
+        state=tmp_path / "state",
+    )
+    assert (tmp_path / "probe.jsonl").read_bytes() == (place / "probe.jsonl").read_bytes()
