@@ -16,8 +16,16 @@ from r1k.files import atomic_write
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Direction = Literal["forward", "reverse"]
 Split = Literal["train", "held_out"]
+GreedyKind = Literal["greedy_base", "greedy_start"]
 ResponseKind = Literal[
-    "own", "other", "other_problem_own", "other_problem_other", "shuffled_sentences", "shuffled_tokens"
+    "own",
+    "other",
+    "other_problem_own",
+    "other_problem_other",
+    "shuffled_sentences",
+    "shuffled_tokens",
+    "greedy_base",
+    "greedy_start",
 ]
 RESPONSE_KINDS: tuple[ResponseKind, ...] = get_args(ResponseKind)
 Span = Literal["all", "reasoning", "answer", "first"]
@@ -208,6 +216,21 @@ class LogProb(Record):
     @property
     def id(self) -> str:
         return f"{self.step}/{self.split}/{self.problem}/{self.direction}/{self.response}"
+
+
+class Greedy(Record):
+    """A model's own response to a probe prompt, the likeliest token at each place, as it was before a training."""
+
+    kind: GreedyKind = Field(description="by the base, or by the run that the training starts from")
+    problem: Text
+    direction: Direction = Field(description="of the prompt")
+    ids: list[int] = Field(min_length=1, description="its tokens, the end of the turn included where it ended")
+    ended: bool = Field(description="by itself; else it was cut at the limit")
+    text: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}/{self.problem}/{self.direction}"
 
 
 class Tracked(Record):

@@ -55,7 +55,8 @@ def main() -> None:
     )
     questions = _questions(options.experiment / "benchmarks", options.questions)
     tokenizer = load_tokenizer(base)
-    engine = TransformersEngine(base, adapter, evaluate, rules_of(base, tokenizer, None))
+    model = load_model(base, adapter, evaluate)
+    engine = TransformersEngine(model, rules_of(base, tokenizer, None), evaluate.batch_size, None)
 
     def write(prompts: Sequence[Prompt]) -> Mapping[str, Kept]:
         with tempfile.TemporaryDirectory() as place, Keeper(Path(place)) as keeper:

@@ -158,6 +158,7 @@ def probe_once(base: Path, adapters: dict[int, Path], pairs: Path) -> None:
             config=CONFIG,
             output=Path(place) / "probe.jsonl",
             tracked=Path(place) / "tracked.jsonl",
+            greedy=Path(place) / "greedy.jsonl",
             state=Path(place) / "state",
         )
 

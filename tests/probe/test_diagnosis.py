@@ -76,6 +76,7 @@ def measure(root: Path, name: str, adapter: Path) -> Measured:
             config=CONFIG,
             output=root / name / f"{run}-probe.jsonl",
             tracked=paths[-1],
+            greedy=root / name / f"{run}-greedy.jsonl",
             state=root / name / "state" / run,
         )
     return Measured(SPEC, paths)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections import Counter
 
 import pytest
@@ -14,12 +15,13 @@ from r1k.config import Probe
 from r1k.errors import RecordError
 from r1k.probe.alp import probe
 from r1k.probe.disorder import _sentences, reordered
+from r1k.probe.greedy import writers
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.tracked import follow
-from r1k.records import RESPONSE_KINDS, SPANS, LogProb, Response, Tracked, read_jsonl, write_jsonl
+from r1k.probe.tracked import GREEDY, follow
+from r1k.records import RESPONSE_KINDS, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
 from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer
 
-CONFIG = Probe(precision="fp32", tokens_per_batch=512, first_tokens=5)
+CONFIG = Probe(precision="fp32", tokens_per_batch=512, first_tokens=5, greedy_tokens=20)
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +47,14 @@ def tokenizer(study):
 
 
 @pytest.fixture(scope="module")
-def followed(tokenizer, pairs):
-    found, lacking = follow(tokenizer, encode_pairs(tokenizer, read_pairs(pairs), 1000), CONFIG)
+def followed(tokenizer, pairs, place):
+    written = read_jsonl(place / "greedy.jsonl", Greedy)
+    found, lacking = follow(tokenizer, encode_pairs(tokenizer, read_pairs(pairs), 1000), CONFIG, written)
     assert lacking == 0
     return found
 
 
-@pytest.fixture(scope="module")
-def place(study, pairs, tmp_path_factory):
-    where = tmp_path_factory.mktemp("tracked")
+def run_probe(study, pairs, where, config):
     probe(
         run="r",
         seed=3,
@@ -62,11 +63,18 @@ def place(study, pairs, tmp_path_factory):
         steps={6: study.adapters[6], 12: study.adapters[12]},
         epochs=study.epochs,
         pairs=pairs,
-        config=CONFIG,
+        config=config,
         output=where / "probe.jsonl",
         tracked=where / "tracked.jsonl",
+        greedy=where / "greedy.jsonl",
         state=where / "state",
     )
+
+
+@pytest.fixture(scope="module")
+def place(study, pairs, tmp_path_factory):
+    where = tmp_path_factory.mktemp("tracked")
+    run_probe(study, pairs, where, CONFIG)
     return where
 
 
@@ -83,6 +91,9 @@ def test_every_prompt_has_every_kind_and_each_is_whose_it_says(tokenizer, pairs,
         text = tokenizer.decode(response.item.response)
         source = by_key[response.of, pair.direction]
         assert source.split == pair.split
+        if response.kind in GREEDY:
+            assert len(response.item.response) == 20 or text.endswith(END_OF_TURN)
+            continue
         assert (response.of == pair.problem) == ("other_problem" not in response.kind)
         side = source.rejected if response.kind in ("other", "other_problem_other") else source.chosen
         if "shuffled" not in response.kind:
@@ -117,7 +128,7 @@ def test_sentences_end_at_stops_before_a_space_and_at_line_breaks():
 
 
 def test_spans_are_those_of_the_text(tokenizer, followed):
-    for response in followed:
+    for response in (response for response in followed if response.kind not in GREEDY):
         parts = {span: response.item.response[part] for span, part in response.spans(5).items()}
         assert parts["reasoning"] + parts["answer"] == parts["all"]
         assert tokenizer.decode(parts["answer"]).startswith(ANSWER)
@@ -153,7 +164,7 @@ def test_one_record_per_response_span_and_step(place, tracked, followed):
         f"{step}/{r.pair.split}/{r.pair.problem}/{r.pair.direction}/{r.kind}/{span}"
         for step in (0, 6, 12)
         for r in followed
-        for span in SPANS
+        for span in r.spans(5)
     ]
     facts = json.loads((place / "tracked.manifest.json").read_text())["facts"]
     assert (facts["responses"], facts["responses_lacking"], facts["run"]) == (len(followed), 0, "r")
@@ -197,6 +208,44 @@ def test_means_are_within_2e_5_of_float64_and_kl_is_to_step_0(study, tracked, fo
     assert all(record.kl > 0 for record in tracked if record.step == 6)
 
 
+def test_the_models_own_answers_are_its_likeliest_tokens(study, tokenizer, place, tracked, followed):
+    starts = [record for record in tracked if record.response == "greedy_start" and record.step == 0]
+    assert starts and all(record.share_argmax == record.rank == 1 and record.p_rival == 0 for record in starts)
+    moved = [record for record in tracked if record.response == "greedy_start" and record.step == 12]
+    assert any(record.share_argmax < 1 for record in moved)
+    base = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float64)
+    for response in (response for response in followed if response.kind == "greedy_base"):
+        prompt, ids = response.item
+        with torch.no_grad():
+            logits = base(input_ids=torch.tensor([prompt + ids])).logits
+        assert logits[0, len(prompt) - 1 : -1].argmax(-1).tolist() == list(ids)
+    facts = json.loads((place / "greedy.manifest.json").read_text())["facts"]
+    written = read_jsonl(place / "greedy.jsonl", Greedy)
+    assert facts["answers"] == len(written) == 2 * 8
+    assert facts["answers_cut"] == sum(not answer.ended for answer in written)
+    assert [tokenizer.decode(answer.ids) for answer in written if not answer.ended] == [
+        answer.text for answer in written if not answer.ended
+    ]
+
+
+def test_a_run_from_the_base_has_no_other_model_before_it(study):
+    assert writers(CONFIG, None) == {"greedy_base": None}
+    assert writers(CONFIG, study.base) == {"greedy_base": None, "greedy_start": study.base}
+    assert writers(CONFIG.model_copy(update={"tracked": ["own", "other"]}), study.base) == {}
+
+
+def test_answers_are_written_once(study, pairs, place, tmp_path):
+    """A state that holds a model's answers is gone on from with these, and lost checkpoints are scored again."""
+    shutil.copytree(place / "state", tmp_path / "state")
+    (tmp_path / "state" / "12.jsonl").unlink()
+    answers = tmp_path / "state" / "greedy" / "greedy_base.jsonl"
+    before = answers.stat().st_mtime_ns
+    run_probe(study, pairs, tmp_path, CONFIG)
+    assert answers.stat().st_mtime_ns == before
+    for name in ("probe.jsonl", "tracked.jsonl", "greedy.jsonl"):
+        assert (tmp_path / name).read_bytes() == (place / name).read_bytes()
+
+
 def test_own_and_other_are_what_the_probe_says(place, tracked):
     means = {record.id: record.mean for record in read_jsonl(place / "probe.jsonl", LogProb)}
     sides = {"own": "chosen", "other": "rejected"}
@@ -208,17 +257,5 @@ def test_own_and_other_are_what_the_probe_says(place, tracked):
 
 def test_what_is_tracked_does_not_change_what_is_probed(study, pairs, place, tmp_path):
     few = CONFIG.model_copy(update={"tracked": ["own", "other"], "tracked_problems": 2})
-    probe(
-        run="r",
-        seed=3,
-        base=study.base,
-        start=study.adapters[3],
-        steps={6: study.adapters[6], 12: study.adapters[12]},
-        epochs=study.epochs,
-        pairs=pairs,
-        config=few,
-        output=tmp_path / "probe.jsonl",
-        tracked=tmp_path / "tracked.jsonl",
-        state=tmp_path / "state",
-    )
+    run_probe(study, pairs, tmp_path, few)
     assert (tmp_path / "probe.jsonl").read_bytes() == (place / "probe.jsonl").read_bytes()

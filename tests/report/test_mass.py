@@ -52,7 +52,7 @@ def test_what_a_token_the_argmax_and_the_rest_gain_adds_up_to_nothing(dynamics, 
         if c.measure in ("p", "p_rival", "p_rest"):
             key = (c.arm, c.method, c.test, c.split, c.response, c.span)
             sums[key] = sums.get(key, 0.0) + c.change
-    assert len(sums) == 3 * 2 * 3 * 2 * 6 * 4
+    assert len(sums) == 3 * 2 * 3 * 2 * 8 * 4
     assert max(map(abs, sums.values())) < 1e-12
 
 
@@ -76,7 +76,7 @@ def test_files_are_written_and_the_same_each_time(outputs, dynamics, tracked):
     assert first == {name: path.read_bytes() for name, path in outputs.items()}
     assert imread(outputs["png"]).std() > 0.05
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
-    assert len([row for row in rows if row["in_figure"] == "1"]) == 3 * 2 * 2 * (6 + 6)
+    assert len([row for row in rows if row["in_figure"] == "1"]) == 3 * 2 * 2 * (8 + 6)
     for row in rows:
         assert float(row["low"]) <= float(row["change"]) <= float(row["high"])
 

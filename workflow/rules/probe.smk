@@ -12,6 +12,7 @@ rule probe:
     output:
         logprobs="results/{experiment}/probe/{run}/{seed}.jsonl",
         tracked="results/{experiment}/tracked/{run}/{seed}.jsonl",
+        greedy="results/{experiment}/greedy/{run}/{seed}.jsonl",
     log:
         "logs/{experiment}/probe/{run}/{seed}.log",
     conda:
@@ -28,4 +29,4 @@ rule probe:
         "r1k probe --run {input.run} --base {input.base} --start {input.start} --pairs {input.pairs}"
         " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
         " --probe {params.probe:q} --state results/{wildcards.experiment}/state/probe --output {output.logprobs}"
-        " --tracked {output.tracked} --usage results/{wildcards.experiment}/usage >{log} 2>&1"
+        " --tracked {output.tracked} --greedy {output.greedy} --usage results/{wildcards.experiment}/usage >{log} 2>&1"

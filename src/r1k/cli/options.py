@@ -33,6 +33,7 @@ PATHS = {
     "steps": "directory that holds the adapters of the measured steps",
     "pairs": "the probe set, probe.jsonl",
     "tracked": "the responses that are followed token by token, by span",
+    "greedy": "what the models before the training answered by themselves",
     "questions": "the benchmark's questions",
     "samples": "the model's answers",
     "graded": "the verdicts",

@@ -85,11 +85,12 @@ def add(commands: Any) -> None:
             config=settings,
             output=o.output,
             tracked=o.tracked,
+            greedy=o.greedy,
             state=o.state / key,
         )
 
     command = add_command(commands, "probe", probe, "log-probabilities of responses at every kept checkpoint")
     usage(command)
     sections(command, "probe")
-    paths(command, "run", "base", "steps", "pairs", "output", "tracked", "state")
+    paths(command, "run", "base", "steps", "pairs", "output", "tracked", "greedy", "state")
     optional_paths(command, start="the adapter of step 0, for a run that has a parent")

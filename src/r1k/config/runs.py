@@ -145,11 +145,15 @@ class Probe(Section):
     tracked: list[ResponseKind] = Field(
         default=list(RESPONSE_KINDS),
         description="responses that are followed token by token under each prompt: its `own`, that of the `other` "
-        "direction (these two always), another problem's in either direction, and its own with its reasoning's "
-        "sentences or tokens shuffled",
+        "direction (these two always), another problem's in either direction, its own with its reasoning's "
+        "sentences or tokens shuffled, and what the model itself answered, greedily, as the base and as the run that "
+        "this one starts from",
     )
     tracked_problems: int | None = Field(
         default=None, ge=2, description="problems of each split whose responses are followed, the first; unset: all"
+    )
+    greedy_tokens: int | None = Field(
+        default=None, gt=0, description="tokens of the model's own answers at most; unset: `max_tokens`"
     )
     first_tokens: int = Field(default=16, gt=0, description="tokens of the span `first`, a response's start")
 
@@ -159,7 +163,6 @@ class Probe(Section):
             raise ValueError("tracked: own and other must be among them, and none may come twice")
         return self
 
-    @property
-    def further(self) -> int:
-        """Kinds of responses that are followed besides the two of a pair."""
-        return len(self.tracked) - 2
+    def kinds(self, with_parent: bool) -> list[ResponseKind]:
+        """The kinds of responses that are followed; a run without a parent starts from the base itself."""
+        return [kind for kind in self.tracked if with_parent or kind != "greedy_start"]

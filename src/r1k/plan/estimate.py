@@ -137,19 +137,31 @@ class Estimator:
         length = joined(self.workload.prompt, response)
         splits = (experiment.data.probe_train, experiment.data.probe_held_out)
         followed = 2 * sum(min(problems, probe.tracked_problems or problems) for problems in splits)
-        responses = 4 * sum(splits) + probe.further * followed
+        kinds = probe.kinds(with_parent=experiment.runs[run].parent is not None)
+        responses = 4 * sum(splits) + (len(kinds) - 2) * followed
         checkpoints = 1 + len(experiment.measured_steps(run))
         seconds = cost.probing_seconds(
             a, experiment.plan.device, checkpoints, responses, length, probe.tokens_per_batch
         )
         width = max(probe.tokens_per_batch, math.ceil(length.mean))
+        limit = probe.greedy_tokens or probe.max_tokens
+        written = [(followed, self.workload.prompt, Length(mean=limit, spread=0)) for kind in kinds if "greedy" in kind]
+        seconds += cost.generating_seconds(
+            a,
+            experiment.plan.device,
+            probe.precision,
+            lora_parameters(a, settings.lora.rank, settings.lora.targets),
+            max(1, probe.tokens_per_batch // math.ceil(self.workload.prompt.mean + limit)),
+            written,
+            limit,
+        )
         parts = memory.probing(a, settings.lora.rank, settings.lora.targets, probe.precision, width, on_gpu=self.on_gpu)
         # The states of step 0, to which KL is measured, stay in host memory.
         states = responses * response.mean * a.hidden * memory.BYTES[probe.precision]
         if not self.on_gpu:
             parts = parts | {"states of step 0": states}
         loaded = cost.base_bytes(a, probe.precision) + states
-        tracks = followed * len(probe.tracked) * len(SPANS) * TRACK
+        tracks = followed * len(kinds) * len(SPANS) * TRACK
         records = checkpoints * (4 * sum(splits) * RECORD + tracks) * 2
         return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records)
 

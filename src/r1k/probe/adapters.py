@@ -44,6 +44,12 @@ class SwappableModel:
             for layer in self._layers:
                 layer.forward = partial(_folded_forward, layer)
 
+    @property
+    def positions(self) -> int | None:
+        """The longest sequence that the base reads, in tokens, where its config says so."""
+        found: int | None = getattr(self.model.config, "max_position_embeddings", None)
+        return found
+
     def use(self, adapter: Path | None) -> None:
         """Become the base with `adapter`, or the base alone.
 

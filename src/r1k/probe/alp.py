@@ -4,21 +4,51 @@ ALP(y) is the mean over examples of the mean over tokens of log p(y_t | x, y_<t)
 tokens. Here the values of each example are written; averages and their intervals are the report's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from r1k import config as settings
 from r1k.errors import R1kError, RecordError
 from r1k.files import exclusive
-from r1k.probe.adapters import check_adapters
+from r1k.probe.adapters import SwappableModel, check_adapters
 from r1k.probe.engine import Item, Tokens
+from r1k.probe.greedy import write_answers, writers
 from r1k.probe.responses import Scored, encode_pairs, read_pairs
 from r1k.probe.scoring import Checkpoint, Scoring
-from r1k.probe.tracked import Followed, blank, follow, records
+from r1k.probe.tracked import blank, follow, followed_pairs, records
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import LogProb, R, Tracked, read_jsonl, write_jsonl
+from r1k.records import Greedy, GreedyKind, LogProb, R, Tracked, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the values of a run are kept as soon as they are whole."""
+
+    log_probs: Mapping[Checkpoint, Path]
+    tracks: Mapping[Checkpoint, Path]
+    answers: Mapping[GreedyKind, Path]
+
+    @classmethod
+    def of(cls, state: Path, checkpoints: Sequence[Checkpoint], kinds: Iterable[GreedyKind]) -> "Kept":
+        return cls(
+            log_probs={checkpoint: state / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints},
+            tracks={checkpoint: state / "tracked" / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints},
+            answers={kind: state / "greedy" / f"{kind}.jsonl" for kind in kinds},
+        )
+
+    @property
+    def missing(self) -> list[Checkpoint]:
+        """The checkpoints that are still to be scored."""
+        return [
+            point for point, path in self.log_probs.items() if not (path.is_file() and self.tracks[point].is_file())
+        ]
+
+    @property
+    def whole(self) -> bool:
+        return not self.missing and all(path.is_file() for path in self.answers.values())
 
 
 def probe(
@@ -33,10 +63,11 @@ def probe(
     config: settings.Probe,
     output: Path,
     tracked: Path,
+    greedy: Path,
     state: Path,
 ) -> None:
-    """Write a LogProb for each probe pair, response and checkpoint of a run, step 0 included, and a Tracked for each
-    span of each response that is followed.
+    """Write a LogProb for each probe pair, response and checkpoint of a run, step 0 included, a Tracked for each span
+    of each response that is followed, and a Greedy for each of the model's own answers among these.
 
     `base` is the directory of the model at the root of the run's ancestry, `start` that of the adapter it starts from
     (None where it starts from the base alone), `steps` the adapter after each measured step and `epochs` the epoch of
@@ -48,27 +79,34 @@ def probe(
     """
     watch = Stopwatch()
     checkpoints = list_checkpoints(start, steps, epochs)
-    check_adapters([checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter])
+    adapters = [checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter]
+    check_adapters(adapters)
     tokenizer = load_tokenizer(base)
     responses = encode_pairs(tokenizer, read_pairs(pairs), config.max_tokens)
-    followed, lacking = follow(tokenizer, responses, config)
     distinct = list(dict.fromkeys(response.item for response in responses))
-    further = list(dict.fromkeys(response.item for response in followed if response.item not in set(distinct)))
     log_probs = partial(_records, run, seed, responses)
-    tracks = partial(records, run, seed, followed, config.first_tokens)
     with exclusive(state / "lock", f"probing {run}, seed {seed}"):
-        kept = {checkpoint: state / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints}
-        kept_tracks = {checkpoint: state / "tracked" / path.name for checkpoint, path in kept.items()}
-        missing = [point for point in checkpoints if not (kept[point].is_file() and kept_tracks[point].is_file())]
-        if missing:
-            scoring = Scoring(base, checkpoints, [distinct, further], config)
-            _check_widths(responses, followed, scoring.positions)
+        kept = Kept.of(state, checkpoints, writers(config, start))
+        missing = kept.missing
+        model = None if kept.whole else SwappableModel(base, adapters, config.precision)
+        if model is not None:
+            _check_widths(((f"{part.pair.id}, {part.side}", part.item) for part in responses), model.positions)
+            asked = followed_pairs(responses, config)
+            write_answers(model, base, tokenizer, asked, config, writers(config, start), kept.answers)
+        written = [record for path in kept.answers.values() for record in read_jsonl(path, Greedy)]
+        followed, lacking = follow(tokenizer, responses, config, written)
+        further = list(dict.fromkeys(response.item for response in followed if response.item not in set(distinct)))
+        tracks = partial(records, run, seed, followed, config.first_tokens)
+        if model is not None:
+            _check_widths(((f"{part.pair.id}, {part.kind}", part.item) for part in followed), model.positions)
+            scoring = Scoring(model, checkpoints[0], [distinct, further], config.tokens_per_batch)
             for checkpoint in missing:
                 tokens = scoring.tokens(checkpoint)
-                write_jsonl(kept_tracks[checkpoint], tracks(checkpoint, tokens))
-                write_jsonl(kept[checkpoint], log_probs(checkpoint, tokens))
-        _gather(output, LogProb, kept, _blank, partial(log_probs, tokens=None))
-        _gather(tracked, Tracked, kept_tracks, blank, partial(tracks, tokens=None))
+                write_jsonl(kept.tracks[checkpoint], tracks(checkpoint, tokens))
+                write_jsonl(kept.log_probs[checkpoint], log_probs(checkpoint, tokens))
+        _gather(output, LogProb, kept.log_probs, _blank, partial(log_probs, tokens=None))
+        _gather(tracked, Tracked, kept.tracks, blank, partial(tracks, tokens=None))
+        write_jsonl(greedy, written)
     counts = {
         output: {
             "responses": len(responses),
@@ -81,12 +119,13 @@ def probe(
             "responses_lacking": lacking,
             "responses_not_of_pairs": len(further),
         },
+        greedy: {"answers": len(written), "answers_cut": sum(not answer.ended for answer in written)},
     }
     for path, counted in counts.items():
         write_manifest(
             path,
             "probe",
-            {"pairs": pairs, "base": base, "adapters": [point.adapter for point in checkpoints if point.adapter]},
+            {"pairs": pairs, "base": base, "adapters": adapters},
             watch,
             run=run,
             seed=seed,
@@ -105,11 +144,7 @@ def list_checkpoints(start: Path | None, steps: Mapping[int, Path], epochs: Mapp
     return [Checkpoint(0, 0.0, start), *(Checkpoint(step, epochs[step], steps[step]) for step in sorted(steps))]
 
 
-def _check_widths(responses: Sequence[Scored], followed: Sequence[Followed], limit: int | None) -> None:
-    named = [
-        *((f"{response.pair.id}, {response.side}", response.item) for response in responses),
-        *((f"{response.pair.id}, {response.kind}", response.item) for response in followed),
-    ]
+def _check_widths(named: Iterable[tuple[str, Item]], limit: int | None) -> None:
     for name, item in named:
         if limit is not None and item.width > limit:
             raise R1kError(

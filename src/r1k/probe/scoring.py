@@ -1,4 +1,4 @@
-"""All that is made once for every checkpoint of a run: the base, and the distinct responses in batches."""
+"""All that is made once for every checkpoint of a run: the distinct responses in batches, and step 0's states."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,6 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from r1k import config as settings
 from r1k.errors import R1kError
 from r1k.probe.adapters import SwappableModel
 from r1k.probe.engine import Batch, Item, Tokens, output_head, prepare, score, states
@@ -27,23 +26,14 @@ class Scoring:
     """Items under any of a run's checkpoints; KL is to the first of these."""
 
     def __init__(
-        self, base: Path, checkpoints: Sequence[Checkpoint], parts: Sequence[Sequence[Item]], config: settings.Probe
+        self, model: SwappableModel, start: Checkpoint, parts: Sequence[Sequence[Item]], tokens_per_batch: int
     ) -> None:
         """`parts` share no batch, so that the values of one do not depend on what else is scored, to the last bit."""
-        adapters = [checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter]
-        self._start = checkpoints[0]
-        self._model = SwappableModel(base, adapters, config.precision)
-        self._parts = parts
-        self._batches = [prepare(part, config.tokens_per_batch, self._model.device) for part in parts]
-        self._head = output_head(self._model.model)
+        self._start, self._model, self._parts = start, model, parts
+        self._batches = [prepare(part, tokens_per_batch, model.device) for part in parts]
+        self._head = output_head(model.model)
         # Hidden states, not predictions: adapters leave the head as it is, so it makes the one from the other.
         self._reference: list[list[Tensor]] | None = None
-
-    @property
-    def positions(self) -> int | None:
-        """The longest sequence that the base reads, in tokens, where its config says so."""
-        found: int | None = getattr(self._model.model.config, "max_position_embeddings", None)
-        return found
 
     def tokens(self, checkpoint: Checkpoint) -> dict[Item, Tokens]:
         """The values at every response token; R1kError where a log-probability is no finite number."""

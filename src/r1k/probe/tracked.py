@@ -1,7 +1,7 @@
-"""Responses that are followed token by token: a pair's two, another problem's, and disordered ones.
+"""Responses that are followed token by token: a pair's two, another problem's, disordered ones, the model's own.
 
-All are made of token ids of the probe's own responses: what is compared differs in whose it is or in its order, and in
-nothing else.
+All but the model's own are made of token ids of the probe's responses: what is compared differs in whose it is or in
+its order, and in nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,11 @@ from r1k.probe.disorder import reordered
 from r1k.probe.engine import Item, Tokens
 from r1k.probe.responses import Scored
 from r1k.probe.scoring import Checkpoint
-from r1k.records import METRICS, SPANS, ProbePair, ResponseKind, Span, Split, Tracked
+from r1k.records import METRICS, SPANS, Greedy, ProbePair, ResponseKind, Span, Split, Tracked
 from r1k.text import answer_start
 
 DISORDERED: tuple[ResponseKind, ...] = ("shuffled_sentences", "shuffled_tokens")
+GREEDY: tuple[ResponseKind, ...] = ("greedy_base", "greedy_start")
 DIGITS = 8
 """Significant digits that are written: float32 has no more."""
 CERTAIN = (0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0)
@@ -56,20 +57,27 @@ class Followed:
 
 
 def follow(
-    tokenizer: PreTrainedTokenizerBase, responses: Sequence[Scored], config: settings.Probe
+    tokenizer: PreTrainedTokenizerBase,
+    responses: Sequence[Scored],
+    config: settings.Probe,
+    written: Sequence[Greedy] = (),
 ) -> tuple[list[Followed], int]:
     """The responses that are followed under each prompt, and how many could not be made.
 
-    `responses` are both of each pair, in turn. Reasoning that is one sentence has no other order of sentences, and
-    that of one kind of token none of tokens. RecordError where a split has no other problem to take a response from.
+    `responses` are both of each pair, in turn; `written` is what models answered to the prompts. Reasoning that is one
+    sentence has no other order of sentences, and that of one kind of token none of tokens. RecordError where a split
+    has no other problem to take a response from.
     """
-    pairs = [Both(own.pair, own, other) for own, other in zip(responses[::2], responses[1::2], strict=True)]
-    chosen = _first_problems(pairs, config.tracked_problems)
-    wanted = [both for both in pairs if both.pair.problem in chosen[both.pair.split]]
+    pairs = followed_pairs(responses, config)
+    own_answers = {answer.id: answer for answer in written}
+    kinds = [kind for kind in config.tracked if kind not in GREEDY or any(kind == own.kind for own in written)]
     found, lacking = [], 0
-    for place, both in enumerate(wanted):
-        for kind in config.tracked:
-            source = _source(kind, wanted, place)
+    for place, both in enumerate(pairs):
+        for kind in kinds:
+            if kind in GREEDY:
+                found.append(_answered(tokenizer, both, own_answers, kind))
+                continue
+            source = _source(kind, pairs, place)
             tokens: tuple[int, ...] | None = source.item.response
             if kind in DISORDERED:
                 by_sentence = kind == "shuffled_sentences"
@@ -77,10 +85,15 @@ def follow(
             if tokens is None:
                 lacking += 1
                 continue
-            item = Item(both.own.item.prompt, tokens)
-            answer = answer_start(tokenizer, tokens)
-            found.append(Followed(both.pair, kind, source.pair.problem, item, source.truncated, answer))
+            found.append(_followed(tokenizer, both, kind, source.pair.problem, tokens, source.truncated))
     return found, lacking
+
+
+def followed_pairs(responses: Sequence[Scored], config: settings.Probe) -> list[Both]:
+    """The pairs whose prompts responses are followed under: of the first problems of each split."""
+    pairs = [Both(own.pair, own, other) for own, other in zip(responses[::2], responses[1::2], strict=True)]
+    chosen = _first_problems(pairs, config.tracked_problems)
+    return [both for both in pairs if both.pair.problem in chosen[both.pair.split]]
 
 
 def records(
@@ -138,6 +151,28 @@ def _metrics(tokens: Tokens) -> Tensor:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
+
+
+def _answered(
+    tokenizer: PreTrainedTokenizerBase, both: Both, written: Mapping[str, Greedy], kind: ResponseKind
+) -> Followed:
+    name = f"{kind}/{both.pair.problem}/{both.pair.direction}"
+    if name not in written:
+        raise RecordError(f"{both.pair.id}: no answer of the model among those of kind {kind}; probe the run anew")
+    answer = written[name]
+    return _followed(tokenizer, both, kind, both.pair.problem, tuple(answer.ids), not answer.ended)
+
+
+def _followed(
+    tokenizer: PreTrainedTokenizerBase,
+    both: Both,
+    kind: ResponseKind,
+    of: str,
+    tokens: tuple[int, ...],
+    truncated: bool,
+) -> Followed:
+    item = Item(both.own.item.prompt, tokens)
+    return Followed(both.pair, kind, of, item, truncated, answer_start(tokenizer, tokens))
 
 
 def _first_problems(pairs: Sequence[Both], limit: int | None) -> dict[Split, list[str]]:

@@ -127,6 +127,13 @@ def _destinations(e: Evidence, arm: Arm) -> Iterator[Claim]:
     ):
         text = f"{taken} irrelevant outputs: {name}"
         yield from e.claim(f"to-{key}-{arm}", "abstract; 4.3", text, falls, (f"change of {name}", ">", gain))
+    yield from e.claim(
+        f"to-answers-{arm}",
+        "not the paper's",
+        f"{taken} what the model answered by itself before",
+        falls,
+        ("change of its own greedy answers", ">", e.rise(arm, "dpo", "mixed", "greedy_start")),
+    )
     rival = e.rise(arm, "dpo", "mixed", "other", measure="p_rival")
     yield from e.claim(
         f"to-argmax-{arm}",

@@ -26,6 +26,8 @@ RESPONSES: dict[Row, str] = {
     ("other_problem_other", "log_p"): "other problem's $y^{-}$",
     ("shuffled_sentences", "log_p"): "$y^{+}$, sentences shuffled",
     ("shuffled_tokens", "log_p"): "$y^{+}$, tokens shuffled",
+    ("greedy_base", "log_p"): "own answer before SFT",
+    ("greedy_start", "log_p"): "own answer before DPO",
 }
 PLACES: dict[Row, str] = {
     ("own", "p"): "in $y^{+}$: the token there",

@@ -49,9 +49,10 @@ def load(kind: Kind, base: Path, adapter: Path | None, evaluate: Evaluate, rules
         from r1k.evaluate.engines.vllm_engine import VllmEngine
 
         return VllmEngine(base, adapter, evaluate, rules)
-    from r1k.evaluate.engines.transformers_engine import TransformersEngine
+    from r1k.evaluate.engines.transformers_engine import TransformersEngine, load_model
 
-    return TransformersEngine(base, adapter, evaluate, rules)
+    model = load_model(base, adapter, evaluate)
+    return TransformersEngine(model, rules, evaluate.batch_size, evaluate.tokens_per_batch)
 
 
 def check_model(base: Path, adapter: Path | None) -> None:

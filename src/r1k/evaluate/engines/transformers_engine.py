@@ -21,12 +21,13 @@ DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 class TransformersEngine:
     """Answers in batches: a batch is finished when its longest answer is."""
 
-    def __init__(self, base: Path, adapter: Path | None, evaluate: Evaluate, rules: Rules) -> None:
-        self.model = load_model(base, adapter, evaluate)
-        self._evaluate, self._rules = evaluate, rules
+    def __init__(self, model: Any, rules: Rules, batch_size: int, tokens_per_batch: int | None) -> None:
+        """`model` is one that `without_habits` has passed; the limits are those of a batch, in answers and tokens."""
+        self.model = model
+        self._rules, self._limits = rules, (batch_size, tokens_per_batch)
 
     def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[Answer]]:
-        for batch in batches(prompts, self._evaluate.batch_size, self._evaluate.tokens_per_batch):
+        for batch in batches(prompts, *self._limits):
             writings = [begin(prompt, self._rules) for prompt in batch]
             while going := _going(writings):
                 for place, new in zip(going, self._write([writings[place] for place in going]), strict=True):
@@ -69,9 +70,17 @@ def load_model(base: Path, adapter: Path | None, evaluate: Evaluate) -> Any:
     model = AutoModelForCausalLM.from_pretrained(
         base, dtype=DTYPES[evaluate.precision], use_safetensors=True, local_files_only=True
     )
-    # transformers fills what a generation leaves open from here: Qwen2.5's has a repetition penalty, which changes
-    # greedy answers too. Only the tokens that end a text are kept.
-    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
+    model = without_habits(model)
     if adapter is not None:
         model = PeftModel.from_pretrained(model, str(adapter))
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def without_habits(model: Any) -> Any:
+    """The model, of whose own generation settings only the tokens that end a text are left.
+
+    transformers fills what a generation leaves open from them: Qwen2.5's have a repetition penalty, which changes
+    greedy answers too.
+    """
+    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
+    return model
