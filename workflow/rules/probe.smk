@@ -14,6 +14,8 @@ rule probe:
         tracked="results/{experiment}/tracked/{run}/{seed}.jsonl",
     log:
         "logs/{experiment}/probe/{run}/{seed}.log",
+    wildcard_constraints:
+        run=any_of(EXPERIMENT.answering_runs),
     conda:
         "../../envs/train.yaml"
     threads: LAUNCH.cores
