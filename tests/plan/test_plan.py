@@ -144,7 +144,7 @@ def test_merges_train_nothing_and_routes_ask_their_runs(paper, tmp_path):
     assert (merges.jobs, merges.gpus, merges.gpu_seconds) == (2, 0, 0)
     needs = estimator(experiment(paper))
     assert needs.merge("fix-linear").seconds < 100 < needs.merge("fix-ties").seconds < 4 * 3600
-    assert needs.merge("fix-ties").host < 20 * GIB
+    assert needs.merge("fix-ties").host < 30 * GIB
     assert needs.generate("fix-linear").peak == needs.generate("fix-ties").peak
     assert " 512 | " in render(summarise(experiment(paper), tmp_path))
 

@@ -139,10 +139,10 @@ class Estimator:
         fits = merge is not None and merge.how != "linear"
         seconds = device.start_seconds + fits * cost.fitting_seconds(a, targets)
         size = lora_parameters(a, rank, targets) * memory.BYTES["fp32"]
-        # The runs' adapters and the merged one, and some whole updates of the largest weight in float32 and float64.
+        # The adapters as read and as scaled, the merged one, and copies of the largest whole update, some in float64.
         largest = max(inputs * outputs for inputs, outputs in projections(a).values())
         whole = fits * WHOLE_UPDATES * largest * memory.BYTES["fp32"]
-        return Need(seconds, host=device.process_memory * GIB + 2 * size + whole, disk=size)
+        return Need(seconds, host=device.process_memory * GIB + 3 * size + whole, disk=size)
 
     def probe(self, run: str) -> Need:
         """Scoring of all kept checkpoints of a run, in one job on one GPU."""

@@ -57,12 +57,11 @@ def merge(*, run: Path, adapters: Sequence[Path], output: Path, steps: Path | No
     updates = [read_updates(adapter) for adapter in adapters]
     _check_alike(adapters, updates)
     merged = merge_all(updates, described.merge, described.seed)
-    dtype = next(iter(load_file(adapters[0] / "adapter_model.safetensors").values())).dtype
     whole = sum(fit.whole for fit in merged.values())
     rank = max(fit.update.down.shape[0] for fit in merged.values())
     facts = {"rank": rank, "kept": sum(fit.kept for fit in merged.values()) / whole if whole else 1.0}
     with atomic_directory(output) as partial:
-        _write(partial, adapters[0], {name: fit.update for name, fit in merged.items()}, rank, dtype)
+        _write(partial, adapters[0], {name: fit.update for name, fit in merged.items()}, rank)
         write_json(partial / "facts.json", facts)
     _publish(described, output, steps, {"run": run, "adapters": list(adapters)}, watch, facts)
 
@@ -125,12 +124,12 @@ def _check_alike(adapters: Sequence[Path], updates: Sequence[Mapping[str, Update
             )
 
 
-def _write(directory: Path, like: Path, updates: Mapping[str, Update], rank: int, dtype: torch.dtype) -> None:
+def _write(directory: Path, like: Path, updates: Mapping[str, Update], rank: int) -> None:
     config = replace(LoraConfig.from_pretrained(like), r=rank, lora_alpha=rank, lora_dropout=0.0)
     config.save_pretrained(directory)
     factors = {name + DOWN: update.down for name, update in updates.items()}
     factors |= {name + UP: update.up for name, update in updates.items()}
-    tensors = {name: factor.to(dtype).contiguous() for name, factor in factors.items()}
+    tensors = {name: factor.contiguous() for name, factor in factors.items()}
     save_file(tensors, directory / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
