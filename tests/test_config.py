@@ -9,7 +9,9 @@ from examples import ROOT
 from r1k.config import Experiment, Launch, load, validate
 from r1k.errors import ConfigError
 
-CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+ADDED = sorted((ROOT / "config").glob("remedies*.yaml"))
+"""Runs to be added to the paper's, no experiments by themselves."""
+CONFIGS = sorted({*(ROOT / "config").glob("*.yaml")} - {*ADDED})
 
 
 @pytest.fixture
@@ -65,6 +67,85 @@ def test_the_experiments_are_valid(path):
 def test_a_wrong_key_is_named_with_what_to_do(demo, path, value, message):
     with pytest.raises(ConfigError, match=message):
         validate(Experiment, changed(demo, path, value))
+
+
+MERGE = {"runs": ["dyn-s1k", "dyn-r1k"], "weights": [1, 1]}
+ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ({"method": "merge"}, "runs.new: section merge is for method merge and needed there"),
+        ({"method": "sft", "base": "tiny", "data": "s1k", "route": ROUTE}, "section route for method route"),
+        ({"method": "merge", "merge": MERGE, "data": "s1k"}, "method merge takes no base"),
+        ({"method": "route", "route": ROUTE, "without_held_out": True, "measure_every": 2}, "and 1 to be probed"),
+        ({"method": "merge", "merge": MERGE | {"weights": [1]}}, "runs.new.merge: weights: as many as runs"),
+        ({"method": "merge", "merge": MERGE | {"how": "ties"}}, "runs.new.merge: density: ties and dare need one"),
+        (
+            {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "dyn-r1"]}},
+            r"runs.new.merge: no run 'dyn-r1' .*mean",
+        ),
+        ({"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "tiny"]}}, "'tiny' is not an SFT run or DPO run"),
+        (
+            {"method": "route", "route": ROUTE | {"forward": "new"}},
+            "runs.new.route: 'new' is not an SFT run or DPO run or",
+        ),
+        ({"method": "merge", "merge": MERGE}, "runs.new.without_held_out: False, and True in dyn-s1k, True in dyn-r1k"),
+        (
+            {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "other"]}, "without_held_out": True},
+            "runs.new.merge: dyn-s1k, other are not of one base",
+        ),
+        (
+            {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "wide"]}, "without_held_out": True},
+            "runs.new.merge: dyn-s1k, wide have adapters of other ranks or targets",
+        ),
+        (
+            {"method": "route", "route": ROUTE | {"reverse": "wide"}, "without_held_out": True, "measure_every": 1},
+            r"runs.new.route: the probed steps of dyn-s1k, wide do not end alike.*\(55, 8.0\), None",
+        ),
+        ({"method": "dpo", "parent": "fix-linear", "data": "pairs"}, "runs.new.parent: 'fix-linear' is not an SFT run"),
+        ({"method": "sft", "base": "tiny", "data": "s1k", "protocol": "as_released"}, "protocol as_released is of DPO"),
+    ],
+)
+def test_runs_that_cannot_be_joined_are_named(demo, run, message):
+    demo["bases"]["second"] = demo["bases"]["tiny"]
+    sft = {"method": "sft", "data": "s1k", "without_held_out": True}
+    demo["runs"]["other"] = sft | {"base": "second"}
+    demo["runs"]["wide"] = sft | {"base": "tiny", "changes": {"lora": {"rank": 64}}}
+    with pytest.raises(ConfigError, match=message):
+        validate(Experiment, changed(demo, "runs/new", run))
+
+
+def test_a_merge_depends_on_its_runs_and_a_route_on_both(demo):
+    before = validate(Experiment, demo)
+    after = validate(Experiment, changed(demo, "runs/dyn-r1k/changes/learning_rate", 1e-3))
+    for run in ("fix-linear", "fix-ties", "fix-route"):
+        assert before.digest(run, 0) != after.digest(run, 0)
+    assert before.digest("fix-ties", 0) != before.digest("fix-dare", 0) != before.digest("fix-dare", 1)
+    assert (before.lora("fix-linear").rank, before.lora("fix-route"), before.lora("tiny")) == (64, None, None)
+    assert before.measured_steps("fix-linear") == {1: 1.0}
+    assert before.measured_steps("fix-route") == {55: 8.0}
+
+
+def test_a_run_is_what_it_was_before_there_were_other_losses_and_rows(demo):
+    """Of runs that leave them at their defaults nothing is told, so their digests are as they were."""
+    identity = validate(Experiment, demo).identity("tiny-mix-dpo", 0)
+    assert "protocol" not in identity
+    assert identity["settings"].keys().isdisjoint({"loss", "label_smoothing", "sft_weight"})
+    for change in ({"changes": {"sft_weight": 1}}, {"changes": {"loss": "ipo"}}, {"protocol": "as_released"}):
+        demo["runs"]["new"] = demo["runs"]["tiny-mix-dpo"] | change
+        changed_one = validate(Experiment, demo)
+        assert changed_one.digest("new", 0) != changed_one.digest("tiny-mix-dpo", 0)
+
+
+@pytest.mark.parametrize("path", ADDED, ids=lambda path: path.stem)
+def test_what_is_added_to_the_paper_makes_an_experiment(path):
+    paper, more = (yaml.safe_load(file.read_text()) for file in (ROOT / "config" / "paper.yaml", path))
+    assert more.keys() == {"runs"}
+    whole = validate(Experiment, paper | {"runs": paper["runs"] | more["runs"]})
+    assert whole.steps("fix-as-released") == 50
+    assert whole.audit_spec().limits == [20480]
 
 
 def test_parents_in_a_circle_are_an_error(demo):

@@ -103,6 +103,11 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", question: str, name: str
     return _ids_of_pieces(tokenizer, text, [head, question.strip(), tail], name)
 
 
+def encode_plain(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Token ids of a text alone, without a turn around it."""
+    return _ids(tokenizer, text, control=False)
+
+
 def encode(
     tokenizer: "PreTrainedTokenizerBase",
     question: str,

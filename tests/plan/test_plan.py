@@ -131,6 +131,33 @@ def test_the_critical_path_is_a_chain_of_what_waits(tmp_path):
     assert path[0].after == () and all(a.name in b.after for a, b in itertools.pairwise(path))
 
 
+def test_merges_train_nothing_and_routes_ask_their_runs(paper, tmp_path):
+    paper["runs"] |= yaml.safe_load((CONFIG / "remedies-methods.yaml").read_text())["runs"]
+    paper["tables"]["fixed"] = {"shows": "sft", "rows": ["fix-linear", "fix-ties", "fix-route"]}
+    rows = {row.name: row for row in summarise(experiment(paper), tmp_path).rows}
+    alone = {row.name: row for row in summarise(load(CONFIG / "paper.yaml"), tmp_path).rows}
+    for name, row in alone.items():
+        added = {"probe (7B)": 2, "generate (7B)": 4}.get(name, 0)
+        assert rows[name].jobs == row.jobs + added
+    assert rows.keys() - alone.keys() == {"merge (7B)"}
+    merges = rows["merge (7B)"]
+    assert (merges.jobs, merges.gpus, merges.gpu_seconds) == (2, 0, 0)
+    needs = estimator(experiment(paper))
+    assert needs.merge("fix-linear").seconds < 100 < needs.merge("fix-ties").seconds < 4 * 3600
+    assert needs.merge("fix-ties").host < 30 * GIB
+    assert needs.generate("fix-linear").peak == needs.generate("fix-ties").peak
+    assert " 512 | " in render(summarise(experiment(paper), tmp_path))
+
+
+def test_a_merge_of_another_config_is_not_compared(tmp_path):
+    config = yaml.safe_load((CONFIG / "demo.yaml").read_text())
+    config["tables"]["fixed"] = {"shows": "sft", "rows": ["fix-ties"]}
+    finish(tmp_path / "demo", experiment(config), "fix-ties", seconds=4, peak=GIB)
+    assert [row.name for row in summarise(experiment(config), tmp_path).rows if row.measured] == ["merge (tiny)"]
+    config["runs"]["fix-ties"]["merge"]["density"] = 0.25
+    assert not any(row.measured for row in summarise(experiment(config), tmp_path).rows)
+
+
 def test_a_base_without_sizes_is_named(paper, tmp_path, capsys):
     del paper["bases"]["qwen2.5-14b"]["architecture"]
     file = tmp_path / "paper.yaml"

@@ -270,6 +270,13 @@ def test_seeds_with_other_questions_are_an_error(table):
         table(spec([row("s", "s1k")], seeds=[0, 1]), counts, edit=fewer)
 
 
+def test_merges_and_routes_are_called_after_their_runs(table):
+    made = [row(run, None, method=method) for run, method in (("r", "merge"), ("m", "route"))]
+    rows = [row("s", "s1k"), *(each.model_copy(update={"of": ["a", "b"]}) for each in made)]
+    labels = [cells[0] for cells in markdown_rows(table(spec(rows), SFT)["markdown"])[2:5]]
+    assert labels == ["D_s1k", "merge of a, b", "route of a, b"]
+
+
 def test_rows_that_are_called_alike_are_told_apart(table):
     rows = [row("s", "s1k"), row("r", "s1k"), row("m", "mix")]
     labels = [cells[0] for cells in markdown_rows(table(spec(rows), SFT)["markdown"])[2:5]]

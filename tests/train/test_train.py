@@ -43,8 +43,8 @@ def describe(folder: Path, base: Path, data: Path, name: str, parent: str | None
     plan = {"run": name, "seed": 0, "identity": {"name": name}, "measured": {}, "without_held_out": False}
     plan = RunPlan(**(plan | settings | {"method": "dpo" if parent else "sft"} | more))
     described = folder / name / "run.json"
-    above = folder / parent / "run.json" if parent else None
-    describe_run(plan=plan, data=data, base=base, output=described, parent=above)
+    above = [folder / parent / "run.json"] if parent else []
+    describe_run(plan=plan, data=data, base=base, output=described, parents=above)
     return described
 
 

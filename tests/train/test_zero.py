@@ -51,7 +51,13 @@ class Study:
     def _describe(self, method: str, parent: Path | None = None, **more) -> None:
         plan = RunPlan(run=method, seed=0, method=method, identity={}, without_held_out=False, **more)
         output = self.folder / f"{method}.json"
-        describe_run(plan=plan, data=self.folder / f"{method}.jsonl", base=self.base, output=output, parent=parent)
+        describe_run(
+            plan=plan,
+            data=self.folder / f"{method}.jsonl",
+            base=self.base,
+            output=output,
+            parents=[parent] if parent else [],
+        )
 
     def command(self, method: str, place: Path, processes: int = 2) -> list[str]:
         """The shell command of the rule, of a training in a place of its own."""
@@ -123,7 +129,7 @@ def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
         run="dpo", seed=0, method="dpo", identity={}, without_held_out=False, dpo=settings, steps=2, measured={}
     )
     data, parent = study.folder / "dpo.jsonl", study.folder / "undisturbed-sft" / "adapter"
-    describe_run(plan=plan, data=data, base=tiny_base, output=described, parent=study.folder / "sft.json")
+    describe_run(plan=plan, data=data, base=tiny_base, output=described, parents=[study.folder / "sft.json"])
     order = WorkOrder(
         run=described,
         base=tiny_base,

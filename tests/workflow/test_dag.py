@@ -64,6 +64,17 @@ def test_several_answers_a_question_are_for_the_robust_table_alone(workflow, tmp
     assert "results/demo/evaluate/tiny-s1k/0/aime4/score.json" not in planned
 
 
+def test_a_merge_and_a_route_are_planned_from_what_their_runs_make(workflow):
+    places = ["probe/{}/0.jsonl", "tracked/{}/0.jsonl", "evaluate/{}/0/gpqa/graded.jsonl"]
+    targets = [f"results/paper/{place.format(run)}" for place in places for run in ("fix-dare", "fix-route")]
+    configs = ["--configfile", "config/paper.yaml", "config/remedies-methods.yaml"]
+    planned = workflow.run([*configs, "-n", "--", *targets]).stdout
+    counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
+    rules = ("merge_fix_dare", "train_dyn_s1k", "train_dyn_r1k", "generate", "probe", "route_samples", "route_probe")
+    assert [counts[rule] for rule in rules] == ["1", "1", "1", "3", "3", "1", "1"]
+    assert "results/paper/runs/fix-route" not in planned
+
+
 def test_an_experiment_replaces_the_default_and_is_not_merged_into_it(workflow):
     planned = workflow.run(["--configfile", "config/smollm2.yaml", "-n", "--", "all"]).stdout
     assert "tiny" not in planned

@@ -30,6 +30,7 @@ SEVERAL_NODES = {
 # What jobs ask for, computed from the experiment; more on a retry.
 ASKED = {
     "train": Asked(EXPERIMENT.plan, ESTIMATOR.train, "run"),
+    "merge": Asked(EXPERIMENT.plan, ESTIMATOR.merge, "run"),
     "probe": Asked(EXPERIMENT.plan, ESTIMATOR.probe, "run"),
     "generate": Asked(EXPERIMENT.plan, ESTIMATOR.generate, "run"),
     "pretrain": Asked(EXPERIMENT.plan, ESTIMATOR.make_base, "base"),
@@ -127,7 +128,8 @@ def run_place(wildcards):
 
 
 def run_data(wildcards):
-    return f"{run_place(wildcards)}/{EXPERIMENT.runs[wildcards.run].data}.jsonl"
+    data = EXPERIMENT.runs[wildcards.run].data
+    return f"{run_place(wildcards)}/{data}.jsonl" if data else []
 
 
 def probe_pairs(wildcards):
@@ -135,12 +137,34 @@ def probe_pairs(wildcards):
 
 
 def run_probe(wildcards):
-    return probe_pairs(wildcards) if EXPERIMENT.runs[wildcards.run].without_held_out else []
+    """The probe set, for a training that leaves its held-out problems out."""
+    run = EXPERIMENT.runs[wildcards.run]
+    return probe_pairs(wildcards) if run.trained and run.without_held_out else []
 
 
-def parent_run(wildcards):
-    parent = EXPERIMENT.runs[wildcards.run].parent
-    return f"results/{wildcards.experiment}/runs/{parent}/{wildcards.seed}/run.json" if parent else []
+def of_parents(wildcards, pattern):
+    """A file of each run that this one starts from or is made of, in the config's order."""
+    return expand(pattern, parent=EXPERIMENT.runs[wildcards.run].parents, **wildcards)
+
+
+def parent_runs(wildcards):
+    return of_parents(wildcards, "results/{experiment}/runs/{parent}/{seed}/run.json")
+
+
+def merged_adapters(wildcards):
+    return of_parents(wildcards, "results/{experiment}/runs/{parent}/{seed}/adapter")
+
+
+def routed_samples(wildcards):
+    return of_parents(wildcards, "results/{experiment}/evaluate/{parent}/{seed}/{benchmark}/samples.jsonl")
+
+
+def routed_logprobs(wildcards):
+    return of_parents(wildcards, "results/{experiment}/probe/{parent}/{seed}.jsonl")
+
+
+def routed_tracked(wildcards):
+    return of_parents(wildcards, "results/{experiment}/tracked/{parent}/{seed}.jsonl")
 
 
 def parent_adapter(wildcards):

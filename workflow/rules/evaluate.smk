@@ -21,6 +21,8 @@ rule generate:
         ),
     log:
         "logs/{experiment}/generate/{run}/{seed}.log",
+    wildcard_constraints:
+        run=any_of(EXPERIMENT.answering_runs),
     conda:
         "../../envs/evaluate.yaml"
     threads: LAUNCH.cores

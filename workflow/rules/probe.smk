@@ -15,6 +15,8 @@ rule probe:
         greedy="results/{experiment}/greedy/{run}/{seed}.jsonl",
     log:
         "logs/{experiment}/probe/{run}/{seed}.log",
+    wildcard_constraints:
+        run=any_of(EXPERIMENT.answering_runs),
     conda:
         "../../envs/train.yaml"
     threads: LAUNCH.cores

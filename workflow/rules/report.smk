@@ -133,7 +133,7 @@ rule draw_figure2:
     input:
         logprobs=expand(
             "results/{{experiment}}/probe/{run}/{seed}.jsonl",
-            run=EXPERIMENT.probed_runs,
+            run=EXPERIMENT.dynamics_runs,
             seed=EXPERIMENT.seeds,
         ),
     output:
@@ -156,7 +156,7 @@ rule draw_mass:
     input:
         tracked=expand(
             "results/{{experiment}}/tracked/{run}/{seed}.jsonl",
-            run=EXPERIMENT.probed_runs,
+            run=EXPERIMENT.dynamics_runs,
             seed=EXPERIMENT.seeds,
         ),
     output:
@@ -179,7 +179,7 @@ rule make_claims:
     input:
         tracked=expand(
             "results/{{experiment}}/tracked/{run}/{seed}.jsonl",
-            run=EXPERIMENT.probed_runs,
+            run=EXPERIMENT.dynamics_runs,
             seed=EXPERIMENT.seeds,
         ),
     output:

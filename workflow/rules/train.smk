@@ -11,7 +11,7 @@ rule describe_run:
         data=run_data,
         base=run_base,
         probe=run_probe,
-        parent=parent_run,
+        parent=parent_runs,
     output:
         "results/{experiment}/runs/{run}/{seed}/run.json",
     log:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from r1k import __version__
-from r1k.cli import bases, data, evaluate, plan, report, teacher, train
+from r1k.cli import bases, data, evaluate, plan, report, route, teacher, train
 from r1k.errors import R1kError
 from r1k.process import wait_passively
 from r1k.usage import accounted
@@ -46,6 +46,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"r1k {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for stage in (data, bases, teacher, train, evaluate, report, plan):
+    for stage in (data, bases, teacher, train, evaluate, route, report, plan):
         stage.add(commands)
     return parser

@@ -1,10 +1,11 @@
 """Commands of training and probing."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from r1k import config
-from r1k.cli.options import add_command, optional_paths, paths, section, sections, usage
+from r1k.cli.options import add_command, optional_paths, path_lists, paths, section, sections, usage
 from r1k.files import file_digest, value_digest
 
 
@@ -13,12 +14,17 @@ def add(commands: Any) -> None:
         from r1k.train.describe import RunPlan, describe_run
 
         plan = section(RunPlan, o.plan)
-        describe_run(plan=plan, data=o.data, base=o.base, output=o.output, probe=o.probe, parent=o.parent)
+        describe_run(plan=plan, data=o.data, base=o.base, output=o.output, probe=o.probe, parents=o.parent)
 
     command = add_command(commands, "describe-run", describe, "run.json: all that decides a run's weights")
     sections(command, "plan")
-    paths(command, "data", "base", "output")
-    optional_paths(command, probe="the probe set, whose held-out problems are left out", parent="the parent's run.json")
+    paths(command, "base", "output")
+    optional_paths(
+        command, data="the data set of a training", probe="the probe set, whose held-out problems are left out"
+    )
+    command.add_argument(
+        "--parent", type=Path, nargs="*", default=[], metavar="PATH", help="run.json of the parent; of all, for a merge"
+    )
 
     def train(o: argparse.Namespace) -> None:
         from r1k.train.train import train
@@ -67,6 +73,17 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--launcher", nargs="?", const="", default="", help="command that starts another once on each of several nodes"
     )
+
+    def merge(o: argparse.Namespace) -> None:
+        from r1k.train.merge import merge
+
+        merge(run=o.run, adapters=o.adapters, output=o.output, steps=o.steps)
+
+    command = add_command(commands, "merge", merge, "one adapter from several, as a run.json describes")
+    usage(command)
+    paths(command, "run", "output")
+    path_lists(command, "adapters")
+    optional_paths(command, steps="directory for the adapter of the merge's step, where it is probed")
 
     def probe(o: argparse.Namespace) -> None:
         from r1k.probe.alp import probe

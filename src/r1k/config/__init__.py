@@ -21,8 +21,8 @@ from r1k.config.evaluate import (
 from r1k.config.experiment import VERSIONS, Experiment, load, schema
 from r1k.config.plan import Device, Length, Plan
 from r1k.config.report import TAKEN_TABLES, AuditSpec, Dynamics, DynamicsSpec, Row, Table, TableSpec
-from r1k.config.runs import Dpo, Launch, Lora, Probe, Run, Settings, Sft, Train
-from r1k.config.section import Arm, DataName, Name, Revision, Section
+from r1k.config.runs import Dpo, Launch, Lora, Merge, Probe, Route, Run, Settings, Sft, Train
+from r1k.config.section import Arm, DataName, Method, Name, Revision, Section
 from r1k.config.servers import Asking, EmbeddedTeacher, Judge, OpenAITeacher, ReplayTeacher, Server, Teacher
 
 __all__ = [
@@ -55,6 +55,8 @@ __all__ = [
     "Launch",
     "Length",
     "Lora",
+    "Merge",
+    "Method",
     "Name",
     "OpenAITeacher",
     "PackagedBase",
@@ -63,6 +65,7 @@ __all__ = [
     "QuestionFields",
     "ReplayTeacher",
     "Revision",
+    "Route",
     "Row",
     "Run",
     "ScratchBase",

@@ -15,7 +15,7 @@ from r1k.config.data import Data
 from r1k.config.evaluate import Benchmark, Evaluate
 from r1k.config.plan import Plan
 from r1k.config.report import TAKEN_TABLES, AuditSpec, Dynamics, DynamicsSpec, Row, Table, TableSpec
-from r1k.config.runs import Dpo, Probe, Run, Sft, Train
+from r1k.config.runs import Dpo, Lora, Probe, Run, Sft, Train
 from r1k.config.section import Arm, Name, Section
 from r1k.config.servers import Teacher
 from r1k.errors import ConfigError, did_you_mean
@@ -45,8 +45,9 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _references(self) -> Self:
-        problems = [
-            *self._run_problems(),
+        problems = list(self._run_problems())
+        problems += [
+            *(() if problems else self._joined_problems()),
             *self._report_problems(),
             *self._probe_problems(),
             *self._plan_problems(),
@@ -59,26 +60,66 @@ class Experiment(Section):
         for name, run in self.runs.items():
             if run.base is not None and run.base not in self.bases:
                 yield f"runs.{name}.base: no base {run.base!r} in bases{did_you_mean(run.base, self.bases)}"
-            if run.parent is not None:
-                yield from self._parent_problems(name, run.parent)
+            yield from self._parent_problems(name, run)
             if run.variant is not None and run.variant not in self.data.variants:
                 known = did_you_mean(run.variant, self.data.variants)
                 yield f"runs.{name}.variant: no variant {run.variant!r} in data.variants{known}"
-            if run.method != "none":
+            if run.trained:
                 yield from self._settings_problems(name)
 
-    def _parent_problems(self, name: str, parent: str) -> Iterator[str]:
-        if parent not in self.runs:
-            yield f"runs.{name}.parent: no run {parent!r} in runs{did_you_mean(parent, self.runs)}"
+    def _parent_problems(self, name: str, run: Run) -> Iterator[str]:
+        allowed = {"merge": ("sft", "dpo"), "route": ("sft", "dpo", "merge")}.get(run.method, ("sft",))
+        titles = {"sft": "SFT run", "dpo": "DPO run", "merge": "merge"}
+        where = run.method if run.method in ("merge", "route") else "parent"
+        for parent in run.parents:
+            if parent not in self.runs:
+                yield f"runs.{name}.{where}: no run {parent!r} in runs{did_you_mean(parent, self.runs)}"
+            elif self.runs[parent].method not in allowed:
+                wanted = " or ".join(titles[method] for method in allowed)
+                yield f"runs.{name}.{where}: {parent!r} is not an {wanted}; name one"
+        circle = self._circle(name)
+        if circle is not None:
+            yield f"runs.{name}.{where}: the parents form a circle: {' <- '.join(circle)}; break it"
+
+    def _circle(self, name: str) -> list[str] | None:
+        """A run's ancestors from it to one that comes twice, if any does."""
+        chains = [[name]]
+        while chains:
+            chain = chains.pop()
+            for parent in self.runs[chain[-1]].parents if chain[-1] in self.runs else []:
+                if parent in chain:
+                    return [*chain, parent]
+                chains.append([*chain, parent])
+        return None
+
+    def _joined_problems(self) -> Iterator[str]:
+        for name, run in self.runs.items():
+            if run.method in ("merge", "route"):
+                yield from self._unlike_problems(name, run)
+
+    def _unlike_problems(self, name: str, run: Run) -> Iterator[str]:
+        """What keeps the runs of a merge or a route from being joined; their references are known to be right."""
+        where, parents = f"runs.{name}.{run.method}", run.parents
+        if len({self.base_of(parent) for parent in parents}) > 1:
+            yield f"{where}: {', '.join(parents)} are not of one base; name runs that are"
             return
-        if self.runs[parent].method != "sft":
-            yield f"runs.{name}.parent: {parent!r} is not an SFT run; name one"
-        chain, step = [name], parent
-        while step is not None and step in self.runs and step not in chain:
-            chain.append(step)
-            step = self.runs[step].parent  # type: ignore[assignment]
-        if step in chain:
-            yield f"runs.{name}.parent: the parents form a circle: {' <- '.join([*chain, str(step)])}; break it"
+        for key in ("variant", "without_held_out"):
+            found = {parent: getattr(self.runs[parent], key) for parent in parents}
+            if any(value != getattr(run, key) for value in found.values()):
+                said = ", ".join(f"{value!r} in {parent}" for parent, value in found.items())
+                yield f"runs.{name}.{key}: {getattr(run, key)!r}, and {said}; all must have the same"
+        if run.method == "merge":
+            shapes = {(lora.rank, tuple(sorted(lora.targets))) for p in parents if (lora := self.lora(p))}
+            if len(shapes) > 1:
+                yield f"{where}: {', '.join(parents)} have adapters of other ranks or targets; name runs that agree"
+        elif run.measure_every is not None:
+            ends = [max(self.measured_steps(parent).items(), default=None) for parent in parents]
+            if None in ends or len(set(ends)) > 1:
+                yield (
+                    f"{where}: the probed steps of {', '.join(parents)} do not end alike, in step and epoch "
+                    f"({', '.join(map(str, ends))}); give them the same measure_every and length, or leave out "
+                    f"measure_every of {name!r}"
+                )
 
     def _settings_problems(self, name: str) -> Iterator[str]:
         try:
@@ -141,8 +182,28 @@ class Experiment(Section):
 
     @property
     def trained_runs(self) -> list[str]:
-        """The runs that are trainings, not bases as they are."""
-        return [name for name, run in self.runs.items() if run.method != "none"]
+        """The runs that are trainings, with settings and steps."""
+        return [name for name, run in self.runs.items() if run.trained]
+
+    @property
+    def merged_runs(self) -> list[str]:
+        """The runs whose adapter is made of others."""
+        return [name for name, run in self.runs.items() if run.method == "merge"]
+
+    @property
+    def routed_runs(self) -> list[str]:
+        """The runs that are two others, by the prompt's direction."""
+        return [name for name, run in self.runs.items() if run.method == "route"]
+
+    @property
+    def answering_runs(self) -> list[str]:
+        """The runs that are models of their own, which generate and are probed."""
+        return [name for name, run in self.runs.items() if run.method != "route"]
+
+    @property
+    def dynamics_runs(self) -> list[str]:
+        """The probed runs that Figure 2 shows and the claims are about."""
+        return list(dict.fromkeys(run for lines in self.dynamics.values() for run in (lines.sft, lines.dpo)))
 
     @property
     def probed_runs(self) -> list[str]:
@@ -179,7 +240,7 @@ class Experiment(Section):
         """The run that each row is tested against; rows that have none, and the references themselves, are left out."""
         first: dict[str, str] = {}
         for row in table.rows:
-            if self.runs[row].method != "none":
+            if self.runs[row].trained:
                 first.setdefault(self.base_of(row), row)
         found = {}
         for row in table.rows:
@@ -198,7 +259,7 @@ class Experiment(Section):
         """How long the rows were trained: a line for all that were trained alike."""
         alike: dict[str, list[str]] = {}
         for run in rows:
-            if self.runs[run].method != "none":
+            if self.runs[run].trained:
                 alike.setdefault(self._length_note(run), []).append(run)
         return [f"{', '.join(runs)}: {note}" for note, runs in alike.items()]
 
@@ -221,15 +282,14 @@ class Experiment(Section):
             base=base,
             model=self.bases[base].title,
             parent=entry.parent,
+            of=entry.parents if entry.method in ("merge", "route") else [],
             start_data=self.runs[entry.parent].data if entry.parent else None,
         )
 
     def dynamics_spec(self) -> DynamicsSpec:
         """Figure 2's lines with the length of each training."""
-        runs = [run for lines in self.dynamics.values() for run in (lines.sft, lines.dpo)]
-        return DynamicsSpec(
-            arms=self.dynamics, seeds=self.seeds, epochs={run: float(self.settings(run).epochs) for run in runs}
-        )
+        epochs = {run: float(self.settings(run).epochs) for run in self.dynamics_runs}
+        return DynamicsSpec(arms=self.dynamics, seeds=self.seeds, epochs=epochs)
 
     @property
     def quotable(self) -> list[str]:
@@ -237,8 +297,12 @@ class Experiment(Section):
         return [name for name, benchmark in self.benchmarks.items() if benchmark.may_be_quoted]
 
     def audit_spec(self) -> AuditSpec:
-        """What may be quoted, and where trainings cut; pairs as SFT's examples where there is no DPO run."""
-        settings = [self.settings(run) for run in self.trained_runs] or [self.train.sft]
+        """What may be quoted, and where trainings cut; pairs as SFT's examples where there is no DPO run.
+
+        Trainings as released, which cut at the other end, are left out.
+        """
+        cutting = [run for run in self.trained_runs if self.runs[run].protocol == "paper"]
+        settings = [self.settings(run) for run in cutting] or [self.train.sft]
         pairs = [own.max_length for own in settings if isinstance(own, Dpo)]
         limits = sorted({own.max_length for own in settings})
         return AuditSpec(
@@ -263,13 +327,22 @@ class Experiment(Section):
     def base_of(self, run: str) -> str:
         """The name of the base at the root of a run's ancestry."""
         entry = self.runs[run]
-        return entry.base if entry.base is not None else self.base_of(self.parent_of(run))
+        return entry.base if entry.base is not None else self.base_of(entry.parents[0])
+
+    def lora(self, run: str) -> Lora | None:
+        """A run's adapter; None where it has none of its own. A merge's is as wide as those of its runs together."""
+        entry = self.runs[run]
+        if entry.merge is None:
+            return self.settings(run).lora if entry.trained else None
+        parts = [self.settings(parent).lora for parent in entry.merge.runs]
+        rank = sum(lora.rank for lora in parts)
+        return parts[0].model_copy(update={"rank": rank, "alpha": rank})
 
     def settings(self, run: str) -> Sft | Dpo:
         """A run's settings: those of its method with the run's changes."""
         entry = self.runs[run]
-        if entry.method == "none":
-            raise ConfigError(f"runs.{run}: method none is not trained")
+        if not entry.trained:
+            raise ConfigError(f"runs.{run}: method {entry.method} is not trained")
         start = self.train.sft if entry.method == "sft" else self.train.dpo
         merged = _merge(start.model_dump(), entry.changes)
         return validate(type(start), merged, where=f"runs.{run}.changes")
@@ -298,10 +371,18 @@ class Experiment(Section):
         return Fraction(examples[reference], settings.batch_size)
 
     def measured_steps(self, run: str) -> dict[int, float]:
-        """The steps whose adapters are kept and probed, after step 0, with the epoch of each."""
-        every = self.runs[run].measure_every
+        """The steps whose adapters are kept and probed, after step 0, with the epoch of each.
+
+        A merge has one step, from the base to what it is; a route has the last step of its runs.
+        """
+        entry = self.runs[run]
+        every = entry.measure_every
         if every is None:
             return {}
+        if entry.merge is not None:
+            return {1: 1.0}
+        if entry.route is not None:
+            return dict([max(self.measured_steps(entry.route.forward).items())])
         stride, total = Fraction(str(every)), Fraction(str(self.settings(run).epochs))
         per_epoch = self.steps_per_epoch(run)
         epochs = [stride * k for k in range(1, math.floor(total / stride) + 1)]
@@ -313,6 +394,14 @@ class Experiment(Section):
         base = self.bases[self.base_of(run)].model_dump(mode="json", exclude={"title"})
         if entry.method == "none":
             return {"method": "none", "base": base}
+        if not entry.trained:
+            return {
+                "versions": VERSIONS,
+                "method": entry.method,
+                "seed": seed,
+                "how": entry.merge.model_dump(mode="json", exclude={"runs"}) if entry.merge else {},
+                "of": [self.identity(parent, seed) for parent in entry.parents],
+            }
         return {
             "versions": VERSIONS,
             "method": entry.method,
@@ -322,7 +411,7 @@ class Experiment(Section):
             | ({"variant": self.data.variants[entry.variant].model_dump(mode="json")} if entry.variant else {}),
             "settings": self.settings(run).model_dump(mode="json"),
             "steps": self.steps(run),
-        }
+        } | ({} if entry.protocol == "paper" else {"protocol": entry.protocol})
 
     def digest(self, run: str, seed: int) -> str:
         """16 hexadecimal digits of a run's identity."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from r1k.config.section import Arm, DataName, Name, Section
+from r1k.config.section import Arm, DataName, Method, Name, Section
 
 TAKEN_TABLES = {
     "checks": "the checks of the inverses",
@@ -44,10 +44,11 @@ class Row(Section):
     run: Name
     data: DataName | None
     variant: Name | None = Field(default=None, description="the form of the data, where it is not the plain one")
-    method: Literal["none", "sft", "dpo"]
+    method: Method
     base: Name
     model: str = Field(description="the base's title")
     parent: Name | None
+    of: list[Name] = Field(default=[], description="the runs that a merge or a route is made of")
     start_data: DataName | None = Field(description="the data of the parent run, which Table 2's rows are named by")
 
 

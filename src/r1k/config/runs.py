@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from r1k.config.section import DataName, Name, Section
+from r1k.config.section import DataName, Method, Name, Section
 from r1k.records import RESPONSE_KINDS, ResponseKind
 
 
@@ -55,7 +55,38 @@ class Dpo(Settings):
 
     learning_rate: float = Field(default=5e-7, gt=0, description="at its peak")
     epochs: float = Field(default=1, gt=0, description="passes over the pairs")
-    beta: float = Field(default=0.6, gt=0, description="strength of the tie to the reference")
+    beta: float = Field(
+        default=0.6,
+        gt=0,
+        description="strength of the tie to the reference; with `ipo`, the margin is drawn to 1 / (2 beta)",
+    )
+    # What was added later is told only where it is set: earlier runs so stay what they were.
+    loss: Literal["sigmoid", "ipo", "robust", "sigmoid_norm"] = Field(
+        default="sigmoid",
+        exclude_if=lambda loss: loss == "sigmoid",
+        description="of the margin, the difference of the two responses' log-ratios to the reference: `sigmoid` is "
+        "DPO's own; `ipo` is squared around a target; `robust` allows for preferences that are the wrong way round; "
+        "`sigmoid_norm` is DPO's with log-ratios by the token, as they are in `ipo`",
+    )
+    label_smoothing: float = Field(
+        default=0,
+        ge=0,
+        lt=0.5,
+        exclude_if=lambda share: share == 0,
+        description="share of the preferences that `robust` takes to be the wrong way round",
+    )
+    sft_weight: float = Field(
+        default=0,
+        ge=0,
+        exclude_if=lambda weight: weight == 0,
+        description="weight of the preferred responses' cross-entropy, a token's mean, that is added to the loss",
+    )
+
+    @model_validator(mode="after")
+    def _smoothed_where_robust(self) -> Self:
+        if (self.loss == "robust") != (self.label_smoothing > 0):
+            raise ValueError("label_smoothing: loss robust needs one above 0, and no other loss has one")
+        return self
 
 
 class Launch(Section):
@@ -101,22 +132,90 @@ class Train(Section):
     launch: Launch = Field(default=Launch(), description="how it runs, without effect on the weights")
 
 
-class Run(Section):
-    """A model of the experiment: a base as it is, or what a training makes of a base or of another run."""
+class Merge(Section):
+    """One adapter from several, without training. Rules work on the updates of the weights, not on their factors."""
 
-    method: Literal["none", "sft", "dpo"] = Field(description="`none` is the base itself, for comparison")
+    runs: list[Name] = Field(min_length=2, description="the SFT or DPO runs; of one base, with adapters of one shape")
+    weights: list[float] = Field(description="one for each of the runs")
+    how: Literal["linear", "ties", "dare_linear", "dare_ties"] = Field(
+        default="linear",
+        description="`linear`: the weighted sum, exactly; `ties`: entries that are large in their update, and of the "
+        "sign that prevails, weighted and averaged over the updates that they are left in; `dare_linear`, "
+        "`dare_ties`: entries are dropped at random, by the run's seed, the others scaled up, then summed or elected "
+        "so. What is not `linear` is approximated in the rank of the sum, the runs' ranks together",
+    )
+    density: float | None = Field(
+        default=None, gt=0, le=1, description="share of an update's entries that is kept; not for `linear`"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len(self.weights) != len(self.runs) or len(set(self.runs)) < len(self.runs):
+            raise ValueError("weights: as many as runs, and no run twice")
+        if (self.how == "linear") != (self.density is None):
+            raise ValueError("density: ties and dare need one, and linear has none")
+        return self
+
+
+class Route(Section):
+    """The run that answers, by the direction of the prompt."""
+
+    forward: Name = Field(description="the run for forward prompts, and for those whose direction is not marked")
+    reverse: Name = Field(description="the run for reverse prompts")
+
+
+class Run(Section):
+    """A model of the experiment: a base as it is, what a training makes of a base or of another run, or what others
+    make together."""
+
+    method: Method = Field(
+        description="`none` is the base itself, for comparison; `merge` makes one adapter of several; `route` is two "
+        "runs, and the prompt's direction says which"
+    )
     base: Name | None = Field(default=None, description="the base to start from, one of `bases`")
     parent: Name | None = Field(default=None, description="the run to start from (DPO's reference), one of `runs`")
+    merge: Merge | None = Field(default=None, description="for `merge`: what is merged, and how")
+    route: Route | None = Field(default=None, description="for `route`: the two runs")
     data: DataName | None = Field(default=None, description="the data set; `pairs` for DPO")
     variant: Name | None = Field(default=None, description="the form of the data set, one of `data.variants`")
-    without_held_out: bool = Field(default=False, description="leave the held-out probe problems out of the training")
+    protocol: Literal["paper", "as_released"] = Field(
+        default="paper",
+        description="for DPO: `as_released` has the token rows of the authors' released code. The prompt is the "
+        "forward question as bare text, whatever the pair's direction; each completion is a whole conversation, the "
+        "system and user turns of its own question included, and all of it has loss; preferred ones end in a newline "
+        "more; and of what is longer than `max_length` the last tokens are kept. Not imitated: full fine-tuning with a "
+        "second reference model, and the limits in characters that leave pairs out",
+    )
+    without_held_out: bool = Field(
+        default=False,
+        description="leave the held-out probe problems out of the training; of a merge or route, did its runs",
+    )
     measure_every: float | None = Field(
-        default=None, gt=0, description="epochs between probed checkpoints; unset: not probed"
+        default=None,
+        gt=0,
+        description="epochs between probed checkpoints; unset: not probed. A merge or route has 1: its one state",
     )
     changes: dict[str, Any] = Field(default={}, description="settings of the method that differ for this run")
 
+    @property
+    def trained(self) -> bool:
+        """Is it a training, with settings and steps?"""
+        return self.method in ("sft", "dpo")
+
+    @property
+    def parents(self) -> list[Name]:
+        """The runs that it starts from or is made of."""
+        if self.merge is not None:
+            return self.merge.runs
+        if self.route is not None:
+            return [self.route.forward, self.route.reverse]
+        return [] if self.parent is None else [self.parent]
+
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        training = (self.base, self.parent, self.data, self.changes)
+        if (self.merge is not None, self.route is not None) != (self.method == "merge", self.method == "route"):
+            raise ValueError("section merge is for method merge and needed there, section route for method route")
         match self.method:
             case "none" if not self.base or any(
                 (self.parent, self.data, self.variant, self.measure_every, self.changes)
@@ -126,6 +225,10 @@ class Run(Section):
                 raise ValueError("method sft takes a base or a parent, and data s1k, r1k, half or mix")
             case "dpo" if self.parent is None or self.base is not None or self.data != "pairs":
                 raise ValueError("method dpo takes a parent and data pairs")
+            case "merge" | "route" if any(training) or self.measure_every not in (None, 1):
+                raise ValueError(f"method {self.method} takes no base, parent, data or changes, and 1 to be probed")
+        if self.protocol != "paper" and self.method != "dpo":
+            raise ValueError("protocol as_released is of DPO's pairs; leave it out for other methods")
         if self.without_held_out and self.data == "half":
             raise ValueError("data half cannot be without_held_out: its size would depend on the draw")
         if self.measure_every is not None and not self.without_held_out:

@@ -6,7 +6,7 @@ pass of a batch through a layer.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from r1k.config import Architecture, Device, Dpo, Length, ScratchBase, Sft
 from r1k.plan.architecture import lora_parameters, multiplied_parameters, parameters, projections
@@ -15,6 +15,10 @@ from r1k.plan.memory import BYTES, Placement, kv_bytes
 
 NEWTON_SCHULZ = 5
 """`r1k.bases.muon.ITERATIONS`."""
+FIT_RATE = 5e10
+"""Float64 FLOP/s of the CPUs that merge, assumed to be few."""
+EIGENVECTORS = 10
+"""FLOPs of all eigenvectors of a symmetric matrix, in units of its width to the third power."""
 CHECKPOINTS_KEPT = 2
 """The trainer's `save_total_limit`; while one more is written there are three."""
 
@@ -32,6 +36,13 @@ def plain_rate(device: Device) -> float:
 def attention_flops(a: Architecture, width: float) -> float:
     """Forward FLOPs for each token of scores and weighted values, causal: 2 x width x hidden in each layer."""
     return 2 * a.layers * width * a.hidden
+
+
+def fitting_seconds(a: Architecture, targets: Sequence[str]) -> float:
+    """Fits of bounded rank to a whole update of each target: its Gram matrix, that one's eigenvectors, a projection."""
+    shapes = [sorted(projections(a)[target]) for target in targets]
+    flops = sum(4 * short**2 * long + EIGENVECTORS * short**3 for short, long in shapes)
+    return a.layers * flops / FIT_RATE
 
 
 def training_seconds(

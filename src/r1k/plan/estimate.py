@@ -6,7 +6,7 @@ from functools import cached_property
 
 from r1k.config import Architecture, Experiment, Length, ScratchBase
 from r1k.plan import cost, memory
-from r1k.plan.architecture import lora_parameters, of_base
+from r1k.plan.architecture import lora_parameters, of_base, projections
 from r1k.plan.lengths import capped, joined, mixed
 from r1k.plan.memory import Parts, Placement
 from r1k.plan.serving import serving, serving_seconds
@@ -22,6 +22,8 @@ CHARACTERS = 3.0
 problems with R1's traces, by SmolLM2's tokenizer."""
 KEPT = 6
 """Bytes of a token of an answer among those that are kept for resuming."""
+WHOLE_UPDATES = 12
+"""Copies of an update, in float32, that exist at once while one is merged by a rule that is no sum."""
 TOKENIZER = 100
 """Bytes of a tokenizer's files for each token of its vocabulary: 70 for SmolLM2's, 120 for the demo's."""
 
@@ -129,10 +131,24 @@ class Estimator:
             ),
         )
 
+    def merge(self, run: str) -> Need:
+        """A merge, on CPUs: its time is that of the fits of bounded rank, which a plain sum does without."""
+        experiment, a = self.experiment, self.architecture(self.experiment.base_of(run))
+        rank, targets = self._adapter(run)
+        merge, device = experiment.runs[run].merge, experiment.plan.device
+        fits = merge is not None and merge.how != "linear"
+        seconds = device.start_seconds + fits * cost.fitting_seconds(a, targets)
+        size = lora_parameters(a, rank, targets) * memory.BYTES["fp32"]
+        # The adapters as read and as scaled, the merged one, and copies of the largest whole update, some in float64.
+        largest = max(inputs * outputs for inputs, outputs in projections(a).values())
+        whole = fits * WHOLE_UPDATES * largest * memory.BYTES["fp32"]
+        return Need(seconds, host=device.process_memory * GIB + 3 * size + whole, disk=size)
+
     def probe(self, run: str) -> Need:
         """Scoring of all kept checkpoints of a run, in one job on one GPU."""
         experiment, probe = self.experiment, self.experiment.probe
-        settings, a = experiment.settings(run), self.architecture(experiment.base_of(run))
+        rank, targets = self._adapter(run)
+        a = self.architecture(experiment.base_of(run))
         response = capped(mixed(*self.workload.responses.values()), probe.max_tokens)
         length = joined(self.workload.prompt, response)
         splits = (experiment.data.probe_train, experiment.data.probe_held_out)
@@ -150,12 +166,13 @@ class Estimator:
             a,
             experiment.plan.device,
             probe.precision,
-            lora_parameters(a, settings.lora.rank, settings.lora.targets),
+            lora_parameters(a, rank, targets),
             max(1, probe.tokens_per_batch // math.ceil(self.workload.prompt.mean + limit)),
             written,
             limit,
         )
-        parts = memory.probing(a, settings.lora.rank, settings.lora.targets, probe.precision, width, on_gpu=self.on_gpu)
+        seconds -= experiment.plan.device.start_seconds  # counted twice, and it starts once
+        parts = memory.probing(a, rank, targets, probe.precision, width, on_gpu=self.on_gpu)
         # The states of step 0, to which KL is measured, stay in host memory.
         states = responses * response.mean * a.hidden * memory.BYTES[probe.precision]
         if not self.on_gpu:
@@ -169,8 +186,7 @@ class Estimator:
         """Answers of a run to all benchmarks, in one job. Its memory is that of answers at their limit."""
         experiment, evaluate = self.experiment, self.experiment.evaluate
         a, device = self.architecture(experiment.base_of(run)), experiment.plan.device
-        lora = experiment.settings(run).lora if experiment.runs[run].method != "none" else None
-        rank, targets = (lora.rank, lora.targets) if lora else (0, [])
+        rank, targets = self._adapter(run)
         gpus, limit = evaluate.gpus if self.on_gpu else 1, evaluate.max_new_tokens
         asked = [
             (math.ceil(n * b.samples / gpus), prompt, capped(self.workload.answers[name], limit))
@@ -214,6 +230,11 @@ class Estimator:
         # What is packaged is read, dequantised, and copied once.
         host = plan.device.process_memory * GIB + (3 * disk if config.kind == "packaged" else 0)
         return Need(0, host=host, disk=disk + a.vocabulary * TOKENIZER)
+
+    def _adapter(self, run: str) -> tuple[int, list[str]]:
+        """Rank and targets of a run's adapter; of a base as it is, none."""
+        lora = self.experiment.lora(run)
+        return (lora.rank, lora.targets) if lora else (0, [])
 
     def _longest(self, length: Length, limit: int) -> int:
         """The longest sequence that a training meets: at its limit, unless all data was counted and is shorter."""

@@ -48,22 +48,26 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """In an order in which each comes after all that it waits for."""
-        return [*self._bases(), *self._data(), *self._trainings(), *self._probes(), *self._generations()]
+        return [
+            *self._bases(),
+            *self._data(),
+            *self._trainings(),
+            *self._merges(),
+            *self._probes(),
+            *self._generations(),
+        ]
 
     @cached_property
     def wanted(self) -> list[str]:
         """The runs that tables and figures need, ancestors included, parents first."""
         experiment = self.estimator.experiment
         shown = [run for table in experiment.tables for run in experiment.table_runs(table)]
-        shown += [run for lines in experiment.dynamics.values() for run in (lines.sft, lines.dpo)]
-        found: dict[str, None] = {}
-        for run in shown:
-            line, step = [run], experiment.runs[run].parent
-            while step is not None:
-                line.append(step)
-                step = experiment.runs[step].parent
-            found |= dict.fromkeys(reversed(line))
-        return list(found)
+        return list(dict.fromkeys(run for wanted in [*shown, *experiment.dynamics_runs] for run in self._line(wanted)))
+
+    def _line(self, run: str) -> list[str]:
+        """A run's ancestors, then it."""
+        above = [ancestor for parent in self.estimator.experiment.runs[run].parents for ancestor in self._line(parent)]
+        return [*above, run]
 
     def _bases(self) -> Iterator[Job]:
         experiment = self.estimator.experiment
@@ -80,7 +84,7 @@ class Jobs:
         experiment = self.estimator.experiment
         for run in self.wanted:
             entry, base = experiment.runs[run], experiment.base_of(run)
-            if entry.method == "none":
+            if not entry.trained:
                 continue
             after = [self._base_job(run)]
             after += ["invert"] if entry.data != "s1k" or entry.without_held_out else []
@@ -89,24 +93,47 @@ class Jobs:
             artefact = f"runs/{run}/{{seed}}/adapter"
             yield Job(f"train {run}", group, artefact, self.estimator.train(run), tuple(after), run)
 
+    def _merges(self) -> Iterator[Job]:
+        experiment = self.estimator.experiment
+        for run in self.wanted:
+            entry = experiment.runs[run]
+            if entry.merge is not None:
+                group = f"merge ({experiment.bases[experiment.base_of(run)].title})"
+                after = tuple(f"train {parent}" for parent in entry.parents)
+                yield Job(f"merge {run}", group, f"runs/{run}/{{seed}}/adapter", self.estimator.merge(run), after, run)
+
     def _probes(self) -> Iterator[Job]:
         experiment = self.estimator.experiment
         for run in self.wanted:
-            if experiment.measured_steps(run):
+            if experiment.measured_steps(run) and run in experiment.answering_runs:
                 group = f"probe ({experiment.bases[experiment.base_of(run)].title})"
                 need = self.estimator.probe(run)
-                yield Job(f"probe {run}", group, f"probe/{run}/{{seed}}.jsonl", need, (f"train {run}",), run)
+                yield Job(f"probe {run}", group, f"probe/{run}/{{seed}}.jsonl", need, (self._made(run),), run)
 
     def _generations(self) -> Iterator[Job]:
         experiment = self.estimator.experiment
-        shown = dict.fromkeys(run for table in experiment.tables for run in experiment.table_runs(table))
-        for run in shown:
-            trained = experiment.runs[run].method != "none"
+        shown = [row for table in experiment.tables for row in experiment.table_runs(table)]
+        for run in dict.fromkeys(answering for row in shown for answering in self._answering(row)):
             group = f"generate ({experiment.bases[experiment.base_of(run)].title})"
-            after = f"train {run}" if trained else self._base_job(run)
+            own = experiment.runs[run].method != "none"
             first = next(iter(experiment.benchmarks))
             artefact = f"evaluate/{run}/{{seed}}/{first}/samples.jsonl"
-            yield Job(f"generate {run}", group, artefact, self.estimator.generate(run), (after,), run * trained)
+            yield Job(f"generate {run}", group, artefact, self.estimator.generate(run), (self._made(run),), run * own)
+
+    def _answering(self, run: str) -> list[str]:
+        """The runs that generate a run's answers: itself, or those that it is routed to."""
+        entry = self.estimator.experiment.runs[run]
+        return [run] if entry.route is None else entry.parents
+
+    def _made(self, run: str) -> str:
+        """The job that makes a run's weights."""
+        match self.estimator.experiment.runs[run].method:
+            case "none":
+                return self._base_job(run)
+            case "merge":
+                return f"merge {run}"
+            case _:
+                return f"train {run}"
 
     def _base_job(self, run: str) -> str:
         experiment = self.estimator.experiment

@@ -44,10 +44,12 @@ def measure(job: Job, experiment: Experiment, folder: Path, seed: int) -> Measur
 
 
 def _is_of(described: Path, experiment: Experiment, run: str) -> bool:
-    """Does a `run.json` describe a training as it is configured now?"""
+    """Does a `run.json` describe a training or a merge as it is configured now?"""
     if not described.is_file():
         return False
-    trained = read_run(described)
+    trained, entry = read_run(described), experiment.runs[run]
+    if not entry.trained:
+        return trained.merge == entry.merge
     return trained.settings == experiment.settings(run) and trained.steps == experiment.steps(run)
 
 

@@ -97,8 +97,8 @@ def _models(estimator: Estimator) -> str:
         a = estimator.architecture(base)
         ranks = {
             (lora.rank, tuple(lora.targets))
-            for run in experiment.trained_runs
-            if experiment.base_of(run) == base and (lora := experiment.settings(run).lora)
+            for run in experiment.answering_runs
+            if experiment.base_of(run) == base and (lora := experiment.lora(run)) is not None
         }
         for rank, targets in sorted(ranks):
             adapter = lora_parameters(a, rank, targets)

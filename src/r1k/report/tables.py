@@ -206,6 +206,8 @@ def _label(spec: TableSpec, row: Row) -> Label:
             return Label(data=row.data, after=row.variant or "")
         case "dpo":
             return Label(data=row.start_data, before="" if spec.shows == "dpo" else "DPO on", after=row.variant or "")
+        case "merge" | "route":
+            return Label(before=f"{row.method} of {', '.join(row.of)}")
 
 
 def _notes(spec: TableSpec, blocks: Sequence[Block]) -> list[str]:

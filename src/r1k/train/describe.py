@@ -1,11 +1,12 @@
 """`run.json`: all that decides a run's weights, from the config and from the files it starts from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from r1k.config import Dpo, Experiment, Sft
+from r1k.config import Dpo, Experiment, Merge, Sft
 from r1k.errors import ConfigError
 from r1k.files import file_digest, value_digest, write_json
 from r1k.provenance import artefact_digest
@@ -18,11 +19,13 @@ class RunPlan(BaseModel):
 
     run: str
     seed: int
-    method: Literal["sft", "dpo"]
+    method: Literal["sft", "dpo", "merge"]
     identity: dict[str, Any] = Field(description="all of the config that decides the weights, ancestry included")
     sft: Sft | None = None
     dpo: Dpo | None = None
-    steps: int = Field(gt=0, description="optimizer steps of the whole training")
+    merge: Merge | None = Field(default=None, exclude_if=lambda merge: merge is None)
+    protocol: Literal["paper", "as_released"] = Field(default="paper", exclude_if=lambda protocol: protocol == "paper")
+    steps: int = Field(gt=0, description="optimizer steps of the whole training; 1 of a merge")
     measured: dict[int, float] = Field(description="steps whose adapters are kept, with the epoch of each")
     without_held_out: bool
 
@@ -30,7 +33,7 @@ class RunPlan(BaseModel):
     def settings(self) -> Sft | Dpo:
         found = self.sft or self.dpo
         if found is None:
-            raise ConfigError(f"run {self.run}: the plan has no settings; rebuild its run.json")
+            raise ConfigError(f"run {self.run}: the plan has no settings of a training; rebuild its run.json")
         return found
 
 
@@ -42,30 +45,42 @@ class RunFile(RunPlan):
 
 
 def plan(experiment: Experiment, run: str, seed: int) -> RunPlan:
-    """A trained run's plan."""
-    entry, settings = experiment.runs[run], experiment.settings(run)
+    """The plan of a run that is trained or merged."""
+    entry = experiment.runs[run]
+    settings = experiment.settings(run) if entry.merge is None else None
     return RunPlan(
         run=run,
         seed=seed,
-        method="sft" if isinstance(settings, Sft) else "dpo",
+        method="merge" if settings is None else "sft" if isinstance(settings, Sft) else "dpo",
         identity=experiment.identity(run, seed),
         sft=settings if isinstance(settings, Sft) else None,
         dpo=settings if isinstance(settings, Dpo) else None,
-        steps=experiment.steps(run),
+        merge=entry.merge,
+        protocol=entry.protocol,
+        steps=1 if settings is None else experiment.steps(run),
         measured=experiment.measured_steps(run),
         without_held_out=entry.without_held_out,
     )
 
 
 def describe_run(
-    *, plan: RunPlan, data: Path, base: Path, output: Path, probe: Path | None = None, parent: Path | None = None
+    *,
+    plan: RunPlan,
+    base: Path,
+    output: Path,
+    data: Path | None = None,
+    probe: Path | None = None,
+    parents: Sequence[Path] = (),
 ) -> None:
-    """Write `run.json`. `parent` is the parent's run.json; `probe` is given where held-out problems are left out."""
-    contents = {"data": file_digest(data), "base": artefact_digest(base)}
-    if probe is not None:
-        contents["probe"] = file_digest(probe)
-    if parent is not None:
-        contents["parent"] = read_run(parent).digest
+    """Write `run.json`.
+
+    `parents` are the run.json of the run that a training goes on from, or of those that a merge is made of; `data` is
+    given for a training, `probe` where held-out problems are left out of it.
+    """
+    contents = {"base": artefact_digest(base)}
+    contents |= {name: file_digest(path) for name, path in (("data", data), ("probe", probe)) if path is not None}
+    above = [read_run(path) for path in parents]
+    contents |= {"parent" if plan.merge is None else f"parent {run.run}": run.digest for run in above}
     digest = value_digest({"identity": plan.identity, "contents": contents})
     write_json(output, RunFile(**plan.model_dump(), contents=contents, digest=digest).model_dump(mode="json"))
 

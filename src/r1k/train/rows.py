@@ -34,11 +34,15 @@ class Row:
 
 def read_records(method: str, data: Path, probe: Path | None) -> list[Example] | list[Pair]:
     """The records of a run's data set, without the held-out problems of `probe` where it is given."""
-    held_out = set()
-    if probe is not None:
-        held_out = {pair.problem for pair in read_jsonl(probe, ProbePair) if pair.split == "held_out"}
-    if method == "sft":
-        return [record for record in read_jsonl(data, Example) if record.problem not in held_out]
+    if method != "sft":
+        return read_pairs(data, probe)
+    held_out = _held_out(probe)
+    return [record for record in read_jsonl(data, Example) if record.problem not in held_out]
+
+
+def read_pairs(data: Path, probe: Path | None) -> list[Pair]:
+    """`read_records` of pairs."""
+    held_out = _held_out(probe)
     return [record for record in read_jsonl(data, Pair) if record.problem not in held_out]
 
 
@@ -69,6 +73,11 @@ def make_rows(
         else dpo_row(tokenizer, record, max_length)
         for record in tqdm(records, desc="tokens", unit="record")
     ]
+    return some(rows)
+
+
+def some(rows: list[Row]) -> list[Row]:
+    """The rows; TrainError where there are none."""
     if not rows:
         raise TrainError("no record is left to train on; the data set holds held-out problems alone")
     return rows
@@ -106,6 +115,12 @@ def write_trained_on(path: Path, rows: Sequence[Row], order: Iterable[int]) -> N
 def columns_digest(columns: Mapping[str, Sequence[int]]) -> str:
     """SHA-256 of token columns."""
     return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()
+
+
+def _held_out(probe: Path | None) -> set[str]:
+    if probe is None:
+        return set()
+    return {pair.problem for pair in read_jsonl(probe, ProbePair) if pair.split == "held_out"}
 
 
 def _tokens(*encoded: Encoded) -> int:

@@ -1,4 +1,5 @@
-"""TRL's trainers, given rows that are already tokens: TRL formats, shuffles and cuts nothing here."""
+"""TRL's trainers, given rows that are already tokens: TRL formats and shuffles nothing here, and cuts nothing but pairs
+as the released code has them."""
 
 import math
 from collections.abc import Sequence
@@ -67,9 +68,11 @@ def make_trainer(
     callback: TrainerCallback,
     processes: int = 1,
     deepspeed: dict[str, Any] | None = None,
+    keep_end: bool = False,
 ) -> Trainer:
     """The trainer of a run.
 
+    With `keep_end`, TRL keeps the last `max_length` tokens of each of a pair's sequences; else they are cut already.
     `rows` come in the order of training, `settings.batch_size` a step. SFT from a base gets a new adapter; a run
     with a `parent` goes on with the parent's. DPO's reference is a frozen copy of the parent's adapter.
     """
@@ -78,9 +81,7 @@ def make_trainer(
     config = (
         SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}) if isinstance(settings, Sft) else None
     )
-    dpo_config = (
-        DPOConfig(**arguments, beta=settings.beta, loss_type=["sigmoid"]) if isinstance(settings, Dpo) else None
-    )
+    dpo_config = _dpo_config(settings, arguments, keep_end) if isinstance(settings, Dpo) else None
     model = load_base(base, settings)
     if parent is not None:
         # ZeRO-3 shards parameters of one type together: the adapter then has the base's, else float32.
@@ -94,6 +95,18 @@ def make_trainer(
     if dpo_config is not None:
         return TokenDPOTrainer(args=dpo_config, **common)
     return SFTTrainer(args=config, peft_config=None if parent is not None else _lora(settings), **common)
+
+
+def _dpo_config(settings: Dpo, arguments: dict[str, Any], keep_end: bool) -> DPOConfig:
+    added = settings.sft_weight > 0
+    cut = {"max_length": settings.max_length, "truncation_mode": "keep_end"} if keep_end else {}
+    return DPOConfig(
+        **arguments | cut,
+        beta=settings.beta,
+        loss_type=[settings.loss, *(["sft"] if added else [])],
+        loss_weights=[1.0, *([settings.sft_weight] if added else [])],
+        label_smoothing=settings.label_smoothing,
+    )
 
 
 def _arguments(

@@ -6,16 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transformers import Trainer
+from transformers import PreTrainedTokenizerBase, Trainer
 
 from r1k.files import atomic_write, write_json
 from r1k.process import wait_passively
 from r1k.provenance import Stopwatch, peak_memory
 from r1k.text import load_tokenizer
+from r1k.train import as_released
 from r1k.train.checkpoints import Checkpoints, save_adapter
-from r1k.train.describe import read_run
+from r1k.train.describe import RunFile, read_run
 from r1k.train.launch import WorkOrder, die_with_parent
-from r1k.train.rows import Row, make_rows, read_records, training_order, write_trained_on
+from r1k.train.rows import Row, make_rows, read_pairs, read_records, training_order, write_trained_on
 from r1k.train.trainers import make_trainer
 from r1k.train.zero import join_processes, read_settings
 
@@ -28,7 +29,7 @@ def work(order: WorkOrder) -> None:
     if zero is not None:
         join_processes()
     tokenizer = load_tokenizer(order.base)
-    rows = make_rows(tokenizer, read_records(run.method, order.data, order.probe), run.settings.max_length)
+    rows = _rows(run, order, tokenizer)
     sequence = training_order(len(rows), run.steps * run.settings.batch_size, run.seed)
     trainer = make_trainer(
         settings=run.settings,
@@ -43,11 +44,18 @@ def work(order: WorkOrder) -> None:
         callback=Checkpoints(order.own, order.checkpoint_seconds, run.measured),
         processes=world_size(),
         deepspeed=zero,
+        keep_end=run.protocol == "as_released",
     )
     if order.resume is not None:
         print(f"{run.run}: goes on from {order.resume}", flush=True)
     trainer.train(resume_from_checkpoint=str(order.resume) if order.resume is not None else None)
     _finish(order, trainer, rows, sequence, watch)
+
+
+def _rows(run: RunFile, order: WorkOrder, tokenizer: PreTrainedTokenizerBase) -> list[Row]:
+    if run.protocol == "as_released":
+        return as_released.make_rows(tokenizer, read_pairs(order.data, order.probe), run.settings.max_length)
+    return make_rows(tokenizer, read_records(run.method, order.data, order.probe), run.settings.max_length)
 
 
 def _finish(order: WorkOrder, trainer: Trainer, rows: list[Row], sequence: list[int], watch: Stopwatch) -> None:

@@ -1,0 +1,87 @@
+"""The released code's rows, token by token, and what the trainer makes of them."""
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, TrainerCallback
+
+from examples import make_both
+from r1k.config import Dpo
+from r1k.data.sets import pairs
+from r1k.errors import TrainError
+from r1k.text import format_response, load_tokenizer, prompt_text
+from r1k.train.as_released import make_rows
+from r1k.train.trainers import make_trainer
+
+DPO = Dpo(
+    batch_size=2,
+    max_length=40,
+    lora={"rank": 4, "alpha": 8, "dropout": 0.0},
+    precision="fp32",
+    attention="sdpa",
+    gradient_checkpointing=False,
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_base):
+    return load_tokenizer(tiny_base)
+
+
+@pytest.fixture(scope="module")
+def both():
+    """A problem's pair with the forward prompt, and with the reverse one."""
+    forward, reverse = make_both(1)
+    return pairs(list(zip(forward, reverse, strict=True)))
+
+
+def test_both_pairs_have_the_forward_question_as_bare_text_for_a_prompt(tokenizer, both):
+    for row in make_rows(tokenizer, both, 1024):
+        assert tokenizer.decode(row.columns["prompt_ids"]) == both[0].question
+
+
+def test_a_completion_is_the_conversation_of_its_own_direction_and_the_last_byte_tells_which(tokenizer, both):
+    forward, reverse = both
+    for row, own, other in zip(make_rows(tokenizer, both, 1024), (forward, reverse), (reverse, forward), strict=True):
+        chosen, rejected = (tokenizer.decode(row.columns[side]) for side in ("chosen_ids", "rejected_ids"))
+        end = "<|im_end|>"
+        assert chosen == prompt_text(tokenizer, own.question) + format_response(own.chosen) + end + "\n"
+        assert rejected == prompt_text(tokenizer, other.question) + format_response(own.rejected) + end
+        assert row.columns["rejected_ids"][-1] == tokenizer.convert_tokens_to_ids(end)
+        assert row.columns["chosen_ids"][-1] != row.columns["rejected_ids"][-1]
+
+
+def test_tokens_and_cuts_are_counted(tokenizer, both):
+    whole, cut = (make_rows(tokenizer, both, limit)[0] for limit in (1024, 40))
+    assert (whole.cut, cut.tokens) == (0, 80)
+    assert cut.cut == whole.tokens - 80
+
+
+def test_the_trainer_keeps_the_last_tokens_and_starts_at_ln_2(tmp_path, tiny_base, tokenizer, both):
+    model = AutoModelForCausalLM.from_pretrained(tiny_base)
+    get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj"])).save_pretrained(tmp_path / "parent")
+    rows = [row.columns for row in make_rows(tokenizer, both, DPO.max_length)]
+    trainer = make_trainer(
+        settings=DPO,
+        base=tiny_base,
+        parent=tmp_path / "parent",
+        tokenizer=tokenizer,
+        rows=rows,
+        steps=1,
+        seed=0,
+        micro_batch_size=2,
+        state=tmp_path,
+        callback=TrainerCallback(),
+        keep_end=True,
+    )
+    batch = next(iter(trainer.get_train_dataloader()))
+    wanted = [row[side][-40:] for side in ("chosen_ids", "rejected_ids") for row in rows]
+    assert batch["input_ids"].tolist() == wanted
+    assert torch.equal(batch["completion_mask"], torch.ones_like(batch["input_ids"]))
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(0.693147, abs=1e-6)
+
+
+def test_a_problem_without_its_other_pair_is_named(tokenizer, both):
+    with pytest.raises(TrainError, match="has no pair of the reverse direction"):
+        make_rows(tokenizer, both[:1], 1024)

@@ -1,0 +1,34 @@
+"""Merging. Needs the adapters of trained runs; yields one adapter of several, and its one step where it is probed."""
+
+for run in EXPERIMENT.merged_runs:
+
+    # On CPUs, and without the base.
+    rule:
+        name:
+            rule_name("merge", run)
+        input:
+            run="results/{experiment}/runs/{run}/{seed}/run.json",
+            adapters=merged_adapters,
+        output:
+            adapter=directory("results/{experiment}/runs/{run}/{seed}/adapter"),
+            steps=directory(
+                expand(
+                    "results/{{experiment}}/runs/{{run}}/{{seed}}/steps/{step}",
+                    step=EXPERIMENT.measured_steps(run),
+                )
+            ),
+        log:
+            "logs/{experiment}/merge/{run}/{seed}.log",
+        wildcard_constraints:
+            run=re.escape(run),
+        conda:
+            "../../envs/train.yaml"
+        threads: LAUNCH.cores
+        resources:
+            mem=ASKED["merge"].mem,
+            runtime=ASKED["merge"].runtime,
+            disk=ASKED["merge"].disk,
+        shell:
+            "r1k merge --run {input.run} --adapters {input.adapters} --output {output.adapter}"
+            " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
+            " --usage results/{wildcards.experiment}/usage >{log} 2>&1"

@@ -1,0 +1,44 @@
+"""Routing. Needs what two runs answered and were measured at; yields the same of the run that is both in turn."""
+
+
+localrules:
+    route_samples,
+    route_probe,
+
+
+# The answers of the run of each question's direction; nothing is generated twice.
+rule route_samples:
+    input:
+        questions="results/{experiment}/benchmarks/{benchmark}.jsonl",
+        runs=routed_samples,
+    output:
+        "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/samples.jsonl",
+    log:
+        "logs/{experiment}/route_samples/{run}/{seed}/{benchmark}.log",
+    wildcard_constraints:
+        run=any_of(EXPERIMENT.routed_runs),
+    conda:
+        "../../envs/cpu.yaml"
+    shell:
+        "r1k route-samples --questions {input.questions} --forward-run {input.runs[0]} --reverse-run {input.runs[1]}"
+        " --output {output} >{log} 2>&1"
+
+
+# The measurements of the run of each prompt's direction, before it and at its end.
+rule route_probe:
+    input:
+        logprobs=routed_logprobs,
+        tracked=routed_tracked,
+    output:
+        logprobs="results/{experiment}/probe/{run}/{seed}.jsonl",
+        tracked="results/{experiment}/tracked/{run}/{seed}.jsonl",
+    log:
+        "logs/{experiment}/route_probe/{run}/{seed}.log",
+    wildcard_constraints:
+        run=any_of(EXPERIMENT.routed_runs),
+    conda:
+        "../../envs/cpu.yaml"
+    shell:
+        "r1k route-probe --run {wildcards.run} --forward-run {input.logprobs[0]} --reverse-run {input.logprobs[1]}"
+        " --forward-tracked {input.tracked[0]} --reverse-tracked {input.tracked[1]} --output {output.logprobs}"
+        " --tracked {output.tracked} >{log} 2>&1"
