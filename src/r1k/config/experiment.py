@@ -1,7 +1,7 @@
 """The whole experiment, and the identity of a run."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -11,14 +11,15 @@ from pydantic import Field, model_validator
 
 from r1k.config.bases import Base
 from r1k.config.checking import validate
+from r1k.config.coherence import problems
 from r1k.config.data import Data
 from r1k.config.evaluate import Benchmark, Evaluate
 from r1k.config.plan import Plan
-from r1k.config.report import TAKEN_TABLES, AuditSpec, Dynamics, DynamicsSpec, Row, Table, TableSpec
+from r1k.config.report import AuditSpec, Dynamics, DynamicsSpec, Row, Table, TableSpec
 from r1k.config.runs import Dpo, Lora, Probe, Run, Sft, Train
 from r1k.config.section import Arm, Name, Section
 from r1k.config.servers import Teacher
-from r1k.errors import ConfigError, did_you_mean
+from r1k.errors import ConfigError
 from r1k.files import value_digest
 
 VERSIONS = {"text": 1, "train": 1}
@@ -45,140 +46,10 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _references(self) -> Self:
-        problems = list(self._run_problems())
-        problems += [
-            *(() if problems else self._joined_problems()),
-            *self._report_problems(),
-            *self._probe_problems(),
-            *self._plan_problems(),
-        ]
-        if problems:
-            raise ValueError("\n".join(problems))
+        found = problems(self)
+        if found:
+            raise ValueError("\n".join(found))
         return self
-
-    def _run_problems(self) -> Iterator[str]:
-        for name, run in self.runs.items():
-            if run.base is not None and run.base not in self.bases:
-                yield f"runs.{name}.base: no base {run.base!r} in bases{did_you_mean(run.base, self.bases)}"
-            yield from self._parent_problems(name, run)
-            if run.variant is not None and run.variant not in self.data.variants:
-                known = did_you_mean(run.variant, self.data.variants)
-                yield f"runs.{name}.variant: no variant {run.variant!r} in data.variants{known}"
-            if run.trained:
-                yield from self._settings_problems(name)
-
-    def _parent_problems(self, name: str, run: Run) -> Iterator[str]:
-        allowed = {"merge": ("sft", "dpo"), "route": ("sft", "dpo", "merge")}.get(run.method, ("sft",))
-        titles = {"sft": "SFT run", "dpo": "DPO run", "merge": "merge"}
-        where = run.method if run.method in ("merge", "route") else "parent"
-        for parent in run.parents:
-            if parent not in self.runs:
-                yield f"runs.{name}.{where}: no run {parent!r} in runs{did_you_mean(parent, self.runs)}"
-            elif self.runs[parent].method not in allowed:
-                wanted = " or ".join(titles[method] for method in allowed)
-                yield f"runs.{name}.{where}: {parent!r} is not an {wanted}; name one"
-        circle = self._circle(name)
-        if circle is not None:
-            yield f"runs.{name}.{where}: the parents form a circle: {' <- '.join(circle)}; break it"
-
-    def _circle(self, name: str) -> list[str] | None:
-        """A run's ancestors from it to one that comes twice, if any does."""
-        chains = [[name]]
-        while chains:
-            chain = chains.pop()
-            for parent in self.runs[chain[-1]].parents if chain[-1] in self.runs else []:
-                if parent in chain:
-                    return [*chain, parent]
-                chains.append([*chain, parent])
-        return None
-
-    def _joined_problems(self) -> Iterator[str]:
-        for name, run in self.runs.items():
-            if run.method in ("merge", "route"):
-                yield from self._unlike_problems(name, run)
-
-    def _unlike_problems(self, name: str, run: Run) -> Iterator[str]:
-        """What keeps the runs of a merge or a route from being joined; their references are known to be right."""
-        where, parents = f"runs.{name}.{run.method}", run.parents
-        if len({self.base_of(parent) for parent in parents}) > 1:
-            yield f"{where}: {', '.join(parents)} are not of one base; name runs that are"
-            return
-        for key in ("variant", "without_held_out"):
-            found = {parent: getattr(self.runs[parent], key) for parent in parents}
-            if any(value != getattr(run, key) for value in found.values()):
-                said = ", ".join(f"{value!r} in {parent}" for parent, value in found.items())
-                yield f"runs.{name}.{key}: {getattr(run, key)!r}, and {said}; all must have the same"
-        if run.method == "merge":
-            shapes = {(lora.rank, tuple(sorted(lora.targets))) for p in parents if (lora := self.lora(p))}
-            if len(shapes) > 1:
-                yield f"{where}: {', '.join(parents)} have adapters of other ranks or targets; name runs that agree"
-        elif run.measure_every is not None:
-            ends = [max(self.measured_steps(parent).items(), default=None) for parent in parents]
-            if None in ends or len(set(ends)) > 1:
-                yield (
-                    f"{where}: the probed steps of {', '.join(parents)} do not end alike, in step and epoch "
-                    f"({', '.join(map(str, ends))}); give them the same measure_every and length, or leave out "
-                    f"measure_every of {name!r}"
-                )
-
-    def _settings_problems(self, name: str) -> Iterator[str]:
-        try:
-            settings = self.settings(name)
-        except ConfigError as error:
-            yield str(error)
-            return
-        variant = self.data.variants.get(str(self.runs[name].variant))
-        if settings.match == "epochs" and variant is not None and variant.chooses:
-            yield (
-                f"runs.{name}: match epochs needs the number of examples, and variant {self.runs[name].variant!r} "
-                "chooses them by what they hold; match steps"
-            )
-        if settings.batch_size % self.train.launch.micro_batch_size:
-            yield (
-                f"train.launch.micro_batch_size: {self.train.launch.micro_batch_size} does not divide the batch of "
-                f"{settings.batch_size} of run {name!r}"
-            )
-
-    def _report_problems(self) -> Iterator[str]:
-        for name, table in self.tables.items():
-            if name in TAKEN_TABLES:
-                yield f"tables.{name}: the table of {TAKEN_TABLES[name]} has this name; choose another"
-            for row in table.rows:
-                if row not in self.runs:
-                    yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, self.runs)}"
-                elif table.shows == "dpo" and self.runs[row].method != "dpo":
-                    yield f"tables.{name}.rows: {row!r} is no DPO run, and the table shows changes against a parent"
-            if table.reference is not None and table.reference not in table.rows:
-                yield (
-                    f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
-                    f"{did_you_mean(table.reference, table.rows)}; name one"
-                )
-        if not self.counted_benchmarks:
-            yield "benchmarks: all have several samples, and a table counts questions; add one with samples: 1"
-        for arm, lines in self.dynamics.items():
-            for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
-                if run not in self.runs:
-                    yield f"dynamics.{arm}.{method}: no run {run!r} in runs{did_you_mean(run, self.runs)}"
-                elif self.runs[run].measure_every is None or self.runs[run].method != method:
-                    yield f"dynamics.{arm}.{method}: {run!r} is not a probed {method} run; give it measure_every"
-
-    def _probe_problems(self) -> Iterator[str]:
-        wanted = self.data.probe_train + self.data.probe_held_out
-        if wanted > self.data.source.problems:
-            yield (
-                f"data.probe_train: {wanted} probe problems are asked of {self.data.source.problems}; "
-                "lower probe_train or probe_held_out"
-            )
-        for split, problems in (("train", self.data.probe_train), ("held_out", self.data.probe_held_out)):
-            if problems < 2 and any("other_problem" in kind for kind in self.probe.tracked):
-                yield f"data.probe_{split}: 1, and probe.tracked asks for another problem's response; raise it to 2"
-
-    def _plan_problems(self) -> Iterator[str]:
-        for name in self.plan.answers:
-            if name not in self.benchmarks:
-                yield f"plan.answers.{name}: no benchmark {name!r} in benchmarks{did_you_mean(name, self.benchmarks)}"
-
-    # What the workflow asks
 
     @property
     def trained_runs(self) -> list[str]:

@@ -1,0 +1,154 @@
+"""What the parts of an experiment must agree in: names that exist, and settings that go together."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from r1k.config.report import TAKEN_TABLES
+from r1k.config.runs import Run
+from r1k.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from r1k.config.experiment import Experiment
+
+
+def problems(experiment: "Experiment") -> list[str]:
+    """What is wrong, a line each that begins with the key."""
+    found = list(_run_problems(experiment))
+    return [
+        *found,
+        *(() if found else _joined_problems(experiment)),
+        *_report_problems(experiment),
+        *_probe_problems(experiment),
+        *_plan_problems(experiment),
+    ]
+
+
+def _run_problems(experiment: "Experiment") -> Iterator[str]:
+    for name, run in experiment.runs.items():
+        if run.base is not None and run.base not in experiment.bases:
+            yield f"runs.{name}.base: no base {run.base!r} in bases{did_you_mean(run.base, experiment.bases)}"
+        yield from _parent_problems(experiment, name, run)
+        if run.variant is not None and run.variant not in experiment.data.variants:
+            known = did_you_mean(run.variant, experiment.data.variants)
+            yield f"runs.{name}.variant: no variant {run.variant!r} in data.variants{known}"
+        if run.trained:
+            yield from _settings_problems(experiment, name)
+
+
+def _parent_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[str]:
+    allowed = {"merge": ("sft", "dpo"), "route": ("sft", "dpo", "merge")}.get(run.method, ("sft",))
+    titles = {"sft": "SFT run", "dpo": "DPO run", "merge": "merge"}
+    where = run.method if run.method in ("merge", "route") else "parent"
+    for parent in run.parents:
+        if parent not in experiment.runs:
+            yield f"runs.{name}.{where}: no run {parent!r} in runs{did_you_mean(parent, experiment.runs)}"
+        elif experiment.runs[parent].method not in allowed:
+            wanted = " or ".join(titles[method] for method in allowed)
+            yield f"runs.{name}.{where}: {parent!r} is not an {wanted}; name one"
+    circle = _circle(experiment, name)
+    if circle is not None:
+        yield f"runs.{name}.{where}: the parents form a circle: {' <- '.join(circle)}; break it"
+
+
+def _circle(experiment: "Experiment", name: str) -> list[str] | None:
+    """A run's ancestors from it to one that comes twice, if any does."""
+    chains = [[name]]
+    while chains:
+        chain = chains.pop()
+        for parent in experiment.runs[chain[-1]].parents if chain[-1] in experiment.runs else []:
+            if parent in chain:
+                return [*chain, parent]
+            chains.append([*chain, parent])
+    return None
+
+
+def _joined_problems(experiment: "Experiment") -> Iterator[str]:
+    for name, run in experiment.runs.items():
+        if run.method in ("merge", "route"):
+            yield from _unlike_problems(experiment, name, run)
+
+
+def _unlike_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[str]:
+    """What keeps the runs of a merge or a route from being joined; their references are known to be right."""
+    where, parents = f"runs.{name}.{run.method}", run.parents
+    if len({experiment.base_of(parent) for parent in parents}) > 1:
+        yield f"{where}: {', '.join(parents)} are not of one base; name runs that are"
+        return
+    for key in ("variant", "without_held_out"):
+        found = {parent: getattr(experiment.runs[parent], key) for parent in parents}
+        if any(value != getattr(run, key) for value in found.values()):
+            said = ", ".join(f"{value!r} in {parent}" for parent, value in found.items())
+            yield f"runs.{name}.{key}: {getattr(run, key)!r}, and {said}; all must have the same"
+    if run.method == "merge":
+        shapes = {(lora.rank, tuple(sorted(lora.targets))) for p in parents if (lora := experiment.lora(p))}
+        if len(shapes) > 1:
+            yield f"{where}: {', '.join(parents)} have adapters of other ranks or targets; name runs that agree"
+    elif run.measure_every is not None:
+        ends = [max(experiment.measured_steps(parent).items(), default=None) for parent in parents]
+        if None in ends or len(set(ends)) > 1:
+            yield (
+                f"{where}: the probed steps of {', '.join(parents)} do not end alike, in step and epoch "
+                f"({', '.join(map(str, ends))}); give them the same measure_every and length, or leave out "
+                f"measure_every of {name!r}"
+            )
+
+
+def _settings_problems(experiment: "Experiment", name: str) -> Iterator[str]:
+    try:
+        settings = experiment.settings(name)
+    except ConfigError as error:
+        yield str(error)
+        return
+    variant = experiment.data.variants.get(str(experiment.runs[name].variant))
+    if settings.match == "epochs" and variant is not None and variant.chooses:
+        yield (
+            f"runs.{name}: match epochs needs the number of examples, and variant {experiment.runs[name].variant!r} "
+            "chooses them by what they hold; match steps"
+        )
+    if settings.batch_size % experiment.train.launch.micro_batch_size:
+        yield (
+            f"train.launch.micro_batch_size: {experiment.train.launch.micro_batch_size} does not divide the batch of "
+            f"{settings.batch_size} of run {name!r}"
+        )
+
+
+def _report_problems(experiment: "Experiment") -> Iterator[str]:
+    for name, table in experiment.tables.items():
+        if name in TAKEN_TABLES:
+            yield f"tables.{name}: the table of {TAKEN_TABLES[name]} has this name; choose another"
+        for row in table.rows:
+            if row not in experiment.runs:
+                yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, experiment.runs)}"
+            elif table.shows == "dpo" and experiment.runs[row].method != "dpo":
+                yield f"tables.{name}.rows: {row!r} is no DPO run, and the table shows changes against a parent"
+        if table.reference is not None and table.reference not in table.rows:
+            yield (
+                f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
+                f"{did_you_mean(table.reference, table.rows)}; name one"
+            )
+    if not experiment.counted_benchmarks:
+        yield "benchmarks: all have several samples, and a table counts questions; add one with samples: 1"
+    for arm, lines in experiment.dynamics.items():
+        for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
+            if run not in experiment.runs:
+                yield f"dynamics.{arm}.{method}: no run {run!r} in runs{did_you_mean(run, experiment.runs)}"
+            elif experiment.runs[run].measure_every is None or experiment.runs[run].method != method:
+                yield f"dynamics.{arm}.{method}: {run!r} is not a probed {method} run; give it measure_every"
+
+
+def _probe_problems(experiment: "Experiment") -> Iterator[str]:
+    wanted = experiment.data.probe_train + experiment.data.probe_held_out
+    if wanted > experiment.data.source.problems:
+        yield (
+            f"data.probe_train: {wanted} probe problems are asked of {experiment.data.source.problems}; "
+            "lower probe_train or probe_held_out"
+        )
+    for split, problems in (("train", experiment.data.probe_train), ("held_out", experiment.data.probe_held_out)):
+        if problems < 2 and any("other_problem" in kind for kind in experiment.probe.tracked):
+            yield f"data.probe_{split}: 1, and probe.tracked asks for another problem's response; raise it to 2"
+
+
+def _plan_problems(experiment: "Experiment") -> Iterator[str]:
+    for name in experiment.plan.answers:
+        if name not in experiment.benchmarks:
+            yield f"plan.answers.{name}: no benchmark {name!r} in benchmarks{did_you_mean(name, experiment.benchmarks)}"
