@@ -4,27 +4,19 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from r1k.config import Arm, DynamicsSpec
-from r1k.errors import RecordError
-from r1k.records import METRICS, RESPONSE_KINDS, SPANS, ResponseKind, Span, Split, Tracked, read_jsonl
-from r1k.report.curves import SPLITS, TESTS, Method
+from r1k.records import SPANS, ResponseKind, Span, Split
+from r1k.report.curves import SPLITS, Method
 from r1k.report.statistics.bootstrap import bootstrap_means, expanded_tail
+from r1k.report.tracks import MEASURES, MOMENTS, Measure, Moment, Tracks
 
-Moment = Literal["start", "end"]
-MOMENTS: tuple[Moment, ...] = get_args(Moment)
-Measure = Literal[
-    "log_p", "log_p_argmax", "off_argmax", "entropy", "rank", "share_argmax", "p", "p_rival", "p_rest", "kl"
-]
-MEASURES: tuple[Measure, ...] = get_args(Measure)
-"""Those of Tracked, and `p_rest`, what `p` and `p_rival` leave."""
 METHODS: tuple[Method, ...] = ("sft", "dpo")
-KEYS = ["run", "moment", "split", "direction", "response", "span", "problem"]
 
 
 class Interval(NamedTuple):
@@ -63,38 +55,16 @@ class Measured:
     def __init__(self, spec: DynamicsSpec, tracked: Sequence[Path]) -> None:
         """RecordError where a training, or one of its ends, was not tracked."""
         self.spec = spec
-        frame = pd.concat([_ends(path) for path in tracked], ignore_index=True)
-        frame["p_rest"] = (1 - frame["p"] - frame["p_rival"]).clip(lower=0)
-        known = set(zip(frame["run"], frame["seed"], strict=True))
-        for run in (run for pair in spec.arms.values() for run in (pair.sft, pair.dpo)):
-            for seed in spec.seeds:
-                if (run, seed) not in known:
-                    raise RecordError(
-                        f"no tracked responses of run {run!r}, seed {seed}; make tracked/{run}/{seed}.jsonl"
-                    )
-        wanted = frame[frame["seed"].isin(spec.seeds)]
-        found = wanted.groupby(KEYS, sort=True)[list(MEASURES)]
-        # A problem that one seed alone measured would stand for another mean.
-        whole = found.mean()[found.size() == len(spec.seeds)]
-        wide = whole.unstack(["response", "span"])
-        self._tables = {key: pd.DataFrame(part).droplevel([0, 1, 2, 3]) for key, part in wide.groupby(level=KEYS[:4])}
-        self.kinds = [kind for kind in RESPONSE_KINDS if kind in set(frame["response"])]
+        self._tracks = Tracks((run for pair in spec.arms.values() for run in (pair.sft, pair.dpo)), spec.seeds, tracked)
+        self.kinds = self._tracks.kinds
 
     def run(self, arm: Arm, method: Method) -> str:
         pair = self.spec.arms[arm]
         return pair.sft if method == "sft" else pair.dpo
 
     def table(self, arm: Arm, method: Method, moment: Moment, test: Arm, split: Split) -> pd.DataFrame:
-        """Means over the prompts of `test`: [problems, (measure, response, span)], NaN where a prompt lacks it.
-
-        RecordError where none was tracked.
-        """
-        run = self.run(arm, method)
-        keys = [(run, moment, split, direction) for direction in TESTS[test]]
-        for key in keys:
-            if key not in self._tables:
-                raise RecordError(f"no tracked responses of run {run!r} on {key[3]} prompts of the {split} split")
-        return sum((self._tables[key] for key in keys[1:]), self._tables[keys[0]]) / len(keys)
+        """`Tracks.table` of a training."""
+        return self._tracks.table(self.run(arm, method), moment, test, split)
 
     def values(
         self,
@@ -106,9 +76,8 @@ class Measured:
         response: ResponseKind,
         measure: Measure,
     ) -> "pd.Series[float]":
-        """One measure over whole responses, by problem; of none where that response was not tracked."""
-        table, column = self.table(arm, method, moment, test, split), (measure, response, "all")
-        return table[column].dropna() if column in table else pd.Series(dtype=float)
+        """`Tracks.values` of a training."""
+        return self._tracks.values(self.run(arm, method), moment, test, split, response, measure)
 
     def change(
         self, arm: Arm, method: Method, test: Arm, split: Split, response: ResponseKind, measure: Measure
@@ -178,18 +147,3 @@ def _by_problems(moved: pd.DataFrame) -> dict[Hashable, Interval]:
         for column, interval in zip(columns, _estimates(values.to_numpy()), strict=True)
     }
 
-
-def _ends(path: Path) -> pd.DataFrame:
-    """The records of a run's first and last checkpoint, as rows."""
-    records = read_jsonl(path, Tracked)
-    last = max(record.step for record in records)
-    moments: dict[int, Moment] = {last: "end", 0: "start"}
-    rows = [
-        {"moment": moments[record.step], "seed": record.seed}
-        | {key: getattr(record, key) for key in (*KEYS, *METRICS) if key != "moment"}
-        for record in records
-        if record.step in moments
-    ]
-    if last == 0 or not any(row["moment"] == "start" for row in rows):
-        raise RecordError(f"{path}: holds no two checkpoints, step 0 and a later one; probe the run again")
-    return pd.DataFrame(rows)

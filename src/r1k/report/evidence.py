@@ -8,8 +8,9 @@ import pandas as pd
 
 from r1k.config import Arm
 from r1k.records import ResponseKind, Split
-from r1k.report.account import Interval, Measure, Measured, estimate
+from r1k.report.account import Interval, Measured, estimate
 from r1k.report.curves import Method
+from r1k.report.tracks import Measure
 
 Verdict = Literal["supported", "not supported", "undecided"]
 

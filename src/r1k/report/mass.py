@@ -13,10 +13,11 @@ from r1k.config import Arm, DynamicsSpec
 from r1k.files import file_digests, write_texts
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import ResponseKind, Split
-from r1k.report.account import METHODS, Change, Measure, Measured, changes
+from r1k.report.account import METHODS, Change, Measured, changes
 from r1k.report.curves import SPLITS, Method
 from r1k.report.figures import BLUE, GREY, ORANGE, save, style
 from r1k.report.rendering import csv_text
+from r1k.report.tracks import Measure
 
 Row = tuple[ResponseKind, Measure]
 RESPONSES: dict[Row, str] = {
