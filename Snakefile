@@ -21,7 +21,7 @@ wildcard_constraints:
     run=any_of(EXPERIMENT.runs),
     seed=any_of(map(str, EXPERIMENT.seeds)),
     benchmark=any_of(EXPERIMENT.benchmarks),
-    table=any_of(EXPERIMENT.tables),
+    table=any_of(EXPERIMENT.scored_tables),
     variant=any_of(EXPERIMENT.data.variants),
     place=any_of(["data", *(f"data/{variant}" for variant in EXPERIMENT.data.variants)]),
 
@@ -38,8 +38,13 @@ rule all:
         expand(
             "results/{experiment}/tables/{table}{form}.tex",
             experiment=EXPERIMENT.experiment,
-            table=EXPERIMENT.tables,
+            table=EXPERIMENT.scored_tables,
             form=["", "-robust"],
+        ),
+        expand(
+            "results/{experiment}/tables/{table}.tex",
+            experiment=EXPERIMENT.experiment,
+            table=EXPERIMENT.dynamics_tables,
         ),
         expand(
             "results/{experiment}/figures/{figure}.{format}",

@@ -37,10 +37,11 @@ ASKED = {
 }
 
 
-# Each table in the paper's form and in the robust one; where the paper has values, ours against them; the paper's claims
+# Each table of accuracies in the paper's form and in the robust one; those of dynamics; where the paper has values, ours against them; the paper's claims
 # about learning dynamics; the inverses' checks; where there is a judge of answers, those on which it and the rules differ.
 TABLES = [
-    *(name for table in EXPERIMENT.tables for name in (table, f"{table}-robust")),
+    *(name for table in EXPERIMENT.scored_tables for name in (table, f"{table}-robust")),
+    *EXPERIMENT.dynamics_tables,
     *(["against-paper"] if EXPERIMENT.published_tables else []),
     "claims",
     "checks",
@@ -110,6 +111,10 @@ def table_section(wildcards):
 
 def robust_section(wildcards):
     return section(EXPERIMENT.table_spec(wildcards.table, drawn=True))
+
+
+def dynamics_table_section(wildcards):
+    return section(EXPERIMENT.dynamics_table_spec(wildcards.table))
 
 
 def run_plan(wildcards):
@@ -198,11 +203,24 @@ def published_scores(wildcards):
 
 
 def all_samples(wildcards):
-    return evaluations(wildcards, EXPERIMENT.tables, EXPERIMENT.benchmarks, "samples.jsonl")
+    return evaluations(wildcards, EXPERIMENT.scored_tables, EXPERIMENT.benchmarks, "samples.jsonl")
 
 
 def all_graded(wildcards):
-    return evaluations(wildcards, EXPERIMENT.tables, EXPERIMENT.benchmarks, "graded.jsonl")
+    return evaluations(wildcards, EXPERIMENT.scored_tables, EXPERIMENT.benchmarks, "graded.jsonl")
+
+
+def tracked(wildcards, runs):
+    pattern = "results/{experiment}/tracked/{run}/{seed}.jsonl"
+    return expand(pattern, experiment=wildcards.experiment, run=runs, seed=EXPERIMENT.seeds)
+
+
+def table_tracked(wildcards):
+    return tracked(wildcards, EXPERIMENT.table_runs(wildcards.table))
+
+
+def dynamics_tracked(wildcards):
+    return tracked(wildcards, EXPERIMENT.dynamics_runs)
 
 
 def table_graded(wildcards):

@@ -3,6 +3,7 @@
 
 localrules:
     make_table,
+    make_dynamics_table,
     make_checks_table,
     list_disagreements,
     compare_runs,
@@ -32,6 +33,29 @@ rule make_table:
         table=table_section,
     shell:
         "r1k make-table --table {params.table:q} --scores {input.scores} --markdown {output.markdown}"
+        " --csv {output.csv} --latex {output.latex} >{log} 2>&1"
+
+
+# Margin, displacement and the mass off both directions, of runs that are probed.
+rule make_dynamics_table:
+    input:
+        tracked=table_tracked,
+    output:
+        markdown=report(
+            "results/{experiment}/tables/{table}.md", caption="../report/dynamics-table.rst", category="Tables"
+        ),
+        csv="results/{experiment}/tables/{table}.csv",
+        latex="results/{experiment}/tables/{table}.tex",
+    log:
+        "logs/{experiment}/make_dynamics_table/{table}.log",
+    wildcard_constraints:
+        table=any_of(EXPERIMENT.dynamics_tables),
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        table=dynamics_table_section,
+    shell:
+        "r1k make-dynamics-table --table {params.table:q} --tracked {input.tracked} --markdown {output.markdown}"
         " --csv {output.csv} --latex {output.latex} >{log} 2>&1"
 
 
@@ -154,11 +178,7 @@ rule draw_figure2:
 # Which responses and tokens gained and lost probability over SFT and over DPO.
 rule draw_mass:
     input:
-        tracked=expand(
-            "results/{{experiment}}/tracked/{run}/{seed}.jsonl",
-            run=EXPERIMENT.dynamics_runs,
-            seed=EXPERIMENT.seeds,
-        ),
+        tracked=dynamics_tracked,
     output:
         png=report("results/{experiment}/figures/mass.png", caption="../report/mass.rst", category="Figures"),
         pdf="results/{experiment}/figures/mass.pdf",
@@ -177,11 +197,7 @@ rule draw_mass:
 # What the paper says of learning dynamics, each claim with a verdict.
 rule make_claims:
     input:
-        tracked=expand(
-            "results/{{experiment}}/tracked/{run}/{seed}.jsonl",
-            run=EXPERIMENT.dynamics_runs,
-            seed=EXPERIMENT.seeds,
-        ),
+        tracked=dynamics_tracked,
     output:
         markdown=report("results/{experiment}/tables/claims.md", caption="../report/claims.rst", category="Tables"),
         csv="results/{experiment}/tables/claims.csv",

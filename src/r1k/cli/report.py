@@ -20,6 +20,19 @@ def add(commands: Any) -> None:
     path_lists(command, "scores")
     paths(command, "markdown", "csv", "latex")
 
+    def dynamics_table(o: argparse.Namespace) -> None:
+        from r1k.report.dynamics_table import make_dynamics_table
+
+        spec = section(config.DynamicsTableSpec, o.table)
+        make_dynamics_table(spec=spec, tracked=o.tracked, markdown=o.markdown, csv=o.csv, latex=o.latex)
+
+    command = add_command(
+        commands, "make-dynamics-table", dynamics_table, "margin, displacement and the mass off both directions, by run"
+    )
+    sections(command, "table")
+    path_lists(command, "tracked")
+    paths(command, "markdown", "csv", "latex")
+
     def checks_table(o: argparse.Namespace) -> None:
         from r1k.report.checks import make_checks_table
 
@@ -101,7 +114,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "draw-mass", mass, "where the probability went over SFT and over DPO")
     sections(command, "dynamics")
-    command.add_argument("--tracked", type=Path, nargs="+", required=True, help="the probed runs' tracked responses")
+    path_lists(command, "tracked")
     paths(command, "png", "pdf", "csv")
 
     def claims(o: argparse.Namespace) -> None:
@@ -112,7 +125,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "make-claims", claims, "the paper's claims about learning dynamics, with verdicts")
     sections(command, "dynamics")
-    command.add_argument("--tracked", type=Path, nargs="+", required=True, help="the probed runs' tracked responses")
+    path_lists(command, "tracked")
     paths(command, "markdown", "csv")
 
     def report(o: argparse.Namespace) -> None:

@@ -20,7 +20,17 @@ from r1k.config.evaluate import (
 )
 from r1k.config.experiment import VERSIONS, Experiment, load, schema
 from r1k.config.plan import Device, Length, Plan
-from r1k.config.report import TAKEN_TABLES, AuditSpec, Dynamics, DynamicsSpec, Row, Table, TableSpec
+from r1k.config.report import (
+    TAKEN_TABLES,
+    AuditSpec,
+    Dynamics,
+    DynamicsRow,
+    DynamicsSpec,
+    DynamicsTableSpec,
+    Row,
+    Table,
+    TableSpec,
+)
 from r1k.config.runs import Dpo, Launch, Lora, Merge, Probe, Route, Run, Settings, Sft, Train
 from r1k.config.section import Arm, DataName, Method, Name, Revision, Section
 from r1k.config.servers import Asking, EmbeddedTeacher, Judge, OpenAITeacher, ReplayTeacher, Server, Teacher
@@ -41,7 +51,9 @@ __all__ = [
     "Device",
     "Dpo",
     "Dynamics",
+    "DynamicsRow",
     "DynamicsSpec",
+    "DynamicsTableSpec",
     "EmbeddedTeacher",
     "Evaluate",
     "Experiment",

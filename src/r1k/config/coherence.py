@@ -121,11 +121,15 @@ def _report_problems(experiment: "Experiment") -> Iterator[str]:
                 yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, experiment.runs)}"
             elif table.shows == "dpo" and experiment.runs[row].method != "dpo":
                 yield f"tables.{name}.rows: {row!r} is no DPO run, and the table shows changes against a parent"
+            elif table.shows == "dynamics" and experiment.runs[row].measure_every is None:
+                yield f"tables.{name}.rows: {row!r} is not probed, and the table shows dynamics; give it measure_every"
         if table.reference is not None and table.reference not in table.rows:
             yield (
                 f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
                 f"{did_you_mean(table.reference, table.rows)}; name one"
             )
+    if not experiment.scored_tables:
+        yield "tables: all show dynamics; add one of accuracies"
     if not experiment.counted_benchmarks:
         yield "benchmarks: all have several samples, and a table counts questions; add one with samples: 1"
     for arm, lines in experiment.dynamics.items():

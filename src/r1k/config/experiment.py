@@ -15,7 +15,7 @@ from r1k.config.coherence import problems
 from r1k.config.data import Data
 from r1k.config.evaluate import Benchmark, Evaluate
 from r1k.config.plan import Plan
-from r1k.config.report import AuditSpec, Dynamics, DynamicsSpec, Row, Table, TableSpec
+from r1k.config.report import AuditSpec, Dynamics, DynamicsRow, DynamicsSpec, DynamicsTableSpec, Row, Table, TableSpec
 from r1k.config.runs import Dpo, Lora, Probe, Run, Sft, Train
 from r1k.config.section import Arm, Name, Section
 from r1k.config.servers import Teacher
@@ -81,8 +81,18 @@ class Experiment(Section):
         """The runs whose checkpoints are kept and scored."""
         return [name for name, run in self.runs.items() if run.measure_every is not None]
 
+    @property
+    def scored_tables(self) -> list[str]:
+        """The tables of accuracies."""
+        return [name for name, table in self.tables.items() if table.shows != "dynamics"]
+
+    @property
+    def dynamics_tables(self) -> list[str]:
+        """The tables of where trainings put the probability."""
+        return [name for name, table in self.tables.items() if table.shows == "dynamics"]
+
     def table_runs(self, name: str) -> list[str]:
-        """The runs whose scores a table needs: its rows, and the parents that it compares them with."""
+        """The runs that a table needs: its rows, and the parents that it compares them with."""
         table = self.tables[name]
         parents = [self.parent_of(row) for row in table.rows] if table.shows == "dpo" else []
         return list(dict.fromkeys([*table.rows, *parents]))
@@ -97,7 +107,7 @@ class Experiment(Section):
         table, shown = self.tables[name], self.benchmarks if drawn else self.counted_benchmarks
         return TableSpec(
             name=name,
-            shows=table.shows,
+            shows="dpo" if table.shows == "dpo" else "sft",
             rows=[self._row(run) for run in table.rows],
             benchmarks={key: self.benchmarks[key].title for key in shown},
             seeds=self.seeds,
@@ -106,6 +116,28 @@ class Experiment(Section):
             notes=self._matching_notes(table.rows),
             references=self._references_of(table),
         )
+
+    def dynamics_table_spec(self, name: str) -> DynamicsTableSpec:
+        """A table of dynamics with its rows resolved."""
+        table = self.tables[name]
+        rows = [DynamicsRow(run=run, how=self._how(run)) for run in table.rows]
+        return DynamicsTableSpec(name=name, rows=rows, reference=table.reference or table.rows[0], seeds=self.seeds)
+
+    def _how(self, run: str) -> str:
+        """How a run is made, in words: method, data and start, then what it changes."""
+        entry = self.runs[run]
+        match entry.method:
+            case "merge" if entry.merge is not None:
+                return f"{entry.merge.how} merge of {' and '.join(entry.parents)}"
+            case "route":
+                return f"{' or '.join(entry.parents)}, by the prompt's direction"
+            case "dpo":
+                start = f"DPO of {entry.parent}"
+            case _:
+                start = f"SFT on {entry.data}" + (f" from {entry.parent}" if entry.parent else "")
+        own = {"data": entry.variant, "protocol": entry.protocol if entry.protocol != "paper" else None}
+        said = [f"{key} {value}" for key, value in {**own, **entry.changes}.items() if value is not None]
+        return ", ".join([start, *said])
 
     def _references_of(self, table: Table) -> dict[Name, Name]:
         """The run that each row is tested against; rows that have none, and the references themselves, are left out."""

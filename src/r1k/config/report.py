@@ -1,8 +1,8 @@
 """Tables and figures; what their making needs to know, resolved."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from r1k.config.section import Arm, DataName, Method, Name, Section
 
@@ -14,9 +14,12 @@ TAKEN_TABLES = {
 
 
 class Table(Section):
-    """A table of runs by benchmarks."""
+    """A table of runs: by benchmarks, or by where their training put the probability."""
 
-    shows: Literal["sft", "dpo"] = Field(description="`dpo` adds arrows and changes against each run's parent")
+    shows: Literal["sft", "dpo", "dynamics"] = Field(
+        description="accuracies, to which `dpo` adds arrows and changes against each run's parent; or `dynamics`, of "
+        "probed runs: margin, displacement, and the probability off both directions"
+    )
     rows: list[Name] = Field(min_length=1, description="the runs, in order; those of one base compete for bold")
     directions: list[Literal["all", "forward", "reverse"]] = Field(
         default=["all"],
@@ -26,9 +29,15 @@ class Table(Section):
     published: bool = Field(default=False, description="print the paper's values beside ours")
     reference: Name | None = Field(
         default=None,
-        description="the row that all others are tested against; unset: with `dpo` each row's parent, else the first "
-        "trained row with the same base",
+        description="the row that all others are tested against; unset: with `dpo` each row's parent, with `dynamics` "
+        "the first row, else the first trained row with the same base",
     )
+
+    @model_validator(mode="after")
+    def _scored_where_asked(self) -> Self:
+        if self.shows == "dynamics" and (self.published or self.directions != ["all"]):
+            raise ValueError("directions and published are of accuracies; leave them out where dynamics are shown")
+        return self
 
 
 class Dynamics(Section):
@@ -50,6 +59,22 @@ class Row(Section):
     parent: Name | None
     of: list[Name] = Field(default=[], description="the runs that a merge or a route is made of")
     start_data: DataName | None = Field(description="the data of the parent run, which Table 2's rows are named by")
+
+
+class DynamicsRow(Section):
+    """A row of a table of dynamics, resolved."""
+
+    run: Name
+    how: str = Field(description="how the run was made, in words")
+
+
+class DynamicsTableSpec(Section):
+    """All that a table of dynamics needs to know besides the tracked responses."""
+
+    name: Name
+    rows: list[DynamicsRow]
+    reference: Name = Field(description="the run that all others are compared with")
+    seeds: list[int]
 
 
 class TableSpec(Section):

@@ -112,7 +112,7 @@ class Jobs:
 
     def _generations(self) -> Iterator[Job]:
         experiment = self.estimator.experiment
-        shown = [row for table in experiment.tables for row in experiment.table_runs(table)]
+        shown = [row for table in experiment.scored_tables for row in experiment.table_runs(table)]
         for run in dict.fromkeys(answering for row in shown for answering in self._answering(row)):
             group = f"generate ({experiment.bases[experiment.base_of(run)].title})"
             own = experiment.runs[run].method != "none"

@@ -146,4 +146,3 @@ def _by_problems(moved: pd.DataFrame) -> dict[Hashable, Interval]:
         if len(values := moved[columns].dropna())
         for column, interval in zip(columns, _estimates(values.to_numpy()), strict=True)
     }
-
