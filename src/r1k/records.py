@@ -17,6 +17,7 @@ Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Direction = Literal["forward", "reverse"]
 Split = Literal["train", "held_out"]
 GreedyKind = Literal["greedy_base", "greedy_start"]
+GREEDY: tuple[GreedyKind, ...] = get_args(GreedyKind)
 ResponseKind = Literal[
     "own",
     "other",
@@ -28,6 +29,7 @@ ResponseKind = Literal[
     "greedy_start",
 ]
 RESPONSE_KINDS: tuple[ResponseKind, ...] = get_args(ResponseKind)
+DISORDERED: tuple[ResponseKind, ...] = ("shuffled_sentences", "shuffled_tokens")
 Span = Literal["all", "reasoning", "answer", "first"]
 SPANS: tuple[Span, ...] = get_args(Span)
 Metric = Literal["log_p", "log_p_argmax", "off_argmax", "entropy", "rank", "share_argmax", "p", "p_rival", "kl"]

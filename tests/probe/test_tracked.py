@@ -17,8 +17,8 @@ from r1k.probe.alp import probe
 from r1k.probe.disorder import _sentences, reordered
 from r1k.probe.greedy import writers
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.tracked import GREEDY, follow
-from r1k.records import RESPONSE_KINDS, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
+from r1k.probe.tracked import follow
+from r1k.records import GREEDY, RESPONSE_KINDS, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
 from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer
 
 CONFIG = Probe(precision="fp32", tokens_per_batch=512, first_tokens=5, greedy_tokens=20)
@@ -172,16 +172,17 @@ def test_one_record_per_response_span_and_step(place, tracked, followed):
 
 def test_means_are_within_2e_5_of_float64_and_kl_is_to_step_0(study, tracked, followed):
     base = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float64)
-    models = {step: PeftModel.from_pretrained(base, study.adapters[3], adapter_name="0") for step in (0,)}
-    models[0].load_adapter(study.adapters[12], "12")
+    model = PeftModel.from_pretrained(base, study.adapters[3], adapter_name="0")
+    model.load_adapter(study.adapters[12], "12")
+    model = model.double()
     records = {record.id: record for record in tracked}
     for response in random.Random(0).sample(followed, 12):
         tables = {}
         prompt, ids = response.item
         for step in (0, 12):
-            models[0].set_adapter(str(step))
+            model.set_adapter(str(step))
             with torch.no_grad():
-                logits = models[0].double()(input_ids=torch.tensor([prompt + ids])).logits
+                logits = model(input_ids=torch.tensor([prompt + ids])).logits
             tables[step] = logits[0, len(prompt) - 1 : -1].log_softmax(-1)
         table = tables[12]
         chosen = table.gather(1, torch.tensor(ids)[:, None]).squeeze(1)

@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, TrainerCallback
+from trainings import SETTINGS, make_adapter, trainer_of
 
 from examples import make_both
 from r1k.config import Dpo
@@ -11,16 +10,8 @@ from r1k.data.sets import pairs
 from r1k.errors import TrainError
 from r1k.text import format_response, load_tokenizer, prompt_text
 from r1k.train.as_released import make_rows
-from r1k.train.trainers import make_trainer
 
-DPO = Dpo(
-    batch_size=2,
-    max_length=40,
-    lora={"rank": 4, "alpha": 8, "dropout": 0.0},
-    precision="fp32",
-    attention="sdpa",
-    gradient_checkpointing=False,
-)
+DPO = Dpo(**SETTINGS | {"batch_size": 2, "max_length": 40})
 
 
 @pytest.fixture(scope="module")
@@ -58,22 +49,9 @@ def test_tokens_and_cuts_are_counted(tokenizer, both):
 
 
 def test_the_trainer_keeps_the_last_tokens_and_starts_at_ln_2(tmp_path, tiny_base, tokenizer, both):
-    model = AutoModelForCausalLM.from_pretrained(tiny_base)
-    get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj"])).save_pretrained(tmp_path / "parent")
+    parent = make_adapter(tiny_base, tmp_path / "parent", seed=1)
     rows = [row.columns for row in make_rows(tokenizer, both, DPO.max_length)]
-    trainer = make_trainer(
-        settings=DPO,
-        base=tiny_base,
-        parent=tmp_path / "parent",
-        tokenizer=tokenizer,
-        rows=rows,
-        steps=1,
-        seed=0,
-        micro_batch_size=2,
-        state=tmp_path,
-        callback=TrainerCallback(),
-        keep_end=True,
-    )
+    trainer = trainer_of(DPO, tiny_base, rows, tmp_path, parent=parent, keep_end=True)
     batch = next(iter(trainer.get_train_dataloader()))
     wanted = [row[side][-40:] for side in ("chosen_ids", "rejected_ids") for row in rows]
     assert batch["input_ids"].tolist() == wanted

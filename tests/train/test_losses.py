@@ -4,38 +4,21 @@ import math
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from pydantic import ValidationError
-from transformers import AutoModelForCausalLM, TrainerCallback
+from trainings import SETTINGS, make_adapter, trainer_of
+from transformers import AutoModelForCausalLM
 
 from examples import make_both
 from r1k.config import Dpo
 from r1k.data.sets import pairs
 from r1k.text import load_tokenizer
 from r1k.train.rows import make_rows
-from r1k.train.trainers import make_trainer
-
-SETTINGS = {
-    "batch_size": 4,
-    "max_length": 1024,
-    "lora": {"rank": 4, "alpha": 8, "dropout": 0.0},
-    "precision": "fp32",
-    "attention": "sdpa",
-    "gradient_checkpointing": False,
-}
 
 
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory, tiny_base):
-    """An adapter that changes the base."""
-    model = AutoModelForCausalLM.from_pretrained(tiny_base)
-    torch.manual_seed(1)
-    config = LoraConfig(
-        r=4, lora_alpha=8, target_modules=["q_proj", "up_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
-    )
-    directory = tmp_path_factory.mktemp("parent") / "adapter"
-    get_peft_model(model, config).save_pretrained(directory)
-    return directory
+    return make_adapter(tiny_base, tmp_path_factory.mktemp("parent") / "adapter", seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +31,7 @@ def rows(tiny_base):
 @pytest.fixture
 def first(tmp_path, tiny_base, parent, rows):
     def train(**changes):
-        trainer = make_trainer(
-            settings=Dpo(**SETTINGS | changes),
-            base=tiny_base,
-            parent=parent,
-            tokenizer=load_tokenizer(tiny_base),
-            rows=rows,
-            steps=1,
-            seed=0,
-            micro_batch_size=4,
-            state=tmp_path,
-            callback=TrainerCallback(),
-        )
+        trainer = trainer_of(Dpo(**SETTINGS | changes), tiny_base, rows, tmp_path, parent=parent)
         trainer.train()
         return trainer.state.log_history[0]
 

@@ -4,15 +4,16 @@ import json
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from peft.utils.merge_utils import ties
 from safetensors.torch import load_file
+from trainings import make_adapter, make_plan
 from transformers import AutoModelForCausalLM
 
 from r1k.config import Merge
 from r1k.errors import TrainError
 from r1k.probe.adapters import check_adapters
-from r1k.train.describe import RunPlan, describe_run, read_run
+from r1k.train.describe import describe_run, read_run
 from r1k.train.merge import merge, merge_all, nearest, read_updates
 
 WEIGHTS = [0.75, -0.5]
@@ -27,23 +28,10 @@ def dense(updates) -> dict[str, torch.Tensor]:
     return {name: update.up @ update.down for name, update in updates.items()}
 
 
-def make_adapter(base, directory, seed: int, rank: int = RANK):
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=2 * rank,
-        target_modules=["q_proj", "up_proj", "down_proj"],
-        init_lora_weights=False,
-        task_type="CAUSAL_LM",
-    )
-    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(directory)
-    return directory
-
-
 @pytest.fixture(scope="module")
 def adapters(tmp_path_factory, tiny_base):
     folder = tmp_path_factory.mktemp("adapters")
-    return [make_adapter(tiny_base, folder / name, seed) for seed, name in enumerate("ab")]
+    return [make_adapter(tiny_base, folder / name, seed, RANK) for seed, name in enumerate("ab")]
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +45,12 @@ def publish(tmp_path, tiny_base, adapters):
         folder = tmp_path / name
         above = []
         for parent in "ab":
-            plan = {"run": parent, "method": "merge", "merge": rule(), "seed": seed, "identity": {"run": parent}}
-            plan |= {"steps": 1, "measured": {}, "without_held_out": True}
+            plan = {"run": parent, "merge": rule(), "seed": seed, "identity": {"run": parent}}
+            plan |= {"steps": 1, "without_held_out": True}
             above.append(folder / f"{parent}.json")
-            describe_run(plan=RunPlan(**plan), base=tiny_base, output=above[-1])
+            describe_run(plan=make_plan("merge", **plan), base=tiny_base, output=above[-1])
         plan |= {"run": name, "merge": rule(how), "measured": {1: 1.0}}
-        describe_run(plan=RunPlan(**plan), base=tiny_base, output=folder / "run.json", parents=above)
+        describe_run(plan=make_plan("merge", **plan), base=tiny_base, output=folder / "run.json", parents=above)
         merge(run=folder / "run.json", adapters=adapters, output=folder / "adapter", steps=folder / "steps")
         return folder
 

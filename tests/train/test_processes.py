@@ -1,22 +1,16 @@
 """Two processes over gloo, by torchrun: the same data order and global batch as one."""
 
 import pytest
+from trainings import SETTINGS, make_plan
 
 from examples import lines, make_both
 from r1k.config import Sft
 from r1k.errors import TrainError
 from r1k.records import write_jsonl
-from r1k.train.describe import RunPlan, describe_run
+from r1k.train.describe import describe_run
 from r1k.train.train import train
 
-SFT = Sft(
-    batch_size=4,
-    max_length=1024,
-    lora={"rank": 4, "alpha": 8, "dropout": 0.0},
-    precision="fp32",
-    attention="sdpa",
-    gradient_checkpointing=False,
-)
+SFT = Sft(**SETTINGS)
 
 
 @pytest.mark.slow
@@ -24,9 +18,7 @@ def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
     forward, _ = make_both(8)
     data = tmp_path / "s1k.jsonl"
     write_jsonl(data, forward)
-    plan = RunPlan(
-        run="a", seed=0, method="sft", identity={}, sft=SFT, steps=2, measured={1: 0.5}, without_held_out=False
-    )
+    plan = make_plan("sft", sft=SFT, steps=2, measured={1: 0.5})
     describe_run(plan=plan, data=data, base=tiny_base, output=tmp_path / "run.json")
     losses = {}
     for processes in (1, 2):
@@ -49,7 +41,7 @@ def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
 
 def test_a_launcher_that_is_not_here_is_said(tmp_path, tiny_base, both_files):
     s1k, _ = both_files
-    plan = RunPlan(run="a", seed=0, method="sft", identity={}, sft=SFT, steps=2, measured={}, without_held_out=False)
+    plan = make_plan("sft", sft=SFT, steps=2)
     describe_run(plan=plan, data=s1k, base=tiny_base, output=tmp_path / "run.json")
     with pytest.raises(TrainError, match=r"on 2 nodes: there is no 'beam'.*train\.launch\.launcher"):
         train(

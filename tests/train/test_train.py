@@ -10,38 +10,29 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import TrainerCallback
+from trainings import LORA, SETTINGS, make_plan, trainer_of, write_data
 
 from examples import lines, make_both
 from r1k.config import Dpo, Sft
-from r1k.data.sets import make_pairs
 from r1k.errors import TrainError
 from r1k.records import Example, Pair, read_jsonl, write_jsonl
 from r1k.text import format_response, load_tokenizer
 from r1k.train import worker
 from r1k.train.checkpoints import is_complete, newest_complete
-from r1k.train.describe import RunPlan, describe_run, read_run
+from r1k.train.describe import describe_run, read_run
 from r1k.train.launch import WorkOrder
 from r1k.train.rows import columns_digest, make_rows
 from r1k.train.train import train
-from r1k.train.trainers import load_base, make_trainer
+from r1k.train.trainers import load_base
 
-SETTINGS = {
-    "batch_size": 4,
-    "max_length": 1024,
-    "lora": {"rank": 4, "alpha": 8, "dropout": 0.1},
-    "precision": "fp32",
-    "attention": "sdpa",
-    "gradient_checkpointing": False,
-}
-SFT = Sft(learning_rate=5e-3, epochs=3, **SETTINGS)
-DPO = Dpo(learning_rate=1e-4, epochs=1, **SETTINGS)
+DROPPING = SETTINGS | {"lora": LORA | {"dropout": 0.1}}
+SFT = Sft(learning_rate=5e-3, epochs=3, **DROPPING)
+DPO = Dpo(learning_rate=1e-4, epochs=1, **DROPPING)
 
 
 def describe(folder: Path, base: Path, data: Path, name: str, parent: str | None = None, **more) -> Path:
     settings = {"dpo": DPO, "steps": 4} if parent else {"sft": SFT, "steps": 6}
-    plan = {"run": name, "seed": 0, "identity": {"name": name}, "measured": {}, "without_held_out": False}
-    plan = RunPlan(**(plan | settings | {"method": "dpo" if parent else "sft"} | more))
+    plan = make_plan("dpo" if parent else "sft", **{"run": name, "identity": {"name": name}} | settings | more)
     described = folder / name / "run.json"
     above = [folder / parent / "run.json"] if parent else []
     describe_run(plan=plan, data=data, base=base, output=described, parents=above)
@@ -67,10 +58,7 @@ def options(folder: Path, base: Path, data: Path, name: str, parent: str | None 
 def study(tmp_path_factory, tiny_base):
     """An SFT run with two kept steps and the DPO run that goes on from it."""
     folder = tmp_path_factory.mktemp("study")
-    forward, reverse = make_both(8)
-    write_jsonl(folder / "s1k.jsonl", forward)
-    write_jsonl(folder / "r1k.jsonl", reverse)
-    make_pairs(s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "pairs.jsonl")
+    write_data(folder)
     describe(folder, tiny_base, folder / "s1k.jsonl", "sft", measured={2: 1.0, 6: 3.0})
     train(**options(folder, tiny_base, folder / "s1k.jsonl", "sft"))
     describe(folder, tiny_base, folder / "pairs.jsonl", "sft-dpo", parent="sft")
@@ -102,18 +90,8 @@ def test_the_reference_is_the_parents_adapter_not_the_base(study, tiny_base):
     tokenizer = load_tokenizer(tiny_base)
     pairs = read_jsonl(study / "pairs.jsonl", Pair)
     rows = [row.columns for row in make_rows(tokenizer, pairs, 1024)]
-    trainer = make_trainer(
-        settings=DPO,
-        base=tiny_base,
-        parent=study / "sft" / "adapter",
-        tokenizer=tokenizer,
-        rows=rows,
-        steps=4,
-        seed=0,
-        micro_batch_size=2,
-        state=study / "scratch",
-        callback=TrainerCallback(),
-    )
+    more = {"parent": study / "sft" / "adapter", "steps": 4, "micro_batch_size": 2}
+    trainer = trainer_of(DPO, tiny_base, rows, study / "scratch", **more)
     parent = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
     reference = {name: value.clone() for name, value in trainer.model.named_parameters() if ".ref." in name}
     assert len(reference) == len(parent)
@@ -149,18 +127,7 @@ def test_the_tokens_that_enter_the_model_are_the_recorded_rows(tmp_path, tiny_ba
     tokenizer = load_tokenizer(tiny_base)
     forward, _ = make_both(8)
     rows = [row.columns for row in make_rows(tokenizer, forward, 1024)]
-    trainer = make_trainer(
-        settings=SFT,
-        base=tiny_base,
-        parent=None,
-        tokenizer=tokenizer,
-        rows=rows,
-        steps=2,
-        seed=0,
-        micro_batch_size=2,
-        state=tmp_path,
-        callback=TrainerCallback(),
-    )
+    trainer = trainer_of(SFT, tiny_base, rows, tmp_path, steps=2, micro_batch_size=2)
     seen = []
     for batch in trainer.get_train_dataloader():
         for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):

@@ -7,30 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from trainings import SETTINGS, make_plan, write_data
 
-from examples import ROOT, lines, make_both
+from examples import ROOT, lines
 from r1k.config import Dpo, Sft
-from r1k.data.sets import make_pairs
 from r1k.errors import TrainError
-from r1k.records import write_jsonl
 from r1k.train.checkpoints import is_complete
-from r1k.train.describe import RunPlan, describe_run, read_run
+from r1k.train.describe import describe_run, read_run
 from r1k.train.launch import WorkOrder
 from r1k.train.zero import read_settings
 
-SETTINGS = {
-    "batch_size": 4,
-    "max_length": 1024,
-    "lora": {"rank": 4, "alpha": 8, "dropout": 0.0},
-    "precision": "fp32",
-    "attention": "sdpa",
-    "gradient_checkpointing": True,
-}
+CHECKPOINTED = SETTINGS | {"gradient_checkpointing": True}
 TOLERANCE = 1e-5
 """Of a weight, between a resumed and an undisturbed training on two processes: sums may come in another order."""
 
@@ -40,30 +33,21 @@ class Study:
 
     def __init__(self, folder: Path, base: Path) -> None:
         self.folder, self.base = folder, base
-        forward, reverse = make_both(8)
-        write_jsonl(folder / "sft.jsonl", forward)
-        write_jsonl(folder / "r1k.jsonl", reverse)
-        make_pairs(s1k=folder / "sft.jsonl", r1k=folder / "r1k.jsonl", output=folder / "dpo.jsonl")
-        self._describe("sft", sft=Sft(learning_rate=5e-3, epochs=3, **SETTINGS), steps=6, measured={2: 1.0})
-        dpo = Dpo(learning_rate=1e-4, epochs=1, **SETTINGS)
-        self._describe("dpo", parent=folder / "sft.json", dpo=dpo, steps=4, measured={})
+        write_data(folder)
+        self.data = {"sft": folder / "s1k.jsonl", "dpo": folder / "pairs.jsonl"}
+        self._describe("sft", sft=Sft(learning_rate=5e-3, epochs=3, **CHECKPOINTED), steps=6, measured={2: 1.0})
+        dpo = Dpo(learning_rate=1e-4, epochs=1, **CHECKPOINTED)
+        self._describe("dpo", parents=[folder / "sft.json"], dpo=dpo, steps=4)
 
-    def _describe(self, method: str, parent: Path | None = None, **more) -> None:
-        plan = RunPlan(run=method, seed=0, method=method, identity={}, without_held_out=False, **more)
-        output = self.folder / f"{method}.json"
-        describe_run(
-            plan=plan,
-            data=self.folder / f"{method}.jsonl",
-            base=self.base,
-            output=output,
-            parents=[parent] if parent else [],
-        )
+    def _describe(self, method: str, parents: Sequence[Path] = (), **more) -> None:
+        plan, output = make_plan(method, **more), self.folder / f"{method}.json"
+        describe_run(plan=plan, data=self.data[method], base=self.base, output=output, parents=parents)
 
     def command(self, method: str, place: Path, processes: int = 2) -> list[str]:
         """The shell command of the rule, of a training in a place of its own."""
         options = {
             "run": self.folder / f"{method}.json",
-            "data": self.folder / f"{method}.jsonl",
+            "data": self.data[method],
             "base": self.base,
             "output": place / "adapter",
             "steps": place / "steps",
@@ -124,11 +108,9 @@ def test_dpo_under_zero_3_starts_at_ln_2_from_the_sft_model(study):
 def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
     """As on GPUs: the adapter in the base's type, the reference with it. The command itself refuses bf16 on CPUs."""
     described = tmp_path / "dpo.json"
-    settings = Dpo(learning_rate=1e-4, epochs=1, **(SETTINGS | {"precision": "bf16"}))
-    plan = RunPlan(
-        run="dpo", seed=0, method="dpo", identity={}, without_held_out=False, dpo=settings, steps=2, measured={}
-    )
-    data, parent = study.folder / "dpo.jsonl", study.folder / "undisturbed-sft" / "adapter"
+    settings = Dpo(learning_rate=1e-4, epochs=1, **CHECKPOINTED | {"precision": "bf16"})
+    plan = make_plan("dpo", dpo=settings, steps=2)
+    data, parent = study.data["dpo"], study.folder / "undisturbed-sft" / "adapter"
     describe_run(plan=plan, data=data, base=tiny_base, output=described, parents=[study.folder / "sft.json"])
     order = WorkOrder(
         run=described,

@@ -15,7 +15,7 @@ from r1k.files import exclusive
 from r1k.probe.adapters import SwappableModel, check_adapters
 from r1k.probe.engine import Item, Tokens
 from r1k.probe.greedy import write_answers, writers
-from r1k.probe.responses import Scored, encode_pairs, read_pairs
+from r1k.probe.responses import Scored, encode_pairs, placed, read_pairs
 from r1k.probe.scoring import Checkpoint, Scoring
 from r1k.probe.tracked import blank, follow, followed_pairs, records
 from r1k.provenance import Stopwatch, write_manifest
@@ -160,13 +160,7 @@ def _records(
     sums = [0.0 if tokens is None else float(tokens[part.item].log_p.double().sum()) for part in responses]
     return [
         LogProb(
-            run=run,
-            seed=seed,
-            step=checkpoint.step,
-            epoch=checkpoint.epoch,
-            split=response.pair.split,
-            problem=response.pair.problem,
-            direction=response.pair.direction,
+            **placed(run, seed, checkpoint, response.pair),
             response=response.side,
             tokens=len(response.item.response),
             truncated=response.truncated,

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
 from r1k.errors import RecordError
 from r1k.probe.engine import Item
+from r1k.probe.scoring import Checkpoint
 from r1k.records import ProbePair, read_jsonl
 from r1k.text import encode
 
@@ -45,3 +46,16 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair],
             )
             scored.append(Scored(pair, side, Item(tuple(tokens.prompt), tuple(tokens.response)), tokens.truncated))
     return scored
+
+
+def placed(run: str, seed: int, checkpoint: Checkpoint, pair: ProbePair) -> dict[str, Any]:
+    """What the records of a pair say alike: whose measurement it is, when it was made and at which prompt."""
+    return {
+        "run": run,
+        "seed": seed,
+        "step": checkpoint.step,
+        "epoch": checkpoint.epoch,
+        "split": pair.split,
+        "problem": pair.problem,
+        "direction": pair.direction,
+    }

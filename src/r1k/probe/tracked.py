@@ -15,17 +15,30 @@ from r1k import config as settings
 from r1k.errors import RecordError
 from r1k.probe.disorder import reordered
 from r1k.probe.engine import Item, Tokens
-from r1k.probe.responses import Scored
+from r1k.probe.responses import Scored, placed
 from r1k.probe.scoring import Checkpoint
-from r1k.records import METRICS, SPANS, Greedy, ProbePair, ResponseKind, Span, Split, Tracked
+from r1k.records import (
+    DISORDERED,
+    GREEDY,
+    METRICS,
+    SPANS,
+    Direction,
+    Greedy,
+    ProbePair,
+    ResponseKind,
+    Span,
+    Split,
+    Tracked,
+)
 from r1k.text import answer_start
 
-DISORDERED: tuple[ResponseKind, ...] = ("shuffled_sentences", "shuffled_tokens")
-GREEDY: tuple[ResponseKind, ...] = ("greedy_base", "greedy_start")
 DIGITS = 8
 """Significant digits that are written: float32 has no more."""
 CERTAIN = (0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0)
 """The metrics where every token was foreseen."""
+
+
+Answers = Mapping[tuple[ResponseKind, str, Direction], Greedy]
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ def follow(
     has no other problem to take a response from.
     """
     pairs = followed_pairs(responses, config)
-    own_answers = {answer.id: answer for answer in written}
+    own_answers: Answers = {(answer.kind, answer.problem, answer.direction): answer for answer in written}
     kinds = [kind for kind in config.tracked if kind not in GREEDY or any(kind == own.kind for own in written)]
     found, lacking = [], 0
     for place, both in enumerate(pairs):
@@ -107,13 +120,7 @@ def records(
     """A record for each response and span; with the metrics of certainty where `tokens` is None."""
     return [
         Tracked(
-            run=run,
-            seed=seed,
-            step=checkpoint.step,
-            epoch=checkpoint.epoch,
-            split=response.pair.split,
-            problem=response.pair.problem,
-            direction=response.pair.direction,
+            **placed(run, seed, checkpoint, response.pair),
             response=response.kind,
             of=response.of,
             span=span,
@@ -153,13 +160,10 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def _answered(
-    tokenizer: PreTrainedTokenizerBase, both: Both, written: Mapping[str, Greedy], kind: ResponseKind
-) -> Followed:
-    name = f"{kind}/{both.pair.problem}/{both.pair.direction}"
-    if name not in written:
+def _answered(tokenizer: PreTrainedTokenizerBase, both: Both, written: Answers, kind: ResponseKind) -> Followed:
+    answer = written.get((kind, both.pair.problem, both.pair.direction))
+    if answer is None:
         raise RecordError(f"{both.pair.id}: no answer of the model among those of kind {kind}; probe the run anew")
-    answer = written[name]
     return _followed(tokenizer, both, kind, both.pair.problem, tuple(answer.ids), not answer.ended)
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from r1k.config import Arm
-from r1k.records import ResponseKind, Split
+from r1k.records import DISORDERED, ResponseKind, Split
 from r1k.report.account import Measured
 from r1k.report.evidence import Claim, Evidence, mean
 
 OTHERS: tuple[ResponseKind, ...] = ("other_problem_own", "other_problem_other")
-DISORDERED: tuple[ResponseKind, ...] = ("shuffled_sentences", "shuffled_tokens")
 
 
 def claims(measured: Measured, split: Split) -> list[Claim]:

@@ -1,0 +1,66 @@
+"""What tests of training share: settings, adapters that change a base, runs' descriptions, and real trainers."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, TrainerCallback
+
+from examples import make_both
+from r1k.config import Dpo, Sft
+from r1k.data.sets import make_pairs
+from r1k.records import write_jsonl
+from r1k.text import load_tokenizer
+from r1k.train.describe import RunPlan
+from r1k.train.trainers import make_trainer
+
+LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
+SETTINGS = {
+    "batch_size": 4,
+    "max_length": 1024,
+    "lora": LORA,
+    "precision": "fp32",
+    "attention": "sdpa",
+    "gradient_checkpointing": False,
+}
+
+
+def make_adapter(base: Path, directory: Path, seed: int, rank: int = 4) -> Path:
+    """An adapter of random values, which changes what the base predicts."""
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules=["q_proj", "up_proj", "down_proj"],
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )
+    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(directory)
+    return directory
+
+
+def write_data(folder: Path) -> None:
+    """`s1k.jsonl`, `r1k.jsonl` and `pairs.jsonl` of eight problems."""
+    for name, examples in zip(("s1k", "r1k"), make_both(8), strict=True):
+        write_jsonl(folder / f"{name}.jsonl", examples)
+    make_pairs(s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "pairs.jsonl")
+
+
+def make_plan(method: str, **more: Any) -> RunPlan:
+    """A run of the method's name; `more` are its settings and steps, and what is otherwise than here."""
+    plan = {"run": method, "method": method, "seed": 0, "identity": {}, "measured": {}, "without_held_out": False}
+    return RunPlan(**plan | more)
+
+
+def trainer_of(settings: Sft | Dpo, base: Path, rows: list[Any], state: Path, **more: Any) -> Any:
+    """The trainer of a run from the base, for one step unless `more` says otherwise."""
+    options = {
+        "parent": None,
+        "tokenizer": load_tokenizer(base),
+        "steps": 1,
+        "seed": 0,
+        "micro_batch_size": settings.batch_size,
+        "callback": TrainerCallback(),
+    }
+    return make_trainer(settings=settings, base=base, rows=rows, state=state, **options | more)
