@@ -39,6 +39,7 @@ def run_probe(study, place: Path, **changes) -> list[LogProb]:
         "tracked": place / "tracked.jsonl",
         "greedy": place / "greedy.jsonl",
         "state": place / "state",
+        "answers": place / "answers",
     } | changes
     probe(**arguments)
     return read_jsonl(arguments["output"], LogProb)
@@ -165,7 +166,8 @@ base, pairs, place, *adapters = map(Path, sys.argv[1:])
 steps = {step: adapters[step % len(adapters)] for step in range(1, 61)}
 probe(run="r", seed=0, base=base, start=None, steps=steps, epochs={step: float(step) for step in steps}, pairs=pairs,
       config=Probe(precision="fp32", tokens_per_batch=512), output=place / "probe.jsonl",
-      tracked=place / "tracked.jsonl", greedy=place / "greedy.jsonl", state=place / "state")
+      tracked=place / "tracked.jsonl", greedy=place / "greedy.jsonl", state=place / "state",
+      answers=place / "answers")
 """
 
 

@@ -78,6 +78,7 @@ def measure(root: Path, name: str, adapter: Path) -> Measured:
             tracked=paths[-1],
             greedy=root / name / f"{run}-greedy.jsonl",
             state=root / name / "state" / run,
+            answers=root / name / "answers",
         )
     return Measured(SPEC, paths)
 

@@ -15,9 +15,9 @@ from r1k.config import Probe
 from r1k.errors import RecordError
 from r1k.probe.alp import probe
 from r1k.probe.disorder import _sentences, reordered
-from r1k.probe.greedy import writers
+from r1k.probe.greedy import kept_answers, writers
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.tracked import follow
+from r1k.probe.tracked import follow, followed_pairs
 from r1k.records import GREEDY, RESPONSE_KINDS, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
 from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer
 
@@ -68,6 +68,7 @@ def run_probe(study, pairs, where, config):
         tracked=where / "tracked.jsonl",
         greedy=where / "greedy.jsonl",
         state=where / "state",
+        answers=where / "answers",
     )
 
 
@@ -236,15 +237,30 @@ def test_a_run_from_the_base_has_no_other_model_before_it(study):
 
 
 def test_answers_are_written_once(study, pairs, place, tmp_path):
-    """A state that holds a model's answers is gone on from with these, and lost checkpoints are scored again."""
-    shutil.copytree(place / "state", tmp_path / "state")
+    """Answers are gone on from, while lost checkpoints are scored again, and serve all runs that start alike."""
+    for name in ("state", "answers"):
+        shutil.copytree(place / name, tmp_path / name)
     (tmp_path / "state" / "12.jsonl").unlink()
-    answers = tmp_path / "state" / "greedy" / "greedy_base.jsonl"
-    before = answers.stat().st_mtime_ns
+    answers = {path: path.stat().st_mtime_ns for path in (tmp_path / "answers").glob("*.jsonl")}
     run_probe(study, pairs, tmp_path, CONFIG)
-    assert answers.stat().st_mtime_ns == before
     for name in ("probe.jsonl", "tracked.jsonl", "greedy.jsonl"):
         assert (tmp_path / name).read_bytes() == (place / name).read_bytes()
+    shutil.rmtree(tmp_path / "state")
+    run_probe(study, pairs, tmp_path, CONFIG.model_copy(update={"first_tokens": 3}))
+    assert len(answers) == 2 and {path: path.stat().st_mtime_ns for path in answers} == answers
+    assert set((tmp_path / "answers").glob("*.jsonl")) == set(answers)
+
+
+def test_answers_of_another_model_are_others(study, tokenizer, pairs, tmp_path):
+    asked = followed_pairs(encode_pairs(tokenizer, read_pairs(pairs), 1000), CONFIG)
+    kept = {
+        step: kept_answers(study.base, writers(CONFIG, study.adapters[step]), asked, CONFIG, tmp_path)
+        for step in (3, 6)
+    }
+    assert kept[3]["greedy_base"] == kept[6]["greedy_base"]
+    assert len({path for paths in kept.values() for path in paths.values()}) == 3
+    shorter = CONFIG.model_copy(update={"greedy_tokens": 4})
+    assert kept[3] != kept_answers(study.base, writers(shorter, study.adapters[3]), asked, shorter, tmp_path)
 
 
 def test_own_and_other_are_what_the_probe_says(place, tracked):

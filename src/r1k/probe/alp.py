@@ -14,7 +14,7 @@ from r1k.errors import R1kError, RecordError
 from r1k.files import exclusive
 from r1k.probe.adapters import SwappableModel, check_adapters
 from r1k.probe.engine import Item, Tokens
-from r1k.probe.greedy import write_answers, writers
+from r1k.probe.greedy import kept_answers, write_answers, writers
 from r1k.probe.responses import Scored, encode_pairs, placed, read_pairs
 from r1k.probe.scoring import Checkpoint, Scoring
 from r1k.probe.tracked import blank, follow, followed_pairs, records
@@ -32,11 +32,11 @@ class Kept:
     answers: Mapping[GreedyKind, Path]
 
     @classmethod
-    def of(cls, state: Path, checkpoints: Sequence[Checkpoint], kinds: Iterable[GreedyKind]) -> "Kept":
+    def of(cls, state: Path, checkpoints: Sequence[Checkpoint], answers: Mapping[GreedyKind, Path]) -> "Kept":
         return cls(
             log_probs={checkpoint: state / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints},
             tracks={checkpoint: state / "tracked" / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints},
-            answers={kind: state / "greedy" / f"{kind}.jsonl" for kind in kinds},
+            answers=answers,
         )
 
     @property
@@ -65,6 +65,7 @@ def probe(
     tracked: Path,
     greedy: Path,
     state: Path,
+    answers: Path,
 ) -> None:
     """Write a LogProb for each probe pair, response and checkpoint of a run, step 0 included, a Tracked for each span
     of each response that is followed, and a Greedy for each of the model's own answers among these.
@@ -72,7 +73,8 @@ def probe(
     `base` is the directory of the model at the root of the run's ancestry, `start` that of the adapter it starts from
     (None where it starts from the base alone), `steps` the adapter after each measured step and `epochs` the epoch of
     each. A checkpoint's records are kept in `state` as soon as they are whole, and a second call scores only what is
-    missing there; the path of `state` must change with anything that changes the values.
+    missing there; the path of `state` must change with anything that changes the values. Answers are kept in the
+    directory `answers`, and serve all runs that start from the same model.
 
     Raises R1kError for adapters that are missing or not of one shape, RecordError for bad pairs or for a `state` that
     is of other inputs, TextError for a text or template that cannot be encoded.
@@ -86,13 +88,13 @@ def probe(
     distinct = list(dict.fromkeys(response.item for response in responses))
     log_probs = partial(_records, run, seed, responses)
     with exclusive(state / "lock", f"probing {run}, seed {seed}"):
-        kept = Kept.of(state, checkpoints, writers(config, start))
+        asked, starts = followed_pairs(responses, config), writers(config, start)
+        kept = Kept.of(state, checkpoints, kept_answers(base, starts, asked, config, answers))
         missing = kept.missing
         model = None if kept.whole else SwappableModel(base, adapters, config.precision)
         if model is not None:
             _check_widths(((f"{part.pair.id}, {part.side}", part.item) for part in responses), model.positions)
-            asked = followed_pairs(responses, config)
-            write_answers(model, base, tokenizer, asked, config, writers(config, start), kept.answers)
+            write_answers(model, base, tokenizer, asked, config, starts, kept.answers)
         written = [record for path in kept.answers.values() for record in read_jsonl(path, Greedy)]
         followed, lacking = follow(tokenizer, responses, config, written)
         further = list(dict.fromkeys(response.item for response in followed if response.item not in set(distinct)))

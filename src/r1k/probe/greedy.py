@@ -11,8 +11,10 @@ from r1k.errors import R1kError
 from r1k.evaluate.engines.transformers_engine import TransformersEngine, without_habits
 from r1k.evaluate.prompts import Answer, Prompt
 from r1k.evaluate.writing import rules_of
+from r1k.files import exclusive, value_digest
 from r1k.probe.adapters import SwappableModel
 from r1k.probe.tracked import Both
+from r1k.provenance import artefact_digest
 from r1k.records import Greedy, GreedyKind, write_jsonl
 from r1k.text import END_OF_TURN
 
@@ -25,6 +27,20 @@ def writers(config: settings.Probe, start: Path | None) -> dict[GreedyKind, Path
     known: dict[GreedyKind, Path | None] = {"greedy_base": None, "greedy_start": start}
     kinds = config.kinds(with_parent=start is not None)
     return {kind: adapter for kind, adapter in known.items() if kind in kinds}
+
+
+def kept_answers(
+    base: Path,
+    wanted: Mapping[GreedyKind, Path | None],
+    pairs: Sequence[Both],
+    config: settings.Probe,
+    directory: Path,
+) -> dict[GreedyKind, Path]:
+    """Where the answers of each wanted model are kept: a file for all that decides them, whichever run asks."""
+    asked = [both.own.item.prompt for both in pairs]
+    limits = [config.greedy_tokens or config.max_tokens, config.tokens_per_batch, config.precision]
+    models = {kind: [artefact_digest(part) for part in (base, adapter) if part] for kind, adapter in wanted.items()}
+    return {kind: directory / f"{value_digest([kind, model, asked, limits])}.jsonl" for kind, model in models.items()}
 
 
 def write_answers(
@@ -44,18 +60,20 @@ def write_answers(
     rules = rules_of(base, tokenizer, None)
     engine = TransformersEngine(without_habits(model.model), rules, len(prompts), config.tokens_per_batch)
     for kind, adapter in wanted.items():
-        if outputs[kind].is_file():
-            continue
-        model.use(adapter)
-        found: dict[str, Answer] = {}
-        with tqdm(total=len(prompts), desc=kind, unit="answer") as bar:
-            for answers in engine.answers(prompts):
-                found |= {answer.key: answer for answer in answers}
-                bar.update(len(answers))
-        records = [
-            _record(tokenizer, kind, both, found[prompt.key]) for both, prompt in zip(pairs, prompts, strict=True)
-        ]
-        write_jsonl(outputs[kind], records)
+        # Another run that starts from the same model may be at it.
+        with exclusive(outputs[kind].with_suffix(".lock"), f"answers of {kind}"):
+            if outputs[kind].is_file():
+                continue
+            model.use(adapter)
+            found: dict[str, Answer] = {}
+            with tqdm(total=len(prompts), desc=kind, unit="answer") as bar:
+                for answers in engine.answers(prompts):
+                    found |= {answer.key: answer for answer in answers}
+                    bar.update(len(answers))
+            records = [
+                _record(tokenizer, kind, both, found[prompt.key]) for both, prompt in zip(pairs, prompts, strict=True)
+            ]
+            write_jsonl(outputs[kind], records)
 
 
 def _prompt(both: Both, limit: int, positions: int | None) -> Prompt:
