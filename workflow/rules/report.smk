@@ -131,11 +131,7 @@ rule draw_figure1:
 # Log-probabilities of preferred and rejected responses over the epochs of SFT, then DPO.
 rule draw_figure2:
     input:
-        logprobs=expand(
-            "results/{{experiment}}/probe/{run}/{seed}.jsonl",
-            run=EXPERIMENT.dynamics_runs,
-            seed=EXPERIMENT.seeds,
-        ),
+        logprobs=dynamics_logprobs,
     output:
         png=report("results/{experiment}/figures/figure2.png", caption="../report/figure2.rst", category="Figures"),
         pdf="results/{experiment}/figures/figure2.pdf",
@@ -154,11 +150,7 @@ rule draw_figure2:
 # Which responses and tokens gained and lost probability over SFT and over DPO.
 rule draw_mass:
     input:
-        tracked=expand(
-            "results/{{experiment}}/tracked/{run}/{seed}.jsonl",
-            run=EXPERIMENT.dynamics_runs,
-            seed=EXPERIMENT.seeds,
-        ),
+        tracked=dynamics_tracked,
     output:
         png=report("results/{experiment}/figures/mass.png", caption="../report/mass.rst", category="Figures"),
         pdf="results/{experiment}/figures/mass.pdf",
@@ -177,11 +169,7 @@ rule draw_mass:
 # What the paper says of learning dynamics, each claim with a verdict.
 rule make_claims:
     input:
-        tracked=expand(
-            "results/{{experiment}}/tracked/{run}/{seed}.jsonl",
-            run=EXPERIMENT.dynamics_runs,
-            seed=EXPERIMENT.seeds,
-        ),
+        tracked=dynamics_tracked,
     output:
         markdown=report("results/{experiment}/tables/claims.md", caption="../report/claims.rst", category="Tables"),
         csv="results/{experiment}/tables/claims.csv",

@@ -62,6 +62,7 @@ PATH_LISTS = {
     "questions": "the benchmarks' questions, {benchmark}.jsonl each",
     "adapters": "the adapters that are merged, in the config's order",
     "logprobs": "the probed runs' records",
+    "tracked": "the probed runs' tracked responses",
     "tables": "tables, as Markdown",
     "figures": "figures, as PNG",
 }

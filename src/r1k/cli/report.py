@@ -101,7 +101,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "draw-mass", mass, "where the probability went over SFT and over DPO")
     sections(command, "dynamics")
-    command.add_argument("--tracked", type=Path, nargs="+", required=True, help="the probed runs' tracked responses")
+    path_lists(command, "tracked")
     paths(command, "png", "pdf", "csv")
 
     def claims(o: argparse.Namespace) -> None:
@@ -112,7 +112,7 @@ def add(commands: Any) -> None:
 
     command = add_command(commands, "make-claims", claims, "the paper's claims about learning dynamics, with verdicts")
     sections(command, "dynamics")
-    command.add_argument("--tracked", type=Path, nargs="+", required=True, help="the probed runs' tracked responses")
+    path_lists(command, "tracked")
     paths(command, "markdown", "csv")
 
     def report(o: argparse.Namespace) -> None:
