@@ -187,6 +187,19 @@ def kept_steps(wildcards):
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
 
 
+def dynamics(wildcards, pattern):
+    """A file of each run that Figure 2 shows, of each seed."""
+    return expand(pattern, run=EXPERIMENT.dynamics_runs, seed=EXPERIMENT.seeds, **wildcards)
+
+
+def dynamics_logprobs(wildcards):
+    return dynamics(wildcards, "results/{experiment}/probe/{run}/{seed}.jsonl")
+
+
+def dynamics_tracked(wildcards):
+    return dynamics(wildcards, "results/{experiment}/tracked/{run}/{seed}.jsonl")
+
+
 def evaluations(wildcards, tables, benchmarks, file):
     pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
     runs = dict.fromkeys(run for table in tables for run in EXPERIMENT.table_runs(table))

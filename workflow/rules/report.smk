@@ -155,11 +155,7 @@ rule draw_figure1:
 # Log-probabilities of preferred and rejected responses over the epochs of SFT, then DPO.
 rule draw_figure2:
     input:
-        logprobs=expand(
-            "results/{{experiment}}/probe/{run}/{seed}.jsonl",
-            run=EXPERIMENT.dynamics_runs,
-            seed=EXPERIMENT.seeds,
-        ),
+        logprobs=dynamics_logprobs,
     output:
         png=report("results/{experiment}/figures/figure2.png", caption="../report/figure2.rst", category="Figures"),
         pdf="results/{experiment}/figures/figure2.pdf",
