@@ -75,6 +75,14 @@ def judged(wildcards):
     return expand(pattern, **wildcards) if ANSWER_JUDGE else []
 
 
+def answering():
+    """The runs that answer, by their benchmarks."""
+    found = {}
+    for run, benchmarks in EXPERIMENT.answered.items():
+        found.setdefault(tuple(benchmarks), []).append(run)
+    return found.items()
+
+
 def variant_section(wildcards):
     return section(EXPERIMENT.data.variants[wildcards.variant])
 
@@ -187,54 +195,57 @@ def kept_steps(wildcards):
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
 
 
-def dynamics(wildcards, pattern):
-    """A file of each run that Figure 2 shows, of each seed."""
-    return expand(pattern, run=EXPERIMENT.dynamics_runs, seed=EXPERIMENT.seeds, **wildcards)
+def of_runs(wildcards, runs, pattern):
+    """A file of each of some runs, of each seed."""
+    return expand(pattern, run=runs, seed=EXPERIMENT.seeds, **wildcards)
 
 
 def dynamics_logprobs(wildcards):
-    return dynamics(wildcards, "results/{experiment}/probe/{run}/{seed}.jsonl")
+    return of_runs(wildcards, EXPERIMENT.dynamics_runs, "results/{experiment}/probe/{run}/{seed}.jsonl")
 
 
 def dynamics_tracked(wildcards):
-    return dynamics(wildcards, "results/{experiment}/tracked/{run}/{seed}.jsonl")
-
-
-def evaluations(wildcards, tables, benchmarks, file):
-    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
-    runs = dict.fromkeys(run for table in tables for run in EXPERIMENT.table_runs(table))
-    choices = {"run": runs, "seed": EXPERIMENT.seeds, "benchmark": benchmarks}
-    return expand(pattern, experiment=wildcards.experiment, file=file, **choices)
-
-
-def table_scores(wildcards):
-    return evaluations(wildcards, [wildcards.table], EXPERIMENT.counted_benchmarks, "score.json")
-
-
-def published_scores(wildcards):
-    return evaluations(wildcards, EXPERIMENT.published_tables, EXPERIMENT.counted_benchmarks, "score.json")
-
-
-def all_samples(wildcards):
-    return evaluations(wildcards, EXPERIMENT.scored_tables, EXPERIMENT.benchmarks, "samples.jsonl")
-
-
-def all_graded(wildcards):
-    return evaluations(wildcards, EXPERIMENT.scored_tables, EXPERIMENT.benchmarks, "graded.jsonl")
-
-
-def tracked(wildcards, runs):
-    pattern = "results/{experiment}/tracked/{run}/{seed}.jsonl"
-    return expand(pattern, experiment=wildcards.experiment, run=runs, seed=EXPERIMENT.seeds)
+    return of_runs(wildcards, EXPERIMENT.dynamics_runs, "results/{experiment}/tracked/{run}/{seed}.jsonl")
 
 
 def table_tracked(wildcards):
-    return tracked(wildcards, EXPERIMENT.table_runs(wildcards.table))
+    runs = EXPERIMENT.table_runs(wildcards.table)
+    return of_runs(wildcards, runs, "results/{experiment}/tracked/{run}/{seed}.jsonl")
 
 
-def dynamics_tracked(wildcards):
-    return tracked(wildcards, EXPERIMENT.dynamics_runs)
+def evaluations(wildcards, tables, file, drawn=True):
+    """A file of each run of the tables, of each seed and of each benchmark that they show it on."""
+    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
+    shown = EXPERIMENT.shown(tables, drawn)
+    return [
+        path
+        for run, benchmarks in shown.items()
+        for path in expand(
+            pattern,
+            experiment=wildcards.experiment,
+            run=run,
+            seed=EXPERIMENT.seeds,
+            benchmark=benchmarks,
+            file=file,
+        )
+    ]
+
+
+def table_scores(wildcards):
+    return evaluations(wildcards, [wildcards.table], "score.json", drawn=False)
+
+
+def published_scores(wildcards):
+    return evaluations(wildcards, EXPERIMENT.published_tables, "score.json", drawn=False)
+
+
+def all_samples(wildcards):
+    return evaluations(wildcards, EXPERIMENT.scored_tables, "samples.jsonl")
+
+
+def all_graded(wildcards):
+    return evaluations(wildcards, EXPERIMENT.scored_tables, "graded.jsonl")
 
 
 def table_graded(wildcards):
-    return evaluations(wildcards, [wildcards.table], EXPERIMENT.benchmarks, "graded.jsonl")
+    return evaluations(wildcards, [wildcards.table], "graded.jsonl")

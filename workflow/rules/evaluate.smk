@@ -8,36 +8,41 @@ localrules:
     score,
 
 
-# A model's answers to every benchmark, by lm-eval; those of an attempt that died are not generated again.
-rule generate:
-    input:
-        base=run_base,
-        adapter=own_adapter,
-        questions=expand("results/{{experiment}}/benchmarks/{benchmark}.jsonl", benchmark=EXPERIMENT.benchmarks),
-    output:
-        expand(
-            "results/{{experiment}}/evaluate/{{run}}/{{seed}}/{benchmark}/samples.jsonl",
-            benchmark=EXPERIMENT.benchmarks,
-        ),
-    log:
-        "logs/{experiment}/generate/{run}/{seed}.log",
-    wildcard_constraints:
-        run=any_of(EXPERIMENT.answering_runs),
-    conda:
-        "../../envs/evaluate.yaml"
-    threads: LAUNCH.cores
-    resources:
-        gpu=EXPERIMENT.evaluate.gpus,
-        mem=ASKED["generate"].mem,
-        runtime=ASKED["generate"].runtime,
-        disk=ASKED["generate"].disk,
-    params:
-        evaluate=section(EXPERIMENT.evaluate),
-        samples=[benchmark.samples for benchmark in EXPERIMENT.benchmarks.values()],
-    shell:
-        "r1k generate --base {input.base} --adapter {input.adapter} --questions {input.questions}"
-        " --outputs {output} --samples {params.samples} --evaluate {params.evaluate:q}"
-        " --state results/{wildcards.experiment}/state/generate --usage results/{wildcards.experiment}/usage >{log} 2>&1"
+for benchmarks, runs in answering():
+
+    # A model's answers to its benchmarks, by lm-eval; those of an attempt that died are not generated again. A rule for
+    # all runs that answer the same benchmarks.
+    rule:
+        name:
+            "generate" if len(benchmarks) == len(EXPERIMENT.benchmarks) else rule_name("generate", "_".join(benchmarks))
+        input:
+            base=run_base,
+            adapter=own_adapter,
+            questions=expand("results/{{experiment}}/benchmarks/{benchmark}.jsonl", benchmark=benchmarks),
+        output:
+            expand(
+                "results/{{experiment}}/evaluate/{{run}}/{{seed}}/{benchmark}/samples.jsonl",
+                benchmark=benchmarks,
+            ),
+        log:
+            "logs/{experiment}/generate/{run}/{seed}.log",
+        wildcard_constraints:
+            run=any_of(runs),
+        conda:
+            "../../envs/evaluate.yaml"
+        threads: LAUNCH.cores
+        resources:
+            gpu=EXPERIMENT.evaluate.gpus,
+            mem=ASKED["generate"].mem,
+            runtime=ASKED["generate"].runtime,
+            disk=ASKED["generate"].disk,
+        params:
+            evaluate=section(EXPERIMENT.evaluate),
+            samples=[EXPERIMENT.benchmarks[benchmark].samples for benchmark in benchmarks],
+        shell:
+            "r1k generate --base {input.base} --adapter {input.adapter} --questions {input.questions}"
+            " --outputs {output} --samples {params.samples} --evaluate {params.evaluate:q}"
+            " --state results/{wildcards.experiment}/state/generate --usage results/{wildcards.experiment}/usage >{log} 2>&1"
 
 
 # What a judge model says of the answers, only where one is configured; equal answers are asked about once.

@@ -128,10 +128,14 @@ def _report_problems(experiment: "Experiment") -> Iterator[str]:
                 f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
                 f"{did_you_mean(table.reference, table.rows)}; name one"
             )
+        for benchmark in table.benchmarks or []:
+            if benchmark not in experiment.benchmarks:
+                known = did_you_mean(benchmark, experiment.benchmarks)
+                yield f"tables.{name}.benchmarks: no benchmark {benchmark!r} in benchmarks{known}"
+        if not experiment.table_benchmarks(name, drawn=False):
+            yield f"tables.{name}.benchmarks: all have several samples, and a table counts questions; add one with one"
     if not experiment.scored_tables:
         yield "tables: all show dynamics; add one of accuracies"
-    if not experiment.counted_benchmarks:
-        yield "benchmarks: all have several samples, and a table counts questions; add one with samples: 1"
     for arm, lines in experiment.dynamics.items():
         for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
             if run not in experiment.runs:

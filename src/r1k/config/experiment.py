@@ -1,8 +1,9 @@
 """The whole experiment, and the identity of a run."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -97,14 +98,39 @@ class Experiment(Section):
         parents = [self.parent_of(row) for row in table.rows] if table.shows == "dpo" else []
         return list(dict.fromkeys([*table.rows, *parents]))
 
-    @property
-    def counted_benchmarks(self) -> list[str]:
-        """The benchmarks with one answer a question: a score counts questions."""
-        return [name for name, benchmark in self.benchmarks.items() if benchmark.samples == 1]
+    def table_benchmarks(self, name: str, drawn: bool) -> list[str]:
+        """The benchmarks that a table shows, in the config's order.
+
+        A score counts questions: without `drawn`, those with several answers a question are left out.
+        """
+        chosen = self.tables[name].benchmarks
+        return [
+            key
+            for key, benchmark in self.benchmarks.items()
+            if (chosen is None or key in chosen) and (drawn or benchmark.samples == 1)
+        ]
+
+    def shown(self, tables: Iterable[str], drawn: bool = True) -> dict[str, list[str]]:
+        """Run to the benchmarks on which one of the tables shows it, both in the config's order."""
+        found = {
+            (run, key) for name in tables for run in self.table_runs(name) for key in self.table_benchmarks(name, drawn)
+        }
+        return {run: keys for run in self.runs if (keys := [key for key in self.benchmarks if (run, key) in found])}
+
+    @cached_property
+    def answered(self) -> dict[str, list[str]]:
+        """What each run that is a model of its own answers: what tables show of it, or of a route to it; else all."""
+        shown = self.shown(self.scored_tables)
+        found = {}
+        for run in self.answering_runs:
+            routes = [name for name in self.routed_runs if run in self.runs[name].parents]
+            wanted = {key for name in (run, *routes) for key in shown.get(name, [])}
+            found[run] = [key for key in self.benchmarks if key in wanted or not wanted]
+        return found
 
     def table_spec(self, name: str, drawn: bool = False) -> TableSpec:
         """A table with its rows resolved; with `drawn`, benchmarks with several answers a question too."""
-        table, shown = self.tables[name], self.benchmarks if drawn else self.counted_benchmarks
+        table, shown = self.tables[name], self.table_benchmarks(name, drawn)
         return TableSpec(
             name=name,
             shows="dpo" if table.shows == "dpo" else "sft",

@@ -26,6 +26,11 @@ class Table(Section):
         min_length=1,
         description="the questions counted, a block each, where benchmarks mark direction",
     )
+    benchmarks: list[Name] | None = Field(
+        default=None,
+        min_length=1,
+        description="the benchmarks shown, which are all that a run of no other table answers; unset: all",
+    )
     published: bool = Field(default=False, description="print the paper's values beside ours")
     reference: Name | None = Field(
         default=None,
@@ -35,8 +40,8 @@ class Table(Section):
 
     @model_validator(mode="after")
     def _scored_where_asked(self) -> Self:
-        if self.shows == "dynamics" and (self.published or self.directions != ["all"]):
-            raise ValueError("directions and published are of accuracies; leave them out where dynamics are shown")
+        if self.shows == "dynamics" and (self.published or self.benchmarks or self.directions != ["all"]):
+            raise ValueError("directions, benchmarks and published are of accuracies; leave them out with dynamics")
         return self
 
 

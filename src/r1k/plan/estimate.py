@@ -183,7 +183,7 @@ class Estimator:
         return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records)
 
     def generate(self, run: str) -> Need:
-        """Answers of a run to all benchmarks, in one job. Its memory is that of answers at their limit."""
+        """Answers of a run to its benchmarks, in one job. Its memory is that of answers at their limit."""
         experiment, evaluate = self.experiment, self.experiment.evaluate
         a, device = self.architecture(experiment.base_of(run)), experiment.plan.device
         rank, targets = self._adapter(run)
@@ -191,6 +191,7 @@ class Estimator:
         asked = [
             (math.ceil(n * b.samples / gpus), prompt, capped(self.workload.answers[name], limit))
             for name, b in experiment.benchmarks.items()
+            if name in experiment.answered[run]
             for n, prompt in [self.workload.questions[name]]
         ]
         widest = max(prompt.mean * (1 + 2 * prompt.spread) for _, prompt, _ in asked)

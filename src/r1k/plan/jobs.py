@@ -116,7 +116,7 @@ class Jobs:
         for run in dict.fromkeys(answering for row in shown for answering in self._answering(row)):
             group = f"generate ({experiment.bases[experiment.base_of(run)].title})"
             own = experiment.runs[run].method != "none"
-            first = next(iter(experiment.benchmarks))
+            first = experiment.answered[run][0]
             artefact = f"evaluate/{run}/{{seed}}/{first}/samples.jsonl"
             yield Job(f"generate {run}", group, artefact, self.estimator.generate(run), (self._made(run),), run * own)
 
