@@ -13,6 +13,7 @@ rule generate:
     input:
         base=run_base,
         adapter=own_adapter,
+        run=tagged_run,
         questions=expand("results/{{experiment}}/benchmarks/{benchmark}.jsonl", benchmark=EXPERIMENT.benchmarks),
     output:
         expand(
@@ -35,7 +36,7 @@ rule generate:
         evaluate=section(EXPERIMENT.evaluate),
         samples=[benchmark.samples for benchmark in EXPERIMENT.benchmarks.values()],
     shell:
-        "r1k generate --base {input.base} --adapter {input.adapter} --questions {input.questions}"
+        "r1k generate --base {input.base} --adapter {input.adapter} --run {input.run} --questions {input.questions}"
         " --outputs {output} --samples {params.samples} --evaluate {params.evaluate:q}"
         " --state results/{wildcards.experiment}/state/generate --usage results/{wildcards.experiment}/usage >{log} 2>&1"
 

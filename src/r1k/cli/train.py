@@ -104,6 +104,7 @@ def add(commands: Any) -> None:
             tracked=o.tracked,
             greedy=o.greedy,
             state=o.state / key,
+            tagged=run.direction_tag,
         )
 
     command = add_command(commands, "probe", probe, "log-probabilities of responses at every kept checkpoint")
