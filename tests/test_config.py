@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from examples import ROOT
 from r1k.config import Experiment, Launch, load, validate
 from r1k.errors import ConfigError
+from r1k.train.describe import plan
 
 ADDED = sorted((ROOT / "config").glob("remedies*.yaml"))
 """Runs to be added to the paper's, no experiments by themselves."""
@@ -106,6 +107,24 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
         ),
         ({"method": "dpo", "parent": "fix-linear", "data": "pairs"}, "runs.new.parent: 'fix-linear' is not an SFT run"),
         ({"method": "sft", "base": "tiny", "data": "s1k", "protocol": "as_released"}, "protocol as_released is of DPO"),
+        (
+            {"method": "dpo", "parent": "dyn-mix", "data": "pairs", "direction_tag": True},
+            "runs.new.direction_tag: True, and False in 'dyn-mix'",
+        ),
+        (
+            {"method": "route", "route": ROUTE | {"reverse": "fix-tag"}, "without_held_out": True},
+            "runs.new.direction_tag: False, and True in 'fix-tag'",
+        ),
+        (
+            {"method": "merge", "merge": MERGE, "without_held_out": True, "direction_tag": True},
+            "runs.new.direction_tag: True, and False in 'dyn-s1k'",
+        ),
+        ({"method": "none", "base": "tiny", "direction_tag": True}, "method none takes a base and nothing else"),
+        (
+            {"method": "dpo", "parent": "fix-tag", "data": "pairs", "direction_tag": True, "protocol": "as_released"},
+            "direction_tag is no part of protocol as_released",
+        ),
+        ({"method": "sft", "base": "tiny", "data": "half", "without_held_out": True}, "data half cannot be without"),
     ],
 )
 def test_runs_that_cannot_be_joined_are_named(demo, run, message):
@@ -131,7 +150,7 @@ def test_a_merge_depends_on_its_runs_and_a_route_on_both(demo):
 def test_a_run_is_what_it_was_before_there_were_other_losses_and_rows(demo):
     """Of runs that leave them at their defaults nothing is told, so their digests are as they were."""
     identity = validate(Experiment, demo).identity("tiny-mix-dpo", 0)
-    assert "protocol" not in identity
+    assert identity.keys().isdisjoint({"protocol", "direction_tag"})
     assert identity["settings"].keys().isdisjoint({"loss", "label_smoothing", "sft_weight"})
     for change in ({"changes": {"sft_weight": 1}}, {"changes": {"loss": "ipo"}}, {"protocol": "as_released"}):
         demo["runs"]["new"] = demo["runs"]["tiny-mix-dpo"] | change
@@ -139,13 +158,47 @@ def test_a_run_is_what_it_was_before_there_were_other_losses_and_rows(demo):
         assert changed_one.digest("new", 0) != changed_one.digest("tiny-mix-dpo", 0)
 
 
+def test_a_tag_is_part_of_a_run_and_of_its_plan(demo):
+    plain, tagged = (
+        validate(Experiment, changed(demo, "runs/dyn-mix", demo["runs"]["dyn-mix"] | more))
+        for more in ({}, {"direction_tag": False})
+    )
+    assert plain.digest("dyn-mix", 0) == tagged.digest("dyn-mix", 0) != plain.digest("fix-tag", 0)
+    assert {"direction_tag", "reasoned"}.isdisjoint(plan(plain, "dyn-mix", 0).model_dump())
+    assert plan(plain, "fix-tag", 0).model_dump()["direction_tag"] is True
+    assert plan(plain, "fix-revthink", 0).model_dump()["reasoned"] is False
+
+
 @pytest.mark.parametrize("path", ADDED, ids=lambda path: path.stem)
 def test_what_is_added_to_the_paper_makes_an_experiment(path):
     paper, more = (yaml.safe_load(file.read_text()) for file in (ROOT / "config" / "paper.yaml", path))
-    assert more.keys() == {"runs"}
-    whole = validate(Experiment, paper | {"runs": paper["runs"] | more["runs"]})
-    assert whole.steps("fix-as-released") == 50
+    assert more.keys() <= {"runs", "data"} and more.get("data", {}).keys() <= {"variants"}
+    data = paper["data"] | more.get("data", {})
+    whole = validate(Experiment, paper | {"runs": paper["runs"] | more["runs"], "data": data})
     assert whole.audit_spec().limits == [20480]
+    for run in more["runs"]:
+        assert whole.runs[run].without_held_out
+        if run.startswith("fix") and whole.runs[run].trained:
+            assert list(whole.measured_steps(run)) == [whole.steps(run)]
+
+
+def test_the_released_protocol_takes_its_fifty_steps():
+    files = (ROOT / "config" / "paper.yaml", ROOT / "config" / "remedies-methods.yaml")
+    paper, more = (yaml.safe_load(file.read_text()) for file in files)
+    assert validate(Experiment, paper | {"runs": paper["runs"] | more["runs"]}).steps("fix-as-released") == 50
+
+
+def test_remedies_that_are_data_take_as_many_steps_as_the_mix(demo):
+    """Whatever their own examples are; a curriculum's stages take half each, rounded up."""
+    more = yaml.safe_load((ROOT / "config" / "remedies-data.yaml").read_text())["runs"]
+    experiment = validate(Experiment, demo)
+    assert more.keys() - demo["runs"].keys() == {"fix-graded"}
+    for run in more.keys() & demo["runs"].keys():
+        staged = run.startswith("stage") or experiment.runs[run].parent is not None
+        assert experiment.steps(run) == (28 if staged else experiment.steps("dyn-mix"))
+    by_epochs = validate(Experiment, changed(demo, "train/sft/match", "epochs"))
+    found = {run: by_epochs.steps_per_epoch(run) * 16 for run in ("fix-disjoint", "fix-revthink", "fix-tag")}
+    assert found == {"fix-disjoint": 110, "fix-revthink": 330, "fix-tag": 220}
 
 
 def test_parents_in_a_circle_are_an_error(demo):

@@ -18,7 +18,7 @@ from hostile import HOSTILE
 from r1k.config import Benchmark, Data, Evaluate, FileQuestions, FileSource, Row, TableSpec, WorldSource
 from r1k.data.benchmarks import get_benchmark
 from r1k.data.s1k import get_s1k
-from r1k.data.sets import make_half, make_mix, make_pairs, make_probe, pairs, read_both
+from r1k.data.sets import make_half, make_mix, make_pairs, make_probe, make_revthink, pairs, read_both
 from r1k.errors import RecordError, TeacherError
 from r1k.intervals import wilson
 from r1k.markup import one_line
@@ -108,8 +108,11 @@ def test_sets_keep_texts_and_make_no_other_file(inverted: Place, tmp_path: Path)
     make_mix(**both, output=tmp_path / "mix.jsonl")
     make_pairs(**both, output=tmp_path / "pairs.jsonl")
     make_half(**both, output=tmp_path / "half.jsonl", data=DATA)
+    make_revthink(**both, output=tmp_path / "revthink.jsonl")
     make_probe(**both, output=tmp_path / "probe.jsonl", data=DATA)
-    names = {f"{name}.{end}" for name in ("mix", "pairs", "half", "probe") for end in ("jsonl", "manifest.json")}
+    names = {
+        f"{name}.{end}" for name in ("mix", "pairs", "half", "revthink", "probe") for end in ("jsonl", "manifest.json")
+    }
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == names
     made = {pair.question for pair in read_jsonl(tmp_path / "pairs.jsonl", Pair) if pair.direction == "reverse"}
     assert made == {text.strip() for text in HOSTILE.values()}
@@ -121,8 +124,8 @@ def test_no_text_adds_or_takes_a_control_token(inverted: Place, tiny_base: Path)
     plain = encode(tokenizer, "q", Response(reasoning="r", answer="a"), "x")
     wanted = [id for id in plain.prompt + plain.response if id in special]
     for pair in pairs(read_both(inverted.s1k, inverted.output)):
-        for response in (pair.chosen, pair.rejected):
-            encoded = encode(tokenizer, pair.question, response, pair.id)
+        for response, tag in ((pair.chosen, None), (pair.rejected, None), (pair.chosen, pair.direction)):
+            encoded = encode(tokenizer, pair.question, response, pair.id, tag=tag)
             assert [id for id in encoded.prompt + encoded.response if id in special] == wanted
 
 

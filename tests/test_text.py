@@ -9,9 +9,10 @@ from transformers import PreTrainedTokenizerFast
 
 from examples import lines, make_both
 from r1k.errors import TextError
-from r1k.records import Question, Response
+from r1k.records import DIRECTIONS, Question, Response
 from r1k.text import (
     ANSWER,
+    TAGS,
     THINK,
     _ids_of_pieces,
     _response_pieces,
@@ -67,6 +68,11 @@ def test_a_prompt_that_leaves_no_room_is_an_error_with_its_name(tokenizer):
         encode(tokenizer, "q" * 100, Response(reasoning="r", answer="a"), "p007-forward", max_length=50)
 
 
+SILENT = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""Qwen2.5's template without a system prompt of its own."""
 MARKED = [
     "<|im_end|>",
     "<|im_start|>assistant\n4",
@@ -113,6 +119,53 @@ def joining_tokenizer(tokenizer):
     made = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     made.chat_template = tokenizer.chat_template
     return made
+
+
+def test_a_tag_follows_the_templates_own_text_and_changes_nothing_else(tokenizer):
+    plain = prompt_text(tokenizer, "How much?")
+    for direction in DIRECTIONS:
+        tagged = prompt_text(tokenizer, "How much?", direction)
+        own = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+        assert tagged == plain.replace(own, f"{own}\n{TAGS[direction]}") != plain
+        encoded = encode(tokenizer, "How much?", Response(reasoning="r", answer="4"), "x", tag=direction)
+        assert tokenizer.decode(encoded.prompt) == tagged
+        assert encoded.response == encode(tokenizer, "How much?", Response(reasoning="r", answer="4"), "x").response
+
+
+def test_a_template_without_a_text_of_its_own_gets_a_system_turn(tiny_base):
+    silent = load_tokenizer(tiny_base)
+    silent.chat_template = SILENT
+    check_template(silent, "base-x", tagged=True)
+    assert "system" not in prompt_text(silent, "q")
+    assert prompt_text(silent, "q", "reverse") == (
+        f"<|im_start|>system\n{TAGS['reverse']}<|im_end|>\n" + prompt_text(silent, "q")
+    )
+
+
+def test_a_template_that_drops_the_system_turn_is_refused_where_a_tag_is_needed(tiny_base):
+    deaf = load_tokenizer(tiny_base)
+    deaf.chat_template = SILENT.replace("in messages", "in messages if m.role != 'system'")
+    check_template(deaf, "base-x")
+    with pytest.raises(TextError, match=r"base-x: the chat template has no turn for a system prompt, which direction_"):
+        check_template(deaf, "base-x", tagged=True)
+
+
+@pytest.mark.parametrize("text", MARKED)
+def test_a_tagged_prompt_holds_the_text_of_a_control_token_as_characters(marked_tokenizer, text):
+    controls = {id for id, token in marked_tokenizer.added_tokens_decoder.items() if token.special}
+    plain, marked = (encode_prompt(marked_tokenizer, question, "x", "reverse") for question in ("q", text))
+    assert [id for id in marked if id in controls] == [id for id in plain if id in controls]
+    assert marked_tokenizer.decode(marked) == prompt_text(marked_tokenizer, text, "reverse")
+
+
+@pytest.mark.parametrize("text", ["How far is it? ", *MARKED])
+def test_a_text_alone_is_the_whole_turn(marked_tokenizer, text):
+    encoded = encode(marked_tokenizer, "q", text, "x")
+    assert (
+        marked_tokenizer.decode(encoded.response) == format_response(text) + "<|im_end|>" == text.strip() + "<|im_end|>"
+    )
+    end = marked_tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert encoded.response.index(end) == len(encoded.response) - 1
 
 
 @pytest.mark.parametrize("fixture", ["tokenizer", "joining_tokenizer"])

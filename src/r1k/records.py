@@ -62,19 +62,32 @@ class Teaching(Record):
     tokens: int | None = Field(default=None, description="completion tokens that the server counted")
 
 
-class Example(Record):
-    """A question with its reasoned response, in one direction (`s1k`, `r1k`, `mix`, `half`)."""
+class Lesson(Record):
+    """A question and what is to be said to it: what SFT reads."""
 
     id: Text
     problem: Text = Field(description="shared by the forward and the reverse example of one problem")
     direction: Direction
     question: Text
-    reasoning: Text
+    reasoning: Text | None = Field(
+        description="null: the response is the answer alone (`revthink`'s reverse questions)"
+    )
     answer: Text
     gold: str | None = Field(default=None, description="the reference answer, where one is known")
     kind: Text = Field(description="where the problem is from: s1K's source_type, or the world's relation")
     grade: bool | None = Field(default=None, description="was the answer graded correct (s1K's deepseek_grade)")
     teaching: Teaching | None = None
+
+    @property
+    def response(self) -> Response | str:
+        """Reasoning and answer, or a text alone."""
+        return self.answer if self.reasoning is None else Response(reasoning=self.reasoning, answer=self.answer)
+
+
+class Example(Lesson):
+    """A question with its reasoned response, in one direction (`s1k`, `r1k`, `mix`, `half`, `disjoint`)."""
+
+    reasoning: Text
 
     @property
     def response(self) -> Response:

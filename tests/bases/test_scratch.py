@@ -19,7 +19,7 @@ from r1k.config import ScratchBase
 from r1k.errors import ConfigError, R1kError
 from r1k.files import file_digest
 from r1k.records import Example, write_jsonl
-from r1k.text import encode, load_tokenizer, prompt_text
+from r1k.text import TAGS, encode, encode_prompt, load_tokenizer, prompt_text
 
 TINY = ScratchBase(
     kind="scratch",
@@ -96,6 +96,14 @@ def test_the_prompt_is_that_of_qwen(tokenizer):
     encoded = encode(loaded, example.question, example.response, "example")
     assert encoded.response[-1] == loaded.eos_token_id == loaded.convert_tokens_to_ids("<|im_end|>")
     assert loaded.pad_token == "<|endoftext|>"
+
+
+def test_the_tokenizer_can_say_the_tag(tokenizer):
+    loaded = load_tokenizer(tokenizer, tagged=True)
+    for direction, sentence in TAGS.items():
+        ids = encode_prompt(loaded, "How far?", "x", direction)
+        assert loaded.decode(ids) == prompt_text(loaded, "How far?", direction)
+        assert f"assistant.\n{sentence}<|im_end|>" in loaded.decode(ids)
 
 
 def test_a_tokenizer_that_reads_data_knows_its_words(tokenizer, tmp_path):

@@ -22,7 +22,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 
 from r1k.config import Evaluate
-from r1k.evaluate.chat import BenchmarkTask, ChatLM
+from r1k.evaluate.chat import BenchmarkTask, ChatLM, document
 from r1k.evaluate.engines.transformers_engine import TransformersEngine, load_model
 from r1k.evaluate.generate import positions
 from r1k.evaluate.kept import Keeper, Kept, read_kept
@@ -99,7 +99,8 @@ def _plain(text: str) -> str:
 
 def _answers(model: HFLM | ChatLM, questions: Sequence[Question], evaluate: Evaluate) -> list[str]:
     """One call of lm-eval."""
-    task = BenchmarkTask("bench", questions, 1, evaluate)
+    documents = [document(model.tokenizer, question, tagged=False) for question in questions]
+    task = BenchmarkTask("bench", documents, 1, evaluate)
     results = lm_eval.evaluate(
         lm=model, task_dict={"tasks": {"bench": task}}, apply_chat_template=True, bootstrap_iters=0, log_samples=True
     )

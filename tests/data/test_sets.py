@@ -4,9 +4,22 @@ import pytest
 
 from examples import lines, make_both
 from r1k.config import Data, WorldSource
-from r1k.data.sets import half, make_half, make_mix, make_pairs, make_probe, pairs, probe, read_both
+from r1k.data.sets import (
+    TURN_ROUND,
+    disjoint,
+    half,
+    make_disjoint,
+    make_half,
+    make_mix,
+    make_pairs,
+    make_probe,
+    make_revthink,
+    pairs,
+    probe,
+    read_both,
+)
 from r1k.errors import RecordError
-from r1k.records import Example, Pair, ProbePair, read_jsonl, write_jsonl
+from r1k.records import Example, Lesson, Pair, ProbePair, read_jsonl, write_jsonl
 
 DATA = Data(source=WorldSource(kind="world", problems=8), probe_train=2, probe_held_out=3)
 
@@ -23,6 +36,45 @@ def test_half_is_half_of_the_problems_in_both_directions(tmp_path, both_files):
     examples = read_jsonl(tmp_path / "half.jsonl", Example)
     assert Counter(example.direction for example in examples) == {"forward": 4, "reverse": 4}
     assert set(Counter(example.problem for example in examples).values()) == {2}
+
+
+def test_disjoint_has_each_problem_once_and_both_directions_alike(tmp_path, both_files):
+    s1k, r1k = both_files
+    make_disjoint(s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "disjoint.jsonl")
+    examples = read_jsonl(tmp_path / "disjoint.jsonl", Example)
+    assert [example.problem for example in examples] == [f"p{k:03d}" for k in range(8)]
+    assert Counter(example.direction for example in examples) == {"forward": 4, "reverse": 4}
+
+
+def test_disjoint_is_even_in_what_is_held_out_and_in_what_is_left():
+    forward, reverse = make_both(21)
+    both = list(zip(forward, reverse, strict=True))
+    held_out = {pair.problem for pair in probe(both, 4, 6, 0) if pair.split == "held_out"}
+    counts = Counter((example.problem in held_out, example.direction) for example in disjoint(both, 0))
+    assert counts == {(True, "forward"): 3, (True, "reverse"): 3, (False, "forward"): 8, (False, "reverse"): 7}
+    directions = [
+        {example.problem: example.direction for example in disjoint(*args)} for args in ((both, 0), (both, 1))
+    ]
+    assert directions[0] != directions[1]
+    assert directions[0] == {example.problem: example.direction for example in disjoint(both[::-1], 0)}
+
+
+def test_revthink_has_three_tasks_of_each_problem(tmp_path, both_files):
+    s1k, r1k = both_files
+    make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
+    lessons = read_jsonl(tmp_path / "revthink.jsonl", Lesson)
+    assert len(lessons) == 24
+    for forward, turning, reverse in zip(lessons[::3], lessons[1::3], lessons[2::3], strict=True):
+        assert forward.problem == turning.problem == reverse.problem
+        assert (forward.direction, reverse.direction) == ("forward", "reverse")
+        assert turning.question == TURN_ROUND + forward.question
+        assert (turning.reasoning, turning.response) == (None, reverse.question)
+    examples = {example.id: example for path in both_files for example in read_jsonl(path, Example)}
+    assert [Example(**lesson.model_dump()) for lesson in lessons if lesson.reasoning] == [
+        examples[lesson.id] for lesson in lessons if lesson.id in examples
+    ]
+    with pytest.raises(RecordError, match=r"revthink\.jsonl:2: field 'reasoning'"):
+        read_jsonl(tmp_path / "revthink.jsonl", Example)
 
 
 def test_a_pair_prefers_its_prompts_own_direction(tmp_path, both_files):

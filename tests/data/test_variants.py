@@ -6,7 +6,7 @@ from examples import make_both
 from r1k.boxes import last_boxed
 from r1k.config import Variant
 from r1k.data.sets import make_mix, read_both
-from r1k.data.variants import make_variant
+from r1k.data.variants import make_variant, ratio
 from r1k.errors import RecordError
 from r1k.records import VERDICTS, Check, Example, read_jsonl, write_jsonl
 
@@ -59,6 +59,29 @@ def test_a_choice_of_nothing_is_an_error(raw, tmp_path):
     with pytest.raises(RecordError, match=r"no problem is left of 6; see .* data\.variants"):
         make(raw, tmp_path, graded_correct=True)
     assert not (tmp_path / "v").exists()
+
+
+def test_responses_of_unlike_length_are_left_out(raw, tmp_path):
+    """The reverse response of the second problem is made long, the forward one of the third."""
+    for path, place in ((raw["r1k"], 1), (raw["s1k"], 2)):
+        examples = read_jsonl(path, Example)
+        longer = examples[place].model_copy(update={"reasoning": "And so on. " * 20})
+        write_jsonl(path, [*examples[:place], longer, *examples[place + 1 :]])
+    both = read_both(**raw)
+    counts = [[len(f"{example.reasoning} {example.answer}".split()) for example in pair] for pair in both]
+    assert [ratio(pair) for pair in both] == [pytest.approx(max(pair) / min(pair)) for pair in counts]
+    forward, reverse = make(raw, tmp_path, length_ratio=2)
+    kept = [example.problem for example in read_jsonl(forward, Example)]
+    assert kept == ["p000", "p003", "p004", "p005"] == [example.problem for example in read_jsonl(reverse, Example)]
+    assert Variant(length_ratio=2).chooses
+    with pytest.raises(RecordError, match="no problem is left of 6"):
+        make(raw, tmp_path, length_ratio=1)
+
+
+def test_a_variant_is_what_it_was_before_lengths_could_be_asked_for():
+    assert "length_ratio" not in Variant(format="normalised").model_dump()
+    with pytest.raises(ValueError, match="length_ratio"):
+        Variant(length_ratio=0.5)
 
 
 def test_inverses_that_did_not_pass_are_left_out(raw, tmp_path):

@@ -1,8 +1,8 @@
 import pytest
 
 from examples import make_both
-from r1k.data.sets import make_pairs, pairs
-from r1k.errors import TrainError
+from r1k.data.sets import make_pairs, make_revthink, pairs
+from r1k.errors import RecordError, TrainError
 from r1k.records import Example, ProbePair, write_jsonl
 from r1k.text import encode_prompt, format_response, load_tokenizer
 from r1k.train.rows import IGNORED, dpo_row, make_rows, read_records, sft_row, training_order
@@ -41,6 +41,25 @@ def test_truncation_is_counted(tokenizer):
     assert (cut.cut, cut.tokens) == (7, whole.tokens - 7)
 
 
+def test_a_turn_without_reasoning_is_the_text_alone(tokenizer, tmp_path, both_files):
+    s1k, r1k = both_files
+    make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
+    lessons = read_records("sft", tmp_path / "revthink.jsonl", None, reasoned=False)
+    rows = make_rows(tokenizer, lessons, 2048)
+    assert len(rows) == 24
+    for lesson, row in zip(lessons, rows, strict=True):
+        with_loss = [token for token in row.columns["labels"] if token != IGNORED]
+        assert tokenizer.decode(with_loss) == format_response(lesson.response) + "<|im_end|>"
+        assert ("<|im_start|>" in tokenizer.decode(with_loss)) == (lesson.reasoning is not None)
+
+
+def test_reasoning_is_missed_where_a_run_must_have_it(tmp_path, both_files):
+    s1k, r1k = both_files
+    make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
+    with pytest.raises(RecordError, match=r"revthink\.jsonl:2: field 'reasoning'"):
+        read_records("sft", tmp_path / "revthink.jsonl", None)
+
+
 def test_held_out_problems_are_left_out(tmp_path, both_files):
     s1k, r1k = both_files
     make_pairs(s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
@@ -48,8 +67,10 @@ def test_held_out_problems_are_left_out(tmp_path, both_files):
     chosen = pairs(list(zip(forward[:2], reverse[:2], strict=True)))
     splits = {"p000": "held_out", "p001": "train"}
     write_jsonl(tmp_path / "probe.jsonl", [ProbePair(**p.model_dump(), split=splits[p.problem]) for p in chosen])
-    for method, path, n in (("sft", s1k, 7), ("dpo", tmp_path / "pairs.jsonl", 14)):
-        records = read_records(method, path, tmp_path / "probe.jsonl")
+    make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
+    named = (("sft", s1k, 7), ("dpo", tmp_path / "pairs.jsonl", 14), ("sft", tmp_path / "revthink.jsonl", 21))
+    for method, path, n in named:
+        records = read_records(method, path, tmp_path / "probe.jsonl", reasoned=n != 21)
         assert len(records) == n and "p000" not in {record.problem for record in records}
     assert len(read_records("sft", s1k, None)) == 8
 

@@ -13,9 +13,11 @@ from safetensors.torch import load_file
 from trainings import LORA, SETTINGS, make_plan, trainer_of, write_data
 
 from examples import lines, make_both
-from r1k.config import Dpo, Sft
+from r1k.config import Dpo, Probe, Sft
+from r1k.data.sets import probe as draw_probe
 from r1k.errors import TrainError
-from r1k.records import Example, Pair, read_jsonl, write_jsonl
+from r1k.probe.alp import probe
+from r1k.records import Example, LogProb, Pair, read_jsonl, write_jsonl
 from r1k.text import format_response, load_tokenizer
 from r1k.train import worker
 from r1k.train.checkpoints import is_complete, newest_complete
@@ -32,7 +34,8 @@ DPO = Dpo(learning_rate=1e-4, epochs=1, **DROPPING)
 
 def describe(folder: Path, base: Path, data: Path, name: str, parent: str | None = None, **more) -> Path:
     settings = {"dpo": DPO, "steps": 4} if parent else {"sft": SFT, "steps": 6}
-    plan = make_plan("dpo" if parent else "sft", **{"run": name, "identity": {"name": name}} | settings | more)
+    method = more.pop("method", "dpo" if parent else "sft")
+    plan = make_plan(method, **{"run": name, "identity": {"name": name}} | settings | more)
     described = folder / name / "run.json"
     above = [folder / parent / "run.json"] if parent else []
     describe_run(plan=plan, data=data, base=base, output=described, parents=above)
@@ -83,6 +86,38 @@ def test_dpo_starts_at_ln_2_with_the_sft_model_as_reference(study):
     first = lines(study / "sft-dpo" / "adapter" / "history.jsonl")[0]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
     assert first["rewards/margins"] == first["rewards/chosen"] == first["rewards/rejected"] == 0
+
+
+def test_a_curriculum_goes_on_where_its_first_stage_ended(study, tiny_base):
+    """SFT on the other direction, from an SFT run: its step 0 is the first stage's last, to the bit."""
+    more = {"method": "sft", "sft": SFT, "dpo": None, "measured": {4: 2.0}, "without_held_out": True}
+    first, second = study / "sft", study / "second"
+    forward, reverse = make_both(8)
+    write_jsonl(study / "probe.jsonl", draw_probe(list(zip(forward, reverse, strict=True)), 2, 2, 0))
+    describe(study, tiny_base, study / "r1k.jsonl", "second", parent="sft", **more)
+    train(**options(study, tiny_base, study / "r1k.jsonl", "second", parent="sft") | {"probe": study / "probe.jsonl"})
+    assert len(lines(second / "adapter" / "trained_on.jsonl")) == 6
+    scored = {}
+    for folder, start, step in ((first, None, 6), (second, first / "adapter", 4)):
+        probe(
+            run=folder.name,
+            seed=0,
+            base=tiny_base,
+            start=start,
+            steps={step: folder / "steps" / str(step)},
+            epochs={step: 1.0},
+            pairs=study / "probe.jsonl",
+            config=Probe(precision="fp32", tracked=["own", "other"]),
+            output=folder / "probe.jsonl",
+            tracked=folder / "tracked.jsonl",
+            greedy=folder / "greedy.jsonl",
+            state=folder / "state",
+            answers=folder / "answers",
+        )
+        for record in read_jsonl(folder / "probe.jsonl", LogProb):
+            scored.setdefault((folder.name, record.step), []).append(record.sum)
+    assert scored["second", 0] == scored["sft", 6]
+    assert scored["second", 4] != scored["second", 0]
 
 
 def test_the_reference_is_the_parents_adapter_not_the_base(study, tiny_base):

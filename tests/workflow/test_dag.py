@@ -39,7 +39,6 @@ def test_a_judge_is_asked_only_where_one_is_configured(workflow, tmp_path):
 
 def test_a_run_on_a_variant_takes_its_data_sets_and_its_probe_from_there(workflow, tmp_path):
     demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
-    demo["data"]["variants"] = {"one-form": {"format": "normalised"}}
     demo["runs"]["dyn-mix"]["variant"] = "one-form"
     (tmp_path / "variant.yaml").write_text(yaml.safe_dump(demo))
     planned = workflow.run(["--configfile", "variant.yaml", "-n", "--", "results/demo/probe/dyn-mix/0.jsonl"]).stdout
@@ -73,6 +72,26 @@ def test_a_merge_and_a_route_are_planned_from_what_their_runs_make(workflow):
     rules = ("merge_fix_dare", "train_dyn_s1k", "train_dyn_r1k", "generate", "probe", "route_samples", "route_probe")
     assert [counts[rule] for rule in rules] == ["1", "1", "1", "3", "3", "1", "1"]
     assert "results/paper/runs/fix-route" not in planned
+
+
+def test_remedies_that_are_data_are_planned_from_their_own_sets(workflow):
+    runs = ("fix-lengths", "fix-disjoint", "fix-revthink", "fix-reverse-first", "fix-tag")
+    targets = [f"results/paper/probe/{run}/0.jsonl" for run in runs]
+    answers = [f"results/paper/evaluate/{run}/0/gpqa/samples.jsonl" for run in ("fix-tag", "dyn-mix")]
+    configs = ["--configfile", "config/paper.yaml", "config/remedies-data.yaml"]
+    planned = workflow.run([*configs, "-n", "-p", "--", *targets, *answers]).stdout
+    for made in ("equal-lengths/mix", "equal-lengths/probe", "disjoint", "revthink"):
+        assert f"results/paper/data/{made}.jsonl" in planned
+    assert "results/paper/runs/stage-reverse/0/adapter" in planned
+    told = [line for line in planned.splitlines() if "r1k generate" in line]
+    assert sorted("--run results/paper/runs/fix-tag/0/run.json" in line for line in told) == [False, True]
+
+
+def test_a_tag_that_no_run_has_changes_no_job(workflow):
+    """Of a run without it, neither inputs nor parameters tell: its answers are not generated anew."""
+    jobs = workflow.run(["-n", "--", "results/demo/evaluate/dyn-mix/0/gpqa/samples.jsonl"]).stdout
+    (job,) = (part for part in jobs.split("rule ") if part.startswith("generate:"))
+    assert "run.json" not in job
 
 
 def test_an_experiment_replaces_the_default_and_is_not_merged_into_it(workflow):

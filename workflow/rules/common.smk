@@ -190,6 +190,12 @@ def own_adapter(wildcards):
     return f"results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/adapter" if trained else []
 
 
+def tagged_run(wildcards):
+    """What tells of the direction tag, for a run that has one: other answers do not depend on it."""
+    tagged = EXPERIMENT.runs[wildcards.run].direction_tag
+    return f"results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/run.json" if tagged else []
+
+
 def kept_steps(wildcards):
     steps = EXPERIMENT.measured_steps(wildcards.run)
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)

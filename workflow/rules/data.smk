@@ -59,7 +59,7 @@ rule make_variant:
         " --forward {output.s1k} --reverse {output.r1k} >{log} 2>&1"
 
 
-# The union of both directions, and the preferences between them: all problems, nothing drawn.
+# The union of both directions, RevThink's tasks, and the preferences: all problems, nothing drawn.
 rule make_set:
     input:
         s1k="results/{experiment}/{place}/s1k.jsonl",
@@ -69,14 +69,14 @@ rule make_set:
     log:
         "logs/{experiment}/make_set/{place}/{name}.log",
     wildcard_constraints:
-        name="mix|pairs",
+        name="mix|revthink|pairs",
     conda:
         "../../envs/cpu.yaml"
     shell:
         "r1k make-set {wildcards.name} --s1k {input.s1k} --r1k {input.r1k} --output {output} >{log} 2>&1"
 
 
-# Half of the problems in both directions, and the problems whose log-probabilities are followed: drawn with a seed.
+# Half of the problems in both directions, each in one of them, and those that are probed: drawn with a seed.
 rule make_drawn_set:
     input:
         s1k="results/{experiment}/{place}/s1k.jsonl",
@@ -86,7 +86,7 @@ rule make_drawn_set:
     log:
         "logs/{experiment}/make_set/{place}/{name}.log",
     wildcard_constraints:
-        name="half|probe",
+        name="half|disjoint|probe",
     conda:
         "../../envs/cpu.yaml"
     params:

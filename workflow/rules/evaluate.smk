@@ -18,6 +18,7 @@ for benchmarks, runs in answering():
         input:
             base=run_base,
             adapter=own_adapter,
+            run=tagged_run,
             questions=expand("results/{{experiment}}/benchmarks/{benchmark}.jsonl", benchmark=benchmarks),
         output:
             expand(
@@ -40,7 +41,7 @@ for benchmarks, runs in answering():
             evaluate=section(EXPERIMENT.evaluate),
             samples=[EXPERIMENT.benchmarks[benchmark].samples for benchmark in benchmarks],
         shell:
-            "r1k generate --base {input.base} --adapter {input.adapter} --questions {input.questions}"
+            "r1k generate --base {input.base} --adapter {input.adapter} --run {input.run} --questions {input.questions}"
             " --outputs {output} --samples {params.samples} --evaluate {params.evaluate:q}"
             " --state results/{wildcards.experiment}/state/generate --usage results/{wildcards.experiment}/usage >{log} 2>&1"
 

@@ -43,16 +43,18 @@ def add(commands: Any) -> None:
         from r1k.data import sets
 
         common = {"s1k": o.s1k, "r1k": o.r1k, "output": o.output}
-        if o.name in ("mix", "pairs"):
-            {"mix": sets.make_mix, "pairs": sets.make_pairs}[o.name](**common)
+        whole = {"mix": sets.make_mix, "revthink": sets.make_revthink, "pairs": sets.make_pairs}
+        drawn = {"half": sets.make_half, "disjoint": sets.make_disjoint, "probe": sets.make_probe}
+        if o.name in whole:
+            whole[o.name](**common)
         else:
-            drawn = {"half": sets.make_half, "probe": sets.make_probe}[o.name]
-            drawn(**common, data=section(config.Data, o.data))
+            drawn[o.name](**common, data=section(config.Data, o.data))
 
-    command = add_command(commands, "make-set", make_set, "mix, half, pairs or probe from s1k and r1k")
-    command.add_argument("name", choices=["mix", "half", "pairs", "probe"], help="the set to make")
+    command = add_command(commands, "make-set", make_set, "mix, half, disjoint, revthink, pairs or probe")
+    names = ["mix", "half", "disjoint", "revthink", "pairs", "probe"]
+    command.add_argument("name", choices=names, help="the set to make")
     paths(command, "s1k", "r1k", "output")
-    command.add_argument("--data", help="section data of the config, for half and probe")
+    command.add_argument("--data", help="section data of the config, for half, disjoint and probe")
 
     def audit(o: argparse.Namespace) -> None:
         from r1k.data.audit.audit import audit

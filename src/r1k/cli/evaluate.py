@@ -12,6 +12,7 @@ from r1k.errors import ConfigError
 def add(commands: Any) -> None:
     def generate(o: argparse.Namespace) -> None:
         from r1k.evaluate.generate import generate
+        from r1k.train.describe import read_run
 
         for option in ("outputs", "samples"):
             if len(getattr(o, option)) != len(o.questions):
@@ -26,13 +27,18 @@ def add(commands: Any) -> None:
             evaluate=section(config.Evaluate, o.evaluate),
             state=o.state,
             processes=o.processes,
+            tagged=o.run is not None and read_run(o.run).direction_tag,
         )
 
     command = add_command(commands, "generate", generate, "a model's answers to benchmarks, by lm-eval")
     usage(command)
     sections(command, "evaluate")
     paths(command, "base", "state")
-    optional_paths(command, adapter="the run's adapter; none for the base itself")
+    optional_paths(
+        command,
+        adapter="the run's adapter; none for the base itself",
+        run="the run's run.json, which says whether prompts tell their direction; none: they do not",
+    )
     path_lists(command, "questions")
     command.add_argument("--outputs", type=Path, nargs="+", required=True, help="samples, one for each of --questions")
     command.add_argument(

@@ -105,6 +105,7 @@ def add(commands: Any) -> None:
             greedy=o.greedy,
             state=o.state / key,
             answers=o.state / "greedy",
+            tagged=run.direction_tag,
         )
 
     command = add_command(commands, "probe", probe, "log-probabilities of responses at every kept checkpoint")

@@ -45,6 +45,11 @@ def _parent_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[
         elif experiment.runs[parent].method not in allowed:
             wanted = " or ".join(titles[method] for method in allowed)
             yield f"runs.{name}.{where}: {parent!r} is not an {wanted}; name one"
+        elif experiment.runs[parent].direction_tag != run.direction_tag:
+            yield (
+                f"runs.{name}.direction_tag: {run.direction_tag!r}, and {not run.direction_tag!r} in {parent!r}, whose "
+                "prompts are then others; give both the same"
+            )
     circle = _circle(experiment, name)
     if circle is not None:
         yield f"runs.{name}.{where}: the parents form a circle: {' <- '.join(circle)}; break it"

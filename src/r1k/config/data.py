@@ -63,10 +63,19 @@ class Variant(Section):
         default=[], description="only problems whose inverse passed these checks; undecided is not passed"
     )
 
+    # What was added later is told only where it is set: earlier runs so stay what they were.
+    length_ratio: float | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=lambda ratio: ratio is None,
+        description="only problems whose two responses, reasoning and answer, differ in length by this factor at most, "
+        "counted in words; unset: all",
+    )
+
     @property
     def chooses(self) -> bool:
         """May it hold fewer problems than there are?"""
-        return self.graded_correct or bool(self.require)
+        return self.graded_correct or bool(self.require) or self.length_ratio is not None
 
 
 class Data(Section):
@@ -74,7 +83,7 @@ class Data(Section):
 
     source: WorldSource | FileSource | HubSource = Field(discriminator="kind", description="the forward problems")
     filter_by_grade: bool = Field(default=False, description="keep only answers graded correct (the paper does not)")
-    seed: int = Field(default=0, description="of the half set and of the choice of probe problems")
+    seed: int = Field(default=0, description="of the half and the disjoint set, and of the choice of probe problems")
     probe_train: int = Field(default=50, gt=0, description="probe problems that the probed runs train on")
     probe_held_out: int = Field(default=50, gt=0, description="probe problems that the probed runs never see")
     variants: dict[Name, Variant] = Field(

@@ -294,7 +294,9 @@ class Experiment(Section):
             "s1k": problems,
             "r1k": problems,
             "half": problems // 2 * 2,
+            "disjoint": problems,
             "mix": 2 * problems,
+            "revthink": 3 * problems,
             "pairs": 2 * problems,
         }
         return Fraction(examples[reference], settings.batch_size)
@@ -340,7 +342,12 @@ class Experiment(Section):
             | ({"variant": self.data.variants[entry.variant].model_dump(mode="json")} if entry.variant else {}),
             "settings": self.settings(run).model_dump(mode="json"),
             "steps": self.steps(run),
-        } | ({} if entry.protocol == "paper" else {"protocol": entry.protocol})
+        } | self._told_where_set(entry)
+
+    def _told_where_set(self, entry: Run) -> dict[str, Any]:
+        """What was added later, so that earlier runs stay what they were."""
+        protocol = {} if entry.protocol == "paper" else {"protocol": entry.protocol}
+        return protocol | ({"direction_tag": True} if entry.direction_tag else {})
 
     def digest(self, run: str, seed: int) -> str:
         """16 hexadecimal digits of a run's identity."""

@@ -176,7 +176,14 @@ class Run(Section):
     parent: Name | None = Field(default=None, description="the run to start from (DPO's reference), one of `runs`")
     merge: Merge | None = Field(default=None, description="for `merge`: what is merged, and how")
     route: Route | None = Field(default=None, description="for `route`: the two runs")
-    data: DataName | None = Field(default=None, description="the data set; `pairs` for DPO")
+    data: DataName | None = Field(
+        default=None,
+        description="the data set; `pairs` for DPO. `s1k` is forward, `r1k` reverse; `mix` is both, of all problems, "
+        "and `half` of half of them; `disjoint` is half of the problems forward and the other half reverse. `revthink` "
+        "has the three tasks of Chen et al. 2024 (arXiv 2411.19865): from the question its reasoning and answer, from "
+        "the question the reverse question alone, from the reverse question its reasoning and answer. Unlike theirs, "
+        "tokens weigh alike, not tasks; problems are left out only by a variant; and the teacher is ours",
+    )
     variant: Name | None = Field(default=None, description="the form of the data set, one of `data.variants`")
     protocol: Literal["paper", "as_released"] = Field(
         default="paper",
@@ -185,6 +192,12 @@ class Run(Section):
         "system and user turns of its own question included, and all of it has loss; preferred ones end in a newline "
         "more; and of what is longer than `max_length` the last tokens are kept. Not imitated: full fine-tuning with a "
         "second reference model, and the limits in characters that leave pairs out",
+    )
+    direction_tag: bool = Field(
+        default=False,
+        description="after the template's own text, the system prompt says in which direction to reason, in training, "
+        "probing and evaluation; there a question without a marked direction is taken for a forward one. A run has it "
+        "where those have it that it starts from or is made of",
     )
     without_held_out: bool = Field(
         default=False,
@@ -218,17 +231,19 @@ class Run(Section):
             raise ValueError("section merge is for method merge and needed there, section route for method route")
         match self.method:
             case "none" if not self.base or any(
-                (self.parent, self.data, self.variant, self.measure_every, self.changes)
+                (self.parent, self.data, self.variant, self.measure_every, self.changes, self.direction_tag)
             ):
                 raise ValueError("method none takes a base and nothing else")
             case "sft" if (self.base is None) == (self.parent is None) or self.data in (None, "pairs"):
-                raise ValueError("method sft takes a base or a parent, and data s1k, r1k, half or mix")
+                raise ValueError("method sft takes a base or a parent, and data that is not pairs")
             case "dpo" if self.parent is None or self.base is not None or self.data != "pairs":
                 raise ValueError("method dpo takes a parent and data pairs")
             case "merge" | "route" if any(training) or self.measure_every not in (None, 1):
                 raise ValueError(f"method {self.method} takes no base, parent, data or changes, and 1 to be probed")
         if self.protocol != "paper" and self.method != "dpo":
             raise ValueError("protocol as_released is of DPO's pairs; leave it out for other methods")
+        if self.protocol == "as_released" and self.direction_tag:
+            raise ValueError("direction_tag is no part of protocol as_released; leave one of them out")
         if self.without_held_out and self.data == "half":
             raise ValueError("data half cannot be without_held_out: its size would depend on the draw")
         if self.measure_every is not None and not self.without_held_out:

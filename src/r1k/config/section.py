@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Revision = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|main)$")]
-DataName = Literal["s1k", "r1k", "half", "mix", "pairs"]
+DataName = Literal["s1k", "r1k", "half", "disjoint", "mix", "revthink", "pairs"]
 Method = Literal["none", "sft", "dpo", "merge", "route"]
 Arm = Literal["forward", "reverse", "mixed"]
 

@@ -1,4 +1,4 @@
-"""The sets drawn from s1k and r1k: mix, half, pairs, and the probe.
+"""The sets drawn from s1k and r1k: mix, half, disjoint, revthink, pairs, and the probe.
 
 Every choice of problems is a seeded permutation of the problems' names, so it depends on neither the order of the
 files nor the number of processes.
@@ -11,12 +11,18 @@ from pathlib import Path
 from r1k.config import Data
 from r1k.errors import RecordError
 from r1k.provenance import Stopwatch, facts_of, write_manifest
-from r1k.records import Example, Pair, ProbePair, Record, Split, by_problem, read_jsonl, write_jsonl
+from r1k.records import Example, Lesson, Pair, ProbePair, Record, Split, by_problem, read_jsonl, write_jsonl
 
 Both = tuple[Example, Example]
 """The forward and the reverse example of a problem."""
 
 Draw = Callable[[Sequence[Both]], Sequence[Record]]
+
+TURN_ROUND = (
+    "Turn this problem round: take its answer as given, and ask for something that the problem states. Write the new "
+    "problem alone.\n\n"
+)
+"""What is asked of a forward question whose response is the reverse question."""
 
 
 def read_both(s1k: Path, r1k: Path) -> list[Both]:
@@ -53,6 +59,22 @@ def half(both: Sequence[Both], seed: int) -> list[Example]:
     return mix([pair for pair in both if pair[0].problem in chosen])
 
 
+def disjoint(both: Sequence[Both], seed: int) -> list[Example]:
+    """Half of the problems forward, the others reverse: as many examples as s1k has.
+
+    The directions take turns in the order that the probe's problems are drawn in: as many are of each among those that
+    are held out, among the others, and in all.
+    """
+    reverse = set(_shuffled(both, seed, "probe")[1::2])
+    return [pair[pair[0].problem in reverse] for pair in both]
+
+
+def revthink(both: Sequence[Both]) -> list[Lesson]:
+    """RevThink's three tasks of each problem (Chen et al. 2024, arXiv 2411.19865): the forward example, the reverse
+    question from the forward one, and the reverse example."""
+    return [lesson for forward, reverse in both for lesson in (forward, _turning(forward, reverse), reverse)]
+
+
 def pairs(both: Sequence[Both]) -> list[Pair]:
     """For each problem two preferences: each direction's response over the other's, to its own question."""
     return [pair for forward, reverse in both for pair in (_pair(forward, reverse), _pair(reverse, forward))]
@@ -78,6 +100,16 @@ def make_half(*, s1k: Path, r1k: Path, data: Data, output: Path) -> None:
     _write("half", s1k, r1k, output, lambda both: half(both, data.seed))
 
 
+def make_disjoint(*, s1k: Path, r1k: Path, data: Data, output: Path) -> None:
+    """Write `disjoint.jsonl`."""
+    _write("disjoint", s1k, r1k, output, lambda both: disjoint(both, data.seed))
+
+
+def make_revthink(*, s1k: Path, r1k: Path, output: Path) -> None:
+    """Write `revthink.jsonl`."""
+    _write("revthink", s1k, r1k, output, revthink)
+
+
 def make_pairs(*, s1k: Path, r1k: Path, output: Path) -> None:
     """Write `pairs.jsonl`."""
     _write("pairs", s1k, r1k, output, pairs)
@@ -93,6 +125,18 @@ def _write(name: str, s1k: Path, r1k: Path, output: Path, draw: Draw) -> None:
     records = draw(read_both(s1k, r1k))
     write_jsonl(output, records)
     write_manifest(output, f"data.{name}", {"s1k": s1k, "r1k": r1k}, watch, n=len(records))
+
+
+def _turning(forward: Example, reverse: Example) -> Lesson:
+    return Lesson(
+        id=f"{forward.problem}-turning",
+        problem=forward.problem,
+        direction=forward.direction,
+        question=f"{TURN_ROUND}{forward.question}",
+        reasoning=None,
+        answer=reverse.question,
+        kind=forward.kind,
+    )
 
 
 def _pair(own: Example, other: Example) -> Pair:

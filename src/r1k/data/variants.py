@@ -15,10 +15,18 @@ from r1k.records import Check, Example, read_jsonl, write_jsonl
 def chosen(both: Sequence[Both], variant: Variant, checks: Sequence[Check] = ()) -> list[Both]:
     """The problems that the variant keeps, in their order; `checks` are asked where it requires any."""
     left = [pair for pair in both if pair[0].grade is True or not variant.graded_correct]
+    if variant.length_ratio is not None:
+        left = [pair for pair in left if ratio(pair) <= variant.length_ratio]
     if not variant.require:
         return left
     passed = kept(checks, variant.require)
     return [pair for pair in left if pair[0].problem in passed]
+
+
+def ratio(pair: Both) -> float:
+    """How many times as many words the longer of the two responses has, reasoning and answer together."""
+    shorter, longer = sorted(len(example.reasoning.split()) + len(example.answer.split()) for example in pair)
+    return longer / shorter
 
 
 def formed(example: Example, variant: Variant) -> Example:

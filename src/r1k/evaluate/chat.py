@@ -16,23 +16,36 @@ from r1k.errors import R1kError
 from r1k.evaluate.kept import Kept
 from r1k.evaluate.prompts import Draw, Prompt, seed_of
 from r1k.records import Question
-from r1k.text import END_OF_TURN, encode_prompt, format_question
+from r1k.text import END_OF_TURN, encode_prompt, format_question, system_text, tag_of
 
 Write = Callable[[Sequence[Prompt]], Mapping[str, Kept]]
 """From prompts to their answers, by the prompt's key."""
 
 
-class BenchmarkTask(ConfigurableTask):  # type: ignore[misc]
-    """An lm-eval task over questions in memory. The user's turn is the question, unscored: grading is a later stage."""
+def document(tokenizer: PreTrainedTokenizerBase, question: Question, tagged: bool) -> dict[str, str | None]:
+    """A question as lm-eval reads it: the user's turn, and the system's where prompts tell their direction."""
+    tag = tag_of(question.direction, tagged)
+    return {
+        "id": question.id,
+        "turn": format_question(question),
+        "gold": question.gold,
+        "tag": tag,
+        "system": "" if tag is None else system_text(tokenizer, tag),
+    }
 
-    def __init__(self, name: str, questions: Sequence[Question], samples: int, evaluate: Evaluate) -> None:
-        self._rows = [{"id": q.id, "turn": format_question(q), "gold": q.gold} for q in questions]
+
+class BenchmarkTask(ConfigurableTask):  # type: ignore[misc]
+    """An lm-eval task over documents in memory. The user's turn is the question, unscored: grading is a later stage."""
+
+    def __init__(self, name: str, documents: Sequence[dict[str, Any]], samples: int, evaluate: Evaluate) -> None:
+        self._rows = list(documents)
         drawn = {"temperature": evaluate.temperature, "top_p": evaluate.top_p} if samples > 1 else {}
         super().__init__(
             config={
                 "task": name,
                 "test_split": "test",
                 "output_type": "generate_until",
+                "description": "system",
                 "doc_to_text": "turn",
                 "doc_to_target": "gold",
                 "num_fewshot": 0,
@@ -72,8 +85,8 @@ class ChatLM(LM):  # type: ignore[misc]
     long prompt at its left in silence; and do not say how many tokens they made. What a turn was, besides its text, is
     in `turns`, by task name, document index and sample.
 
-    A document's `turn` is the user's, from which the prompt's tokens are made: in the rendered text, a marker that the
-    question quotes cannot be told from the template's.
+    A document's `turn` is the user's, from which, with its `tag`, the prompt's tokens are made: in the rendered text, a
+    marker that the question quotes cannot be told from the template's.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, positions: int, seed: int, write: Write) -> None:
@@ -126,7 +139,7 @@ class ChatLM(LM):  # type: ignore[misc]
         name = f"{request.task_name}: question {question}"
         if settings["until"] != [END_OF_TURN]:
             raise R1kError(f"{name}: the task asks for the stops {settings['until']}; a turn is whole")
-        ids = encode_prompt(self.tokenizer, request.doc["turn"], name)
+        ids = encode_prompt(self.tokenizer, request.doc["turn"], name, request.doc["tag"])
         left = self._positions - len(ids)
         if left < 1:
             raise R1kError(

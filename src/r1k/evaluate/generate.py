@@ -11,13 +11,13 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError, RecordError
-from r1k.evaluate.chat import BenchmarkTask, ChatLM, Turn
+from r1k.evaluate.chat import BenchmarkTask, ChatLM, Turn, document
 from r1k.evaluate.engines import ADAPTER_APPLIED, check_model, choose
 from r1k.evaluate.resume import Writer, answers_key
 from r1k.files import exclusive
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
-from r1k.text import encode_prompt, format_question, load_tokenizer, prompt_text
+from r1k.text import encode_prompt, format_question, load_tokenizer, prompt_text, tag_of
 
 UNREADABLE = "�"
 """What stands for bytes that are no character, as where the limit cut one."""
@@ -33,29 +33,31 @@ def generate(
     evaluate: Evaluate,
     state: Path,
     processes: int = 0,
+    tagged: bool = False,
 ) -> None:
     """Write a run's samples for each benchmark, by name, in the order of its questions and their samples.
 
     The model is `base` with `adapter` where there is one. Answers are kept in `state` as they are finished; a second
-    call generates only those that are missing there. `processes`: 0 for one on each GPU. RecordError where a
-    benchmark is not as it was made, R1kError where a question cannot be a prompt of this model or the engine cannot run
-    here, before anything is generated.
+    call generates only those that are missing there. `processes`: 0 for one on each GPU. `tagged`: prompts tell their
+    direction. RecordError where a benchmark is not as it was made, R1kError where a question cannot be a prompt of this
+    model or the engine cannot run here, before anything is generated.
     """
     watch = Stopwatch()
     check_model(base, adapter)
     engine = choose(evaluate.engine, torch.cuda.is_available())
     questions = {name: read_questions(path) for name, path in benchmarks.items()}
-    tokenizer = load_tokenizer(base)
+    tokenizer = load_tokenizer(base, tagged)
     for name, path in benchmarks.items():
         for question in questions[name]:
-            encode_prompt(tokenizer, format_question(question), f"{path}: {question.id}")
+            tag = tag_of(question.direction, tagged)
+            encode_prompt(tokenizer, format_question(question), f"{path}: {question.id}", tag)
     key = answers_key(base, adapter, evaluate, engine)
     place = state / key
     wanted = processes or max(1, torch.cuda.device_count())
     with exclusive(place / "lock", f"generation by {adapter or base}"):
         writer = Writer(base, adapter, evaluate, engine, place, wanted)
         chat = ChatLM(tokenizer, positions(base), evaluate.seed, writer)
-        answered = answer(chat, questions, samples, evaluate)
+        answered = answer(chat, questions, samples, evaluate, tagged)
         for name, path in benchmarks.items():
             write_jsonl(outputs[name], answered[name])
             inputs = {"base": base, "questions": path} | ({} if adapter is None else {"adapter": adapter})
@@ -65,6 +67,7 @@ def generate(
                 "engine": engine,
                 "processes": wanted,
                 "adapter_applied": ADAPTER_APPLIED[engine],
+                "direction_tag": tagged,
                 "settings": evaluate.model_dump(mode="json"),
             }
             write_manifest(outputs[name], "evaluate.generate", inputs, watch, **facts)
@@ -87,7 +90,11 @@ def positions(base: Path) -> int:
 
 
 def answer(
-    chat: ChatLM, questions: Mapping[str, Sequence[Question]], samples: Mapping[str, int], evaluate: Evaluate
+    chat: ChatLM,
+    questions: Mapping[str, Sequence[Question]],
+    samples: Mapping[str, int],
+    evaluate: Evaluate,
+    tagged: bool = False,
 ) -> dict[str, list[Sample]]:
     """The samples of each question, for all benchmarks in one lm-eval run.
 
@@ -95,7 +102,8 @@ def answer(
     """
     # lm-eval tells of what it does with tasks that are handed to it ready-made, as here.
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    tasks = {name: BenchmarkTask(name, items, samples[name], evaluate) for name, items in questions.items()}
+    documents = {name: [document(chat.tokenizer, item, tagged) for item in items] for name, items in questions.items()}
+    tasks = {name: BenchmarkTask(name, rows, samples[name], evaluate) for name, rows in documents.items()}
     # `simple_evaluate` adds only a description of the machine, for which it runs pip and asks the hub.
     results = lm_eval.evaluate(
         lm=chat, task_dict={"tasks": tasks}, apply_chat_template=True, bootstrap_iters=0, log_samples=True
@@ -132,7 +140,7 @@ def _sample(
     tokenizer: PreTrainedTokenizerBase, question: Question, number: int, logged: Mapping[str, Any], turn: Turn
 ) -> Sample:
     prompt = logged["arguments"][0][0]
-    if prompt != prompt_text(tokenizer, format_question(question)):
+    if prompt != prompt_text(tokenizer, format_question(question), logged["doc"]["tag"]):
         raise R1kError(
             f"{question.benchmark}, {question.id}: lm-eval made another prompt than the one trained on; "
             "install the versions of the lock file in envs/"

@@ -66,6 +66,7 @@ def probe(
     greedy: Path,
     state: Path,
     answers: Path,
+    tagged: bool = False,
 ) -> None:
     """Write a LogProb for each probe pair, response and checkpoint of a run, step 0 included, a Tracked for each span
     of each response that is followed, and a Greedy for each of the model's own answers among these.
@@ -74,7 +75,8 @@ def probe(
     (None where it starts from the base alone), `steps` the adapter after each measured step and `epochs` the epoch of
     each. A checkpoint's records are kept in `state` as soon as they are whole, and a second call scores only what is
     missing there; the path of `state` must change with anything that changes the values. Answers are kept in the
-    directory `answers`, and serve all runs that start from the same model.
+    directory `answers`, and serve all runs that start from the same model. `tagged`: the
+    run's prompts tell their direction.
 
     Raises R1kError for adapters that are missing or not of one shape, RecordError for bad pairs or for a `state` that
     is of other inputs, TextError for a text or template that cannot be encoded.
@@ -83,8 +85,8 @@ def probe(
     checkpoints = list_checkpoints(start, steps, epochs)
     adapters = [checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter]
     check_adapters(adapters)
-    tokenizer = load_tokenizer(base)
-    responses = encode_pairs(tokenizer, read_pairs(pairs), config.max_tokens)
+    tokenizer = load_tokenizer(base, tagged)
+    responses = encode_pairs(tokenizer, read_pairs(pairs), config.max_tokens, tagged)
     distinct = list(dict.fromkeys(response.item for response in responses))
     log_probs = partial(_records, run, seed, responses)
     with exclusive(state / "lock", f"probing {run}, seed {seed}"):

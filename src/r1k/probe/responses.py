@@ -12,7 +12,7 @@ from r1k.errors import RecordError
 from r1k.probe.engine import Item
 from r1k.probe.scoring import Checkpoint
 from r1k.records import ProbePair, read_jsonl
-from r1k.text import encode
+from r1k.text import encode, tag_of
 
 SIDES: tuple[Literal["chosen", "rejected"], ...] = ("chosen", "rejected")
 
@@ -36,13 +36,23 @@ def read_pairs(path: Path) -> list[ProbePair]:
     return found
 
 
-def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair], max_tokens: int) -> list[Scored]:
-    """Both responses of each pair after its prompt, each cut at its first `max_tokens` tokens."""
+def encode_pairs(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair], max_tokens: int, tagged: bool = False
+) -> list[Scored]:
+    """Both responses of each pair after its prompt, each cut at its first `max_tokens` tokens.
+
+    `tagged`: the prompt tells its direction.
+    """
     scored = []
     for pair in pairs:
         for side in SIDES:
             tokens = encode(
-                tokenizer, pair.question, getattr(pair, side), f"{pair.id}, {side}", max_response=max_tokens
+                tokenizer,
+                pair.question,
+                getattr(pair, side),
+                f"{pair.id}, {side}",
+                max_response=max_tokens,
+                tag=tag_of(pair.direction, tagged),
             )
             scored.append(Scored(pair, side, Item(tuple(tokens.prompt), tuple(tokens.response)), tokens.truncated))
     return scored

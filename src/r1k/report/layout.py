@@ -10,8 +10,16 @@ from r1k.records import Tally
 from r1k.report.statistics.estimates import Estimate, difference, spread_over_seeds
 
 Arrow = Literal["up", "down", "equal"]
-DATA_SYMBOLS = {"s1k": "s1k", "r1k": "r1k", "half": "0.5k", "mix": "", "pairs": "pairs"}
-"""The paper's subscripts of D."""
+DATA_SYMBOLS = {
+    "s1k": "s1k",
+    "r1k": "r1k",
+    "half": "0.5k",
+    "disjoint": "0.5+0.5k",
+    "mix": "",
+    "revthink": "RT",
+    "pairs": "pairs",
+}
+"""The paper's subscripts of D, and those of sets that it does not have."""
 
 
 @dataclass(frozen=True)

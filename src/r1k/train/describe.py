@@ -25,6 +25,12 @@ class RunPlan(BaseModel):
     dpo: Dpo | None = None
     merge: Merge | None = Field(default=None, exclude_if=lambda merge: merge is None)
     protocol: Literal["paper", "as_released"] = Field(default="paper", exclude_if=lambda protocol: protocol == "paper")
+    direction_tag: bool = Field(default=False, exclude_if=lambda tag: not tag)
+    reasoned: bool = Field(
+        default=True,
+        exclude_if=lambda reasoned: reasoned,
+        description="every response that is trained on has reasoning",
+    )
     steps: int = Field(gt=0, description="optimizer steps of the whole training; 1 of a merge")
     measured: dict[int, float] = Field(description="steps whose adapters are kept, with the epoch of each")
     without_held_out: bool
@@ -57,6 +63,8 @@ def plan(experiment: Experiment, run: str, seed: int) -> RunPlan:
         dpo=settings if isinstance(settings, Dpo) else None,
         merge=entry.merge,
         protocol=entry.protocol,
+        direction_tag=entry.direction_tag,
+        reasoned=entry.data != "revthink",
         steps=1 if settings is None else experiment.steps(run),
         measured=experiment.measured_steps(run),
         without_held_out=entry.without_held_out,

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from r1k.errors import TrainError
 from r1k.files import atomic_write
-from r1k.records import Example, Pair, ProbePair, read_jsonl
-from r1k.text import Encoded, encode
+from r1k.records import Example, Lesson, Pair, ProbePair, read_jsonl
+from r1k.text import Encoded, encode, tag_of
 
 IGNORED = -100
 """The label of a token without loss."""
@@ -32,12 +32,18 @@ class Row:
     """Response tokens beyond the limit of length."""
 
 
-def read_records(method: str, data: Path, probe: Path | None) -> list[Example] | list[Pair]:
-    """The records of a run's data set, without the held-out problems of `probe` where it is given."""
+def read_records(
+    method: str, data: Path, probe: Path | None, reasoned: bool = True
+) -> Sequence[Lesson] | Sequence[Pair]:
+    """The records of a run's data set, without the held-out problems of `probe` where it is given.
+
+    `reasoned` says that every response must have its reasoning.
+    """
     if method != "sft":
         return read_pairs(data, probe)
     held_out = _held_out(probe)
-    return [record for record in read_jsonl(data, Example) if record.problem not in held_out]
+    kind = Example if reasoned else Lesson
+    return [record for record in read_jsonl(data, kind) if record.problem not in held_out]
 
 
 def read_pairs(data: Path, probe: Path | None) -> list[Pair]:
@@ -46,17 +52,19 @@ def read_pairs(data: Path, probe: Path | None) -> list[Pair]:
     return [record for record in read_jsonl(data, Pair) if record.problem not in held_out]
 
 
-def sft_row(tokenizer: PreTrainedTokenizerBase, example: Example, max_length: int) -> Row:
-    """`input_ids` of prompt and response, `labels` of the response alone."""
-    text = encode(tokenizer, example.question, example.response, example.id, max_length=max_length)
+def sft_row(tokenizer: PreTrainedTokenizerBase, example: Lesson, max_length: int, tagged: bool = False) -> Row:
+    """`input_ids` of prompt and response, `labels` of the response alone; a tagged prompt tells its direction."""
+    tag = tag_of(example.direction, tagged)
+    text = encode(tokenizer, example.question, example.response, example.id, max_length=max_length, tag=tag)
     columns = {"input_ids": text.prompt + text.response, "labels": [IGNORED] * len(text.prompt) + text.response}
     return Row(example.id, columns, tokens=len(text.response), cut=text.cut)
 
 
-def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int) -> Row:
-    """`prompt_ids`, `chosen_ids` and `rejected_ids`, each response cut alike."""
+def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int, tagged: bool = False) -> Row:
+    """`prompt_ids`, `chosen_ids` and `rejected_ids`, each response cut alike; a tagged prompt tells its direction."""
+    tag = tag_of(pair.direction, tagged)
     chosen, rejected = (
-        encode(tokenizer, pair.question, response, f"{pair.id} {side}", max_length=max_length)
+        encode(tokenizer, pair.question, response, f"{pair.id} {side}", max_length=max_length, tag=tag)
         for side, response in (("chosen", pair.chosen), ("rejected", pair.rejected))
     )
     columns = {"prompt_ids": chosen.prompt, "chosen_ids": chosen.response, "rejected_ids": rejected.response}
@@ -64,13 +72,16 @@ def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int) -> 
 
 
 def make_rows(
-    tokenizer: PreTrainedTokenizerBase, records: Sequence[Example] | Sequence[Pair], max_length: int
+    tokenizer: PreTrainedTokenizerBase,
+    records: Sequence[Lesson] | Sequence[Pair],
+    max_length: int,
+    tagged: bool = False,
 ) -> list[Row]:
     """The rows of all records, in their order."""
     rows = [
-        sft_row(tokenizer, record, max_length)
-        if isinstance(record, Example)
-        else dpo_row(tokenizer, record, max_length)
+        sft_row(tokenizer, record, max_length, tagged)
+        if isinstance(record, Lesson)
+        else dpo_row(tokenizer, record, max_length, tagged)
         for record in tqdm(records, desc="tokens", unit="record")
     ]
     return some(rows)

@@ -28,7 +28,7 @@ def work(order: WorkOrder) -> None:
     zero = read_settings(order.deepspeed) if order.deepspeed is not None and world_size() > 1 else None
     if zero is not None:
         join_processes()
-    tokenizer = load_tokenizer(order.base)
+    tokenizer = load_tokenizer(order.base, run.direction_tag)
     rows = _rows(run, order, tokenizer)
     sequence = training_order(len(rows), run.steps * run.settings.batch_size, run.seed)
     trainer = make_trainer(
@@ -55,7 +55,8 @@ def work(order: WorkOrder) -> None:
 def _rows(run: RunFile, order: WorkOrder, tokenizer: PreTrainedTokenizerBase) -> list[Row]:
     if run.protocol == "as_released":
         return as_released.make_rows(tokenizer, read_pairs(order.data, order.probe), run.settings.max_length)
-    return make_rows(tokenizer, read_records(run.method, order.data, order.probe), run.settings.max_length)
+    records = read_records(run.method, order.data, order.probe, run.reasoned)
+    return make_rows(tokenizer, records, run.settings.max_length, run.direction_tag)
 
 
 def _finish(order: WorkOrder, trainer: Trainer, rows: list[Row], sequence: list[int], watch: Stopwatch) -> None:

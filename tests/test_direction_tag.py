@@ -1,0 +1,141 @@
+"""A run with a direction tag: the system prompt tells the direction, the same in every stage of the run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from examples import lines, make_both
+from r1k.cli import main
+from r1k.config import Evaluate, Probe, Sft
+from r1k.data.sets import make_mix, pairs, probe
+from r1k.evaluate.chat import ChatLM
+from r1k.evaluate.generate import answer
+from r1k.evaluate.kept import Kept
+from r1k.probe.responses import encode_pairs
+from r1k.records import DIRECTIONS, Greedy, Question, Sample, read_jsonl, write_jsonl
+from r1k.text import TAGS, encode_prompt, load_tokenizer, prompt_text, tag_of
+from r1k.train.describe import RunPlan, describe_run
+from r1k.train.rows import columns_digest, dpo_row, make_rows, sft_row
+from r1k.train.train import train
+
+SETTINGS = {"batch_size": 4, "max_length": 1024, "lora": {"rank": 4, "alpha": 8, "dropout": 0.0}, "precision": "fp32"}
+SFT = Sft(learning_rate=5e-3, epochs=1, attention="sdpa", gradient_checkpointing=False, **SETTINGS)
+
+
+def both(problems: int) -> list:
+    return list(zip(*make_both(problems), strict=True))
+
+
+def asked(tokenizer, questions: list[Question], tagged: bool) -> dict[str, list[int]]:
+    """The prompts that a benchmark's questions come to by lm-eval, as an engine is given them."""
+    prompts = []
+
+    def write(wanted):
+        prompts.extend(wanted)
+        return {prompt.key: Kept(ids=(1,), ended=True) for prompt in wanted}
+
+    chat = ChatLM(tokenizer, 2048, 0, write)
+    samples = answer(chat, {"b": questions}, {"b": 1}, Evaluate(max_new_tokens=4, precision="fp32"), tagged)["b"]
+    assert [sample.id for sample in samples] == [question.id for question in questions]
+    return {question.id: prompt.ids for question, prompt in zip(questions, prompts, strict=True)}
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+def test_all_stages_read_the_same_prompt(tiny_base, tagged):
+    tokenizer = load_tokenizer(tiny_base, tagged)
+    records = both(2)
+    examples = [example for pair in records for example in pair]
+    common = {"benchmark": "b", "gold": "1", "kind": "k"}
+    questions = [Question(id=e.id, question=e.question, direction=e.direction, **common) for e in examples]
+    generated = asked(tokenizer, questions, tagged)
+    preferences, probed = pairs(records), encode_pairs(tokenizer, probe(records, 1, 1, 0), 100, tagged)
+    for example, pair in zip(examples, preferences, strict=True):
+        tag = example.direction if tagged else None
+        wanted = encode_prompt(tokenizer, example.question, "x", tag)
+        row = sft_row(tokenizer, example, 1024, tagged).columns
+        assert row["input_ids"][: row["labels"].count(-100)] == wanted
+        assert dpo_row(tokenizer, pair, 1024, tagged).columns["prompt_ids"] == wanted
+        assert generated[example.id] == wanted
+        scored = [part for part in probed if part.pair.question == example.question]
+        assert [list(part.item.prompt) for part in scored] == [wanted, wanted]
+        assert (TAGS[example.direction] in tokenizer.decode(wanted)) == tagged
+
+
+def test_a_question_without_a_direction_is_asked_forward(tiny_base):
+    tokenizer = load_tokenizer(tiny_base, tagged=True)
+    question = Question(id="q", benchmark="b", question="How much?", gold="1", kind="k")
+    assert asked(tokenizer, [question], True)["q"] == encode_prompt(tokenizer, "How much?", "q", "forward")
+    assert asked(tokenizer, [question], False)["q"] == encode_prompt(tokenizer, "How much?", "q")
+    assert (tag_of(None, True), tag_of("reverse", True), tag_of("reverse", False)) == ("forward", "reverse", None)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """A tagged SFT run of two steps on the mix of eight problems, two of them held out, and what it is probed on."""
+    folder = tmp_path_factory.mktemp("tagged")
+    for name, examples in zip(("s1k", "r1k"), make_both(8), strict=True):
+        write_jsonl(folder / f"{name}.jsonl", examples)
+    make_mix(s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "mix.jsonl")
+    write_jsonl(folder / "probe.jsonl", probe(both(8), 2, 2, 0))
+    plan = RunPlan(
+        run="tagged",
+        seed=0,
+        method="sft",
+        identity={"name": "tagged"},
+        sft=SFT,
+        direction_tag=True,
+        steps=2,
+        measured={2: 1.0},
+        without_held_out=True,
+    )
+    inputs = {"data": folder / "mix.jsonl", "base": tiny_base, "probe": folder / "probe.jsonl"}
+    describe_run(plan=plan, output=folder / "run.json", **inputs)
+    train(
+        run=folder / "run.json",
+        output=folder / "adapter",
+        steps=folder / "steps",
+        state=folder / "state",
+        micro_batch_size=4,
+        checkpoint_seconds=1e9,
+        processes=1,
+        **inputs,
+    )
+    return folder
+
+
+def test_a_tagged_run_is_trained_on_tagged_prompts(study, tiny_base):
+    tokenizer = load_tokenizer(tiny_base)
+    held_out = {pair.problem for pair in probe(both(8), 2, 2, 0) if pair.split == "held_out"}
+    left = [example for pair in both(8) for example in pair if example.problem not in held_out]
+    recorded = {entry["id"]: entry["sha256"] for entry in lines(study / "adapter" / "trained_on.jsonl")}
+    tagged, plain = (
+        {row.id: columns_digest(row.columns) for row in make_rows(tokenizer, left, 1024, tag)} for tag in (True, False)
+    )
+    assert recorded == tagged
+    assert not set(plain.values()) & set(tagged.values())
+
+
+def test_a_tagged_run_is_probed_and_asked_with_its_tag(study, tiny_base):
+    """By the commands that the rules call: what they are told of the tag is in run.json."""
+    config = Probe(precision="fp32", greedy_tokens=4, tracked=["own", "other", "greedy_base"])
+    written = {name: study / f"{name}.jsonl" for name in ("logprobs", "tracked", "greedy")}
+    paths = ["--base", str(tiny_base), "--run", str(study / "run.json"), "--state", str(study / "state")]
+    files = ["--output", "logprobs", "--tracked", "tracked", "--greedy", "greedy"]
+    files = [str(written.get(part, part)) for part in files]
+    pairs_and_steps = ["--pairs", str(study / "probe.jsonl"), "--steps", str(study / "steps")]
+    assert main(["probe", *paths, *pairs_and_steps, *files, "--probe", config.model_dump_json()]) == 0
+    answers = read_jsonl(written["greedy"], Greedy)
+    assert {answer.direction for answer in answers} == set(DIRECTIONS)
+    examples = [example for pair in both(2) for example in pair]
+    common = {"benchmark": "aime", "gold": "1", "kind": "k"}
+    asked = [Question(id=e.id, question=e.question, direction=e.direction, **common) for e in examples]
+    write_jsonl(study / "aime.jsonl", asked)
+    evaluate = Evaluate(max_new_tokens=2, batch_size=4, precision="fp32").model_dump_json()
+    outputs = ["--questions", str(study / "aime.jsonl"), "--outputs", str(study / "samples.jsonl"), "--samples", "1"]
+    more = ["--adapter", str(study / "adapter"), "--evaluate", evaluate, "--processes", "1"]
+    assert main(["generate", *paths, *outputs, *more]) == 0
+    tokenizer = load_tokenizer(tiny_base)
+    for question, sample in zip(asked, read_jsonl(study / "samples.jsonl", Sample), strict=True):
+        assert sample.prompt == prompt_text(tokenizer, question.question, question.direction)
+    assert json.loads((study / "samples.manifest.json").read_text())["facts"]["direction_tag"] is True
