@@ -181,8 +181,10 @@ class Run(Section):
         description="the data set; `pairs` for DPO. `s1k` is forward, `r1k` reverse; `mix` is both, of all problems, "
         "and `half` of half of them; `disjoint` is half of the problems forward and the other half reverse. `revthink` "
         "has the three tasks of Chen et al. 2024 (arXiv 2411.19865): from the question its reasoning and answer, from "
-        "the question the reverse question alone, from the reverse question its reasoning and answer. Unlike theirs, "
-        "tokens weigh alike, not tasks; problems are left out only by a variant; and the teacher is ours",
+        "the question the reverse question alone, from the reverse question its reasoning and answer. They keep "
+        "problems whose forward answer is right and whose inverse is consistent, which here a variant does; here every "
+        "token weighs alike, and so a task by its length; the instruction of the second task is ours; and the model is "
+        "asked questions of both directions, where theirs is asked forward ones",
     )
     variant: Name | None = Field(default=None, description="the form of the data set, one of `data.variants`")
     protocol: Literal["paper", "as_released"] = Field(
