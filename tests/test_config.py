@@ -183,22 +183,61 @@ def test_what_is_added_to_the_paper_makes_an_experiment(path):
 
 
 def test_the_released_protocol_takes_its_fifty_steps():
-    files = (ROOT / "config" / "paper.yaml", ROOT / "config" / "remedies-methods.yaml")
+    files = (ROOT / "config" / "paper.yaml", ROOT / "config" / "remedies.yaml")
     paper, more = (yaml.safe_load(file.read_text()) for file in files)
-    assert validate(Experiment, paper | {"runs": paper["runs"] | more["runs"]}).steps("fix-as-released") == 50
+    whole = paper | {"runs": paper["runs"] | more["runs"], "data": paper["data"] | more["data"]}
+    assert validate(Experiment, whole).steps("fix-as-released") == 50
 
 
 def test_remedies_that_are_data_take_as_many_steps_as_the_mix(demo):
     """Whatever their own examples are; a curriculum's stages take half each, rounded up."""
-    more = yaml.safe_load((ROOT / "config" / "remedies-data.yaml").read_text())["runs"]
+    more = yaml.safe_load((ROOT / "config" / "remedies.yaml").read_text())["runs"]
     experiment = validate(Experiment, demo)
     assert more.keys() - demo["runs"].keys() == {"fix-graded"}
-    for run in more.keys() & demo["runs"].keys():
+    for run in (run for run in more if run in demo["runs"] and more[run]["method"] == "sft"):
         staged = run.startswith("stage") or experiment.runs[run].parent is not None
         assert experiment.steps(run) == (28 if staged else experiment.steps("dyn-mix"))
     by_epochs = validate(Experiment, changed(demo, "train/sft/match", "epochs"))
     found = {run: by_epochs.steps_per_epoch(run) * 16 for run in ("fix-disjoint", "fix-revthink", "fix-tag")}
     assert found == {"fix-disjoint": 110, "fix-revthink": 330, "fix-tag": 220}
+
+
+def test_a_run_answers_what_tables_show_of_it_and_a_route_to_it_and_else_all(demo):
+    experiment = validate(Experiment, demo)
+    answered = experiment.answered
+    assert answered["tiny-s1k"] == ["aime", "math", "gpqa"] and answered["fix-ipo"] == ["math"]
+    assert answered["dyn-s1k"] == ["math"]  # by fix-route
+    assert answered["stage-forward"] == ["aime", "math", "gpqa"]
+    assert "fix-route" not in answered
+    assert experiment.table_spec("table3").benchmarks == {"math": "Math"}
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ({"shows": "dynamics", "rows": ["tiny-s1k"]}, "'tiny-s1k' is not probed"),
+        ({"shows": "dynamics", "rows": ["dyn-mix"], "directions": ["forward"]}, "leave them out with dynamics"),
+        (
+            {"shows": "sft", "rows": ["tiny"], "benchmarks": ["maths"]},
+            "no benchmark 'maths' in benchmarks; did you mean",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_made_is_an_error(demo, table, says):
+    demo["tables"]["more"] = table
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        validate(Experiment, demo)
+
+
+def test_a_table_of_dynamics_says_how_its_runs_are_made(demo):
+    spec = validate(Experiment, demo).dynamics_table_spec("table4")
+    how = {row.run: row.how for row in spec.rows}
+    assert spec.reference == "dyn-mix"
+    assert how["fix-ipo"] == "DPO of dyn-mix, loss ipo, beta 5"
+    assert how["fix-route"] == "dyn-s1k or dyn-r1k, by the prompt's direction"
+    assert how["fix-linear"] == "linear merge of dyn-s1k and dyn-r1k"
+    assert how["fix-tag"] == "SFT on mix, epochs 8, direction tag"
+    assert how["fix-forward-first"] == "SFT on r1k from stage-forward, epochs 4"
 
 
 def test_parents_in_a_circle_are_an_error(demo):

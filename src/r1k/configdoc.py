@@ -21,12 +21,12 @@ One YAML file is one experiment: `demo.yaml` (the default), `smollm2.yaml`, `sam
 errors. Nothing here says anything of a cluster: that is in `profiles/slurm`.
 
 A new row in a table is a new entry in `runs` and its name in the table's `rows`; a run names its base or its parent,
-its data, its method, and single settings that differ under `changes`. Two files hold such runs alone and are given
-after the paper's, as
-`snakemake --configfile config/paper.yaml config/remedies-methods.yaml -- results/paper/probe/fix-ipo/0.jsonl`.
-`remedies-methods.yaml` has other losses of DPO, merges and routes of two runs, the released code's protocol;
-`remedies-data.yaml` has answers in one format, responses of one length, problems that were graded correct, directions
-of different problems, a direction tag, curricula and RevThink's tasks.
+its data, its method, and single settings that differ under `changes`. `remedies.yaml` holds such rows alone, and is
+given after the paper's file, as
+`snakemake --configfile config/paper.yaml config/remedies.yaml -- results/paper/tables/table4.md`. It has ablations of
+the data (answers in one format, responses of one length, problems that were graded correct, directions of different
+problems) and remedies: a direction tag, curricula, RevThink's tasks, other losses of DPO, merges and routes of two
+runs; and the released code's protocol. Table 3 says what they answer, Table 4 where they put the probability.
 
 The teacher may be DeepSeek's own endpoint, a vLLM server of yours, or any other that speaks OpenAI's protocol: `kind:
 openai`, its `base_url` up to and without `/chat/completions`, its `model`, and as `key_variable` the environment

@@ -132,7 +132,9 @@ def test_the_critical_path_is_a_chain_of_what_waits(tmp_path):
 
 
 def test_merges_train_nothing_and_routes_ask_their_runs(paper, tmp_path):
-    paper["runs"] |= yaml.safe_load((CONFIG / "remedies-methods.yaml").read_text())["runs"]
+    more = yaml.safe_load((CONFIG / "remedies.yaml").read_text())
+    paper["runs"] |= more["runs"]
+    paper["data"] |= more["data"]
     paper["tables"]["fixed"] = {"shows": "sft", "rows": ["fix-linear", "fix-ties", "fix-route"]}
     rows = {row.name: row for row in summarise(experiment(paper), tmp_path).rows}
     alone = {row.name: row for row in summarise(load(CONFIG / "paper.yaml"), tmp_path).rows}

@@ -6,7 +6,7 @@ from made_tracked import write_tracked
 from r1k.config import DynamicsRow, DynamicsTableSpec
 from r1k.errors import RecordError
 from r1k.records import Tracked, read_jsonl, write_jsonl
-from r1k.report.dynamics_table import entries, make_dynamics_table
+from r1k.report.dynamics_table import entries, make_dynamics_table, sheet
 
 RUNS = ("probe-mixed", "probe-mixed-dpo", "probe-forward")
 SPEC = DynamicsTableSpec(
@@ -56,11 +56,23 @@ def test_the_reference_is_compared_with_nothing(tracked):
     assert {e.run for e in entries(SPEC, tracked) if e.against is None} == {"probe-mixed"}
 
 
-def test_a_run_of_other_problems_cannot_be_compared(tracked):
+def test_runs_of_other_problems_are_compared_on_those_that_both_have(tracked):
     path = next(path for path in tracked if path.name == "probe-forward-0.jsonl")
-    write_jsonl(path, [record for record in read_jsonl(path, Tracked) if record.problem != "p3"])
-    with pytest.raises(RecordError, match="'probe-forward' and of 'probe-mixed' are of different problems"):
-        entries(SPEC, tracked)
+    kept = [record for record in read_jsonl(path, Tracked) if record.problem not in ("p3", "p4")]
+    write_jsonl(path, [r.model_copy(update={"problem": r.problem.replace("p7", "p9")}) for r in kept])
+    entry = found(tracked)["probe-forward", "train", "forward", "margin"]
+    assert (entry.n, entry.shared) == (6, 5) and entry.against.value == pytest.approx(0.2)
+    assert any(
+        "6 (5 shared)" in row for part in sheet(SPEC, entries(SPEC, tracked)).parts for row in part.grids[0].rows
+    )
+
+
+def test_runs_without_a_problem_in_common_are_not_compared(tracked):
+    path = next(path for path in tracked if path.name == "probe-forward-0.jsonl")
+    moved = [r.model_copy(update={"problem": f"other {r.problem}"}) for r in read_jsonl(path, Tracked)]
+    write_jsonl(path, moved)
+    entry = found(tracked)["probe-forward", "train", "forward", "margin"]
+    assert entry.against is None and entry.n == 8
 
 
 def test_a_run_that_was_not_tracked_is_named(tracked):
@@ -73,7 +85,7 @@ def test_the_files_hold_every_row_with_its_interval(tracked, tmp_path):
     make_dynamics_table(spec=SPEC, tracked=tracked, **paths)
     text = paths["markdown"].read_text(encoding="utf-8")
     assert text.count("| probe-mixed-dpo | how probe-mixed-dpo was made |") == 6
-    assert "less probe-mixed" in text and "n = 8" in text and "not of another training" in text
+    assert "less probe-mixed" in text and "shared" not in text and "not of another training" in text
     assert "probe-mixed-dpo & how probe-mixed-dpo was made" in paths["latex"].read_text(encoding="utf-8")
     rows = list(csv.DictReader(paths["csv"].read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 3 * 2 * 3 * 3

@@ -66,7 +66,7 @@ def test_several_answers_a_question_are_for_the_robust_table_alone(workflow, tmp
 def test_a_merge_and_a_route_are_planned_from_what_their_runs_make(workflow):
     places = ["probe/{}/0.jsonl", "tracked/{}/0.jsonl", "evaluate/{}/0/gpqa/graded.jsonl"]
     targets = [f"results/paper/{place.format(run)}" for place in places for run in ("fix-dare", "fix-route")]
-    configs = ["--configfile", "config/paper.yaml", "config/remedies-methods.yaml"]
+    configs = ["--configfile", "config/paper.yaml", "config/remedies.yaml"]
     planned = workflow.run([*configs, "-n", "--", *targets]).stdout
     counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
     rules = ("merge_fix_dare", "train_dyn_s1k", "train_dyn_r1k", "generate", "probe", "route_samples", "route_probe")
@@ -78,7 +78,7 @@ def test_remedies_that_are_data_are_planned_from_their_own_sets(workflow):
     runs = ("fix-lengths", "fix-disjoint", "fix-revthink", "fix-reverse-first", "fix-tag")
     targets = [f"results/paper/probe/{run}/0.jsonl" for run in runs]
     answers = [f"results/paper/evaluate/{run}/0/gpqa/samples.jsonl" for run in ("fix-tag", "dyn-mix")]
-    configs = ["--configfile", "config/paper.yaml", "config/remedies-data.yaml"]
+    configs = ["--configfile", "config/paper.yaml", "config/remedies.yaml"]
     planned = workflow.run([*configs, "-n", "-p", "--", *targets, *answers]).stdout
     for made in ("equal-lengths/mix", "equal-lengths/probe", "disjoint", "revthink"):
         assert f"results/paper/data/{made}.jsonl" in planned
@@ -87,10 +87,21 @@ def test_remedies_that_are_data_are_planned_from_their_own_sets(workflow):
     assert sorted("--run results/paper/runs/fix-tag/0/run.json" in line for line in told) == [False, True]
 
 
+def test_every_remedy_has_its_row_and_answers_what_tables_show(workflow):
+    planned = workflow.run(["-n", "--", "results/demo/tables/table3.md", "results/demo/tables/table4.md"]).stdout
+    counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
+    demo = load(workflow.root / "config" / "demo.yaml")
+    remedies = [run for run in demo.runs if run.startswith("fix-")]
+    assert set(demo.tables["table3"].rows) == set(demo.tables["table4"].rows) == {"dyn-mix", *remedies}
+    # The route picks from the answers of two more runs, and is no model itself.
+    assert int(counts["generate_math"]) == len(remedies) + 2 and "generate" not in counts
+    assert all(f"results/demo/tracked/{run}/0.jsonl" in planned for run in remedies)
+
+
 def test_a_tag_that_no_run_has_changes_no_job(workflow):
     """Of a run without it, neither inputs nor parameters tell: its answers are not generated anew."""
-    jobs = workflow.run(["-n", "--", "results/demo/evaluate/dyn-mix/0/gpqa/samples.jsonl"]).stdout
-    (job,) = (part for part in jobs.split("rule ") if part.startswith("generate:"))
+    jobs = workflow.run(["-n", "--", "results/demo/evaluate/dyn-mix/0/math/samples.jsonl"]).stdout
+    (job,) = (part for part in jobs.split("rule ") if part.startswith("generate_math:"))
     assert "run.json" not in job
 
 

@@ -163,7 +163,7 @@ class Experiment(Section):
                 start = f"SFT on {entry.data}" + (f" from {entry.parent}" if entry.parent else "")
         own = {"data": entry.variant, "protocol": entry.protocol if entry.protocol != "paper" else None}
         said = [f"{key} {value}" for key, value in {**own, **entry.changes}.items() if value is not None]
-        return ", ".join([start, *said])
+        return ", ".join([start, *said, *(["direction tag"] if entry.direction_tag else [])])
 
     def _references_of(self, table: Table) -> dict[Name, Name]:
         """The run that each row is tested against; rows that have none, and the references themselves, are left out."""

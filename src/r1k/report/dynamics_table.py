@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from r1k.config import Arm, DynamicsTableSpec
-from r1k.errors import RecordError
 from r1k.files import write_texts
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Split
@@ -41,10 +40,12 @@ class Entry:
     test: Arm
     quantity: Quantity
     level: Interval
-    against: Interval | None
-    """Of the differences by problem; None for the reference itself."""
     n: int
     """Problems."""
+    against: Interval | None
+    """Of the differences by problem, over those that both were measured on; None where there are none."""
+    shared: int
+    """Problems of that difference: fewer where a run's data, and so its probe, have other problems."""
 
 
 def make_dynamics_table(
@@ -70,13 +71,9 @@ def _entries(runs: Sequence[str], reference: str, tracks: Tracks) -> Iterator[En
         before = _by_problem(tracks, reference, test, split, quantity)
         for run in runs:
             values = _by_problem(tracks, run, test, split, quantity)
-            if set(values.index) != set(before.index):
-                raise RecordError(
-                    f"the tracked responses of {run!r} and of {reference!r} are of different problems of the {split} "
-                    "split; probe both with the same probe set"
-                )
-            against = None if run == reference else estimate(values - before)
-            yield Entry(run, split, test, quantity, estimate(values), against, len(values))
+            both = (values - before).dropna() if run != reference else before[:0]
+            against = estimate(both) if len(both) else None
+            yield Entry(run, split, test, quantity, estimate(values), len(values), against, len(both))
 
 
 def _by_problem(tracks: Tracks, run: str, test: Arm, split: Split, quantity: Quantity) -> "pd.Series[float]":
@@ -96,21 +93,25 @@ def sheet(spec: DynamicsTableSpec, found: Sequence[Entry]) -> Sheet:
     known = {(entry.split, entry.test, entry.run, entry.quantity): entry for entry in found}
     parts = []
     for split in SPLITS:
-        n = next(entry.n for entry in found if entry.split == split)
         grids = []
         for test, says in PROMPTS.items():
             rows = []
             for row in spec.rows:
                 alp, margin, off = (known[split, test, row.run, quantity] for quantity in QUANTITIES)
-                rows.append((row.run, row.how, *_levels(margin), *_levels(alp), *_levels(off)))
+                rows.append((row.run, row.how, _problems(margin), *_levels(margin), *_levels(alp), *_levels(off)))
             grids.append(Grid(says, _header(spec), tuple(rows)))
-        parts.append(Part(f"{HEADINGS[split]} (n = {n})", tuple(grids)))
+        parts.append(Part(HEADINGS[split], tuple(grids)))
     return Sheet(spec.name, TITLE, tuple(parts), tuple(_notes(spec)))
 
 
 def _header(spec: DynamicsTableSpec) -> tuple[str, ...]:
     less = f"less {spec.reference}"
-    return ("Run", "How", "Margin", less, "ALP(y+)", "displacement", "Off both", less)
+    return ("Run", "How", "n", "Margin", less, "ALP(y+)", "displacement", "Off both", less)
+
+
+def _problems(entry: Entry) -> str:
+    fewer = entry.against is not None and entry.shared < entry.n
+    return f"{entry.n} ({entry.shared} shared)" if fewer else str(entry.n)
 
 
 def _levels(entry: Entry) -> tuple[str, str]:
@@ -124,8 +125,9 @@ def _number(interval: Interval, sign: str) -> str:
 
 def _notes(spec: DynamicsTableSpec) -> Iterator[str]:
     yield (
-        "At the end of each training. In brackets the 95 % bootstrap interval over problems, the same for all "
-        "rows; differences are taken by problem. None is adjusted for the number of rows."
+        "At the end of each training. n: problems. In brackets the 95 % bootstrap interval over them; differences are "
+        f"taken by problem, over those that {spec.reference} was measured on too: fewer where a run's data have other "
+        "problems, and so its probe. None is adjusted for the number of rows."
     )
     yield (
         "Margin: ALP(y+) less ALP(y-), in nats per token, y+ the response of the prompt's direction and y- that of the "
@@ -152,10 +154,16 @@ def _csv_rows(spec: DynamicsTableSpec, found: Sequence[Entry]) -> list[dict[str,
             "n": entry.n,
             "seeds": len(spec.seeds),
             **_csv_interval("", entry.level),
-            **({"against": spec.reference, **_csv_interval("difference_", entry.against)} if entry.against else {}),
+            **_csv_against(spec, entry),
         }
         for entry in found
     ]
+
+
+def _csv_against(spec: DynamicsTableSpec, entry: Entry) -> dict[str, Any]:
+    if entry.against is None:
+        return {}
+    return {"against": spec.reference, "shared": entry.shared, **_csv_interval("difference_", entry.against)}
 
 
 def _csv_interval(prefix: str, interval: Interval) -> dict[str, Any]:
