@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -172,9 +173,8 @@ def test_a_tag_is_part_of_a_run_and_of_its_plan(demo):
 @pytest.mark.parametrize("path", ADDED, ids=lambda path: path.stem)
 def test_what_is_added_to_the_paper_makes_an_experiment(path):
     paper, more = (yaml.safe_load(file.read_text()) for file in (ROOT / "config" / "paper.yaml", path))
-    assert more.keys() <= {"runs", "data"} and more.get("data", {}).keys() <= {"variants"}
-    data = paper["data"] | more.get("data", {})
-    whole = validate(Experiment, paper | {"runs": paper["runs"] | more["runs"], "data": data})
+    assert more.keys() == {"runs", "data", "tables"} and more["data"].keys() == {"variants"}
+    whole = validate(Experiment, paper | {key: paper[key] | more[key] for key in more})
     assert whole.audit_spec().limits == [20480]
     for run in more["runs"]:
         assert whole.runs[run].without_held_out
@@ -185,7 +185,7 @@ def test_what_is_added_to_the_paper_makes_an_experiment(path):
 def test_the_released_protocol_takes_its_fifty_steps():
     files = (ROOT / "config" / "paper.yaml", ROOT / "config" / "remedies.yaml")
     paper, more = (yaml.safe_load(file.read_text()) for file in files)
-    whole = paper | {"runs": paper["runs"] | more["runs"], "data": paper["data"] | more["data"]}
+    whole = paper | {key: paper[key] | more[key] for key in more}
     assert validate(Experiment, whole).steps("fix-as-released") == 50
 
 
@@ -340,19 +340,17 @@ def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
 
 
 def test_tables_count_questions_and_robust_ones_all_answers(demo):
-    several = validate(Experiment, changed(demo, "benchmarks/math/samples", 4))
-    assert list(several.table_spec("table1").benchmarks) == ["aime", "gpqa"]
+    several = validate(Experiment, changed(demo, "benchmarks/aime/samples", 4))
+    assert list(several.table_spec("table1").benchmarks) == ["math", "gpqa"]
     assert list(several.table_spec("table1", drawn=True).benchmarks) == ["aime", "math", "gpqa"]
-    for name in ("aime", "gpqa"):
-        demo = changed(demo, f"benchmarks/{name}/samples", 2)
-    with pytest.raises(ConfigError, match="benchmarks: all have several samples"):
+    with pytest.raises(ConfigError, match="tables.table3.benchmarks: all have several samples"):
         validate(Experiment, changed(demo, "benchmarks/math/samples", 2))
 
 
 def test_how_many_answers_is_no_part_of_a_benchmark(demo):
     """What `get-benchmark` is told stays the same, and so do the questions."""
-    one, four = (validate(Experiment, changed(demo, "benchmarks/math/samples", n)) for n in (1, 4))
-    assert one.benchmarks["math"].model_dump() == four.benchmarks["math"].model_dump()
+    one, four = (validate(Experiment, changed(demo, "benchmarks/aime/samples", n)) for n in (1, 4))
+    assert one.benchmarks["aime"].model_dump() == four.benchmarks["aime"].model_dump()
 
 
 def test_a_grader_changes_no_generation(demo):

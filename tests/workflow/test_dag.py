@@ -90,7 +90,7 @@ def test_remedies_that_are_data_are_planned_from_their_own_sets(workflow):
 def test_every_remedy_has_its_row_and_answers_what_tables_show(workflow):
     planned = workflow.run(["-n", "--", "results/demo/tables/table3.md", "results/demo/tables/table4.md"]).stdout
     counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
-    demo = load(workflow.root / "config" / "demo.yaml")
+    demo = config.load(ROOT / "config" / "demo.yaml")
     remedies = [run for run in demo.runs if run.startswith("fix-")]
     assert set(demo.tables["table3"].rows) == set(demo.tables["table4"].rows) == {"dyn-mix", *remedies}
     # The route picks from the answers of two more runs, and is no model itself.

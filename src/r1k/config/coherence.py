@@ -138,7 +138,7 @@ def _report_problems(experiment: "Experiment") -> Iterator[str]:
                 known = did_you_mean(benchmark, experiment.benchmarks)
                 yield f"tables.{name}.benchmarks: no benchmark {benchmark!r} in benchmarks{known}"
         if not experiment.table_benchmarks(name, drawn=False):
-            yield f"tables.{name}.benchmarks: all have several samples, and a table counts questions; add one with one"
+            yield f"tables.{name}.benchmarks: all have several samples, and a table counts questions; add one with samples: 1"
     if not experiment.scored_tables:
         yield "tables: all show dynamics; add one of accuracies"
     for arm, lines in experiment.dynamics.items():
