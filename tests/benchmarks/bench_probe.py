@@ -19,76 +19,38 @@ alone and once for all that the probe finds at each token, with the numbers comp
 
 Memory: the peak of a fresh process above its imports, of `probe` and of one that holds the bare base and reads the
 largest batch up to the last hidden states: weights and that batch's activations. Then the same of two made-up bases of
-one shape and of two vocabularies, on long responses.
+one shape and of two vocabularies, on long responses. Both processes give freed arrays back at once
+(MALLOC_MMAP_THRESHOLD_), so that what the C allocator keeps is in neither.
 
 Seconds are of the clock; the ratio of processor seconds, which others disturb less, is printed too.
 """
 
 import argparse
 import json
-import multiprocessing
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
+from measuring import execute, in_turn, peak, verdict
+from probe_inputs import Inputs, load, long, made, make_batches, make_items, probe_once, scored_of, taken
 
-sys.path.append(str(Path(__file__).parents[1] / "probe"))
-from probe_models import build_adapter, build_base, build_pairs
-
-from r1k.config import Probe, Sft
-from r1k.probe.alp import probe
-from r1k.probe.engine import Batch, Item, prepare
-from r1k.probe.responses import Scored, encode_pairs, read_pairs
-from r1k.probe.tracked import Followed, follow
+from r1k.config import Probe
+from r1k.probe.engine import Batch, Item
 from r1k.process import wait_passively
 from r1k.records import GREEDY, RESPONSE_KINDS, LogProb, Tracked, read_jsonl
-from r1k.text import load_tokenizer
-from r1k.train.describe import RunPlan, describe_run, read_run
 
 PASSES, FASTER, EXCESS, AGREE = 1.25, 3.0, 0.2, 2e-5
 """The limits: bare forward passes a checkpoint, times faster than the released way, memory beyond weights and
 activations, nats a token."""
-SHAPE = {"hidden": 128, "layers": 4, "mlp": 384, "positions": 2048}
 VOCABULARIES = (1024, 32768)
 MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a probe reads; `run` describes the run whose adapters are in `steps`."""
-
-    run: Path
-    base: Path
-    steps: Path
-    pairs: Path
-    config: Probe
-
-    @property
-    def epochs(self) -> Mapping[int, float]:
-        return read_run(self.run).measured
-
-    @property
-    def adapters(self) -> dict[int, Path]:
-        return {step: self.steps / str(step) for step in self.epochs}
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Seconds of each repeat."""
-
-    wall: list[float]
-    processor: list[float]
 
 
 def main() -> None:
@@ -124,48 +86,6 @@ def main() -> None:
         memory("of this run", inputs)
         for vocabulary in VOCABULARIES:
             memory(f"of a vocabulary of {vocabulary}", long(root / str(vocabulary), vocabulary, config))
-
-
-def taken(options: argparse.Namespace, config: Probe) -> Inputs:
-    folder = options.experiment
-    run = folder / "runs" / options.run / "0"
-    return Inputs(
-        run / "run.json", folder / "bases" / options.base, run / "steps", folder / "data" / "probe.jsonl", config
-    )
-
-
-def made(root: Path, options: argparse.Namespace, config: Probe) -> Inputs:
-    base = options.model or build_base(root / "base", vocabulary=1024, **SHAPE)
-    pairs = (options.problems, 30, 90)
-    return described(root, base, options.checkpoints, options.rank, pairs, config)
-
-
-def long(root: Path, vocabulary: int, config: Probe) -> Inputs:
-    base = build_base(root / "base", vocabulary=vocabulary, **SHAPE)
-    return described(root, base, 3, 32, (6, 20, 400), config)
-
-
-def described(
-    root: Path, base: Path, checkpoints: int, rank: int, texts: tuple[int, int, int], config: Probe
-) -> Inputs:
-    """Random adapters of the base; `texts` are problems, and words of a question and of a reasoning."""
-    epochs = {step: float(step) for step in range(1, checkpoints)}
-    for step in epochs:
-        build_adapter(root / "steps" / str(step), base, step, rank, 2 * rank, size=0.02)
-    plan = RunPlan(
-        run="bench",
-        seed=0,
-        method="sft",
-        identity={},
-        sft=Sft(),
-        steps=max(epochs),
-        measured=epochs,
-        without_held_out=True,
-    )
-    describe_run(plan=plan, base=base, output=root / "run.json")
-    problems, question, reasoning = texts
-    pairs = build_pairs(root / "probe.jsonl", problems, question, reasoning)
-    return Inputs(root / "run.json", base, root / "steps", pairs, config)
 
 
 def speed(inputs: Inputs, options: argparse.Namespace) -> None:
@@ -282,69 +202,6 @@ def memory(name: str, inputs: Inputs) -> None:
     )
 
 
-def in_turn(jobs: Mapping[str, Callable[[], None]], repeats: int) -> dict[str, Spent]:
-    """What each job took, each time one after the other and then in the other order."""
-    spent = {name: Spent([], []) for name in jobs}
-    for repeat in range(repeats):
-        for name, job in list(jobs.items())[:: 1 if repeat % 2 == 0 else -1]:
-            start, before = time.perf_counter(), sum(os.times()[:4])
-            job()
-            spent[name].wall.append(time.perf_counter() - start)
-            spent[name].processor.append(sum(os.times()[:4]) - before)
-            print(f"  repeat {repeat + 1}: {name}: {spent[name].wall[-1]:.2f} s", file=sys.stderr, flush=True)
-    for name, used in spent.items():
-        print(f"{name}: {summary(used.wall)} s; processor {statistics.median(used.processor):.2f} s")
-    return spent
-
-
-def verdict(spent: Mapping[str, Spent], one: str, other: str, limit: float, least: bool = False) -> None:
-    """Say how many times `other` the `one` takes, and whether that is at most, or at least, the limit."""
-    ratios = quotients(spent[one].wall, spent[other].wall)
-    median = statistics.median(ratios)
-    met = median >= limit if least else median <= limit
-    say = ("above" if met else "BELOW") if least else ("within" if met else "ABOVE")
-    processor = statistics.median(quotients(spent[one].processor, spent[other].processor))
-    print(f"{one} / {other}: {summary(ratios)}: {say} the limit of {limit:g}; of processor seconds {processor:.2f}")
-
-
-def quotients(ones: list[float], others: list[float]) -> list[float]:
-    return [one / other for one, other in zip(ones, others, strict=True)]
-
-
-def summary(values: list[float]) -> str:
-    low, median, high = min(values), statistics.median(values), max(values)
-    return f"median {median:.2f} [{low:.2f}, {high:.2f}] over n = {len(values)}"
-
-
-def load(base: Path, adapter: Path | None) -> Any:
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    return (PeftModel.from_pretrained(model, adapter) if adapter else model).eval()
-
-
-def scored_of(inputs: Inputs) -> tuple[list[Scored], list[Followed]]:
-    tokenizer = load_tokenizer(inputs.base)
-    responses = encode_pairs(tokenizer, read_pairs(inputs.pairs), inputs.config.max_tokens)
-    return responses, follow(tokenizer, responses, inputs.config)[0]
-
-
-def make_items(inputs: Inputs) -> dict[Item, None]:
-    """The distinct items, in the order in which the probe comes upon them."""
-    responses, followed = scored_of(inputs)
-    return dict.fromkeys(part.item for part in (*responses, *followed))
-
-
-def make_batches(inputs: Inputs) -> list[Batch]:
-    """The batches that the probe makes of the same files."""
-    responses, followed = scored_of(inputs)
-    items = dict.fromkeys(response.item for response in responses)
-    further = dict.fromkeys(response.item for response in followed if response.item not in items)
-    return [
-        batch
-        for part in (items, further)
-        for batch in prepare(list(part), inputs.config.tokens_per_batch, torch.device("cpu"))
-    ]
-
-
 def forward(model: Any, batches: list[Batch], passes: int) -> None:
     with torch.inference_mode():
         for _ in range(passes):
@@ -381,55 +238,6 @@ def read_largest(inputs: Inputs) -> None:
     with torch.inference_mode():
         largest = max(batches, key=lambda batch: batch.input_ids.numel())
         model.get_decoder()(input_ids=largest.input_ids, use_cache=False)
-
-
-def probe_once(inputs: Inputs) -> None:
-    """The stage as the workflow calls it, in a new place."""
-    with tempfile.TemporaryDirectory() as place:
-        probe(
-            run="bench",
-            seed=0,
-            base=inputs.base,
-            start=None,
-            steps=inputs.adapters,
-            epochs=inputs.epochs,
-            pairs=inputs.pairs,
-            config=inputs.config,
-            output=Path(place) / "probe.jsonl",
-            tracked=Path(place) / "tracked.jsonl",
-            greedy=Path(place) / "greedy.jsonl",
-            state=Path(place) / "state",
-        )
-
-
-def execute(command: list[Any]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command[:3]))} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-
-
-def peak(target: Callable[[Inputs], None], inputs: Inputs) -> int:
-    """Bytes of resident memory that `target` takes at most, beyond what its process had before."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(sender, target, inputs, torch.get_num_threads()))
-    process.start()
-    taken: int = receiver.recv()
-    process.join()
-    return taken
-
-
-def _measure(sender: Any, target: Callable[[Inputs], None], inputs: Inputs, threads: int) -> None:
-    torch.set_num_threads(threads)
-    before = _high_water()
-    target(inputs)
-    sender.send(_high_water() - before)
-
-
-def _high_water() -> int:
-    # Not getrusage: its maximum is handed down from the process that this one was started by.
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 if __name__ == "__main__":

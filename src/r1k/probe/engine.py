@@ -88,11 +88,8 @@ def states(backbone: Callable[..., Any], batches: Iterable[Batch], advance: Call
     is done.
     """
     for batch in batches:
-        with torch.inference_mode():
-            hidden = backbone(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-            predicting = hidden.flatten(0, 1)[batch.rows]
-            del hidden
-        yield predicting
+        # Bound to no name: what is yielded is gone before the next batch is read.
+        yield _predicting(backbone, batch)
         advance(batch.input_ids.numel())
 
 
@@ -105,11 +102,10 @@ def score(
     of another model with the same head, on any device, to which KL is measured; without it KL is 0.
     """
     items: dict[int, Tokens] = {}
-    others = repeat(None, len(batches)) if reference is None else reference
-    for batch, hidden, other in zip(batches, found, others, strict=True):
-        with torch.inference_mode():
-            values = torch.cat([_measure(*chunk) for chunk in _chunks(hidden, head, batch.targets, other)]).cpu()
-        parts = torch.split(values, batch.lengths)
+    own, others = iter(found), repeat(None) if reference is None else iter(reference)
+    for batch in batches:
+        # Not zip, which holds a batch's states while the next batch is read.
+        parts = torch.split(_score(head, batch.targets, next(own), next(others)), batch.lengths)
         items |= {place: Tokens(*part.unbind(1)) for place, part in zip(batch.items, parts, strict=True)}
     return [items[place] for place in range(len(items))]
 
@@ -154,6 +150,18 @@ def _batch(items: Sequence[Item], places: list[int], device: torch.device) -> Ba
         targets=torch.tensor([token for item in chosen for token in item.response], device=device),
         lengths=[len(item.response) for item in chosen],
     )
+
+
+@torch.inference_mode()
+def _predicting(backbone: Callable[..., Any], batch: Batch) -> Tensor:
+    hidden: Tensor = backbone(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+    return hidden.flatten(0, 1)[batch.rows]
+
+
+@torch.inference_mode()
+def _score(head: Tensor, targets: Tensor, hidden: Tensor, other: Tensor | None) -> Tensor:
+    """[tokens, 5] in the order of Tokens, on the CPU."""
+    return torch.cat([_measure(*chunk) for chunk in _chunks(hidden, head, targets, other)]).cpu()
 
 
 def _chunks(
