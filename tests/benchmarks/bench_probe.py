@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_probe.py
     python tests/benchmarks/bench_probe.py --experiment results/demo --base tiny --run dyn-mix
-    python tests/benchmarks/bench_probe.py --model results/smollm2/bases/smollm2 --problems 2 --checkpoints 3
+    python tests/benchmarks/bench_probe.py --model results/smollm2/bases/smollm2 --problems 4 --words 12 --checkpoints 2
 
 Of a finished experiment the base, the probe set and the adapters of a run that starts from the base are taken; of
 `--model` the base; what is not taken is made up. Everything scores the same distinct items, those of `probe` without
@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measuring import execute, in_turn, peak, verdict
+from measuring import execute, in_turn, matmul_rate, peak, verdict
 from probe_inputs import Inputs, load, long, made, make_batches, make_items, probe_once, scored_of, taken
 
 from r1k.config import Probe
@@ -49,6 +49,7 @@ from r1k.records import GREEDY, RESPONSE_KINDS, LogProb, Tracked, read_jsonl
 PASSES, FASTER, EXCESS, AGREE = 1.25, 3.0, 0.2, 2e-5
 """The limits: bare forward passes a checkpoint, times faster than the released way, memory beyond weights and
 activations, nats a token."""
+PARTS = ("speed", "processes", "memory")
 VOCABULARIES = (1024, 32768)
 MIB = 1 << 20
 
@@ -62,12 +63,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, metavar="DIR", help="a base to take instead of a random one")
     parser.add_argument("--checkpoints", type=int, default=7, help="of made-up adapters, step 0 among them")
     parser.add_argument("--problems", type=int, default=50, help="of a made-up probe set, both ways")
+    parser.add_argument("--words", type=int, default=90, help="of a made-up reasoning")
     parser.add_argument("--rank", type=int, default=32, help="of made-up adapters")
     parser.add_argument("--tracked-problems", type=int, default=25, help="of each split, as in the demo")
     parser.add_argument("--greedy-tokens", type=int, default=128, help="of the model's own answers, at most")
     parser.add_argument("--tokens-per-batch", type=int, default=Probe().tokens_per_batch)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="what is measured; all")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     torch.set_num_threads(options.threads)
@@ -80,12 +83,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         inputs = taken(options, config) if options.experiment else made(root / "given", options, config)
-        speed(inputs, options)
-        processes(inputs, options.repeats, root / "processes")
-        print("memory, above what the imports take:")
-        memory("of this run", inputs)
-        for vocabulary in VOCABULARIES:
-            memory(f"of a vocabulary of {vocabulary}", long(root / str(vocabulary), vocabulary, config))
+        if "speed" in options.parts:
+            speed(inputs, options)
+        if "processes" in options.parts:
+            processes(inputs, options.repeats, root / "processes")
+        if "memory" in options.parts:
+            print("memory, above what the imports take:")
+            memory("of this run", inputs)
+            for vocabulary in VOCABULARIES:
+                memory(f"of a vocabulary of {vocabulary}", long(root / str(vocabulary), vocabulary, config))
 
 
 def speed(inputs: Inputs, options: argparse.Namespace) -> None:
@@ -219,17 +225,6 @@ def operations(model: Any, items: list[Item]) -> float:
     attention = 2 * config.num_hidden_layers * config.hidden_size
     body = sum(2 * weights * item.width + attention * item.width * (item.width + 1) for item in items)
     return float(body + 2 * head.weight.numel() * sum(len(item.response) for item in items))
-
-
-def matmul_rate(size: int = 1536, repeats: int = 8) -> float:
-    """Operations a second of a product of square matrices, the best of several."""
-    one, other = torch.randn(size, size), torch.randn(size, size)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        torch.mm(one, other)
-        times.append(time.perf_counter() - start)
-    return float(2 * size**3 / min(times))
 
 
 def read_largest(inputs: Inputs) -> None:

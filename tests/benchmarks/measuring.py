@@ -88,3 +88,14 @@ def _high_water() -> int:
     # Not getrusage: its maximum is handed down from the process that this one was started by.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def matmul_rate(size: int = 1536, repeats: int = 8) -> float:
+    """Operations a second of a product of square matrices, the best of several."""
+    one, other = torch.randn(size, size), torch.randn(size, size)
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        torch.mm(one, other)
+        times.append(time.perf_counter() - start)
+    return float(2 * size**3 / min(times))

@@ -55,7 +55,7 @@ def taken(options: argparse.Namespace, config: Probe) -> Inputs:
 
 def made(root: Path, options: argparse.Namespace, config: Probe) -> Inputs:
     base = options.model or build_base(root / "base", vocabulary=1024, **SHAPE)
-    pairs = (options.problems, 30, 90)
+    pairs = (options.problems, 30, options.words)
     return described(root, base, options.checkpoints, options.rank, pairs, config)
 
 
