@@ -236,13 +236,17 @@ def test_a_run_from_the_base_has_no_other_model_before_it(study):
 
 
 def test_answers_are_written_once(study, pairs, place, tmp_path):
-    """A state that holds a model's answers is gone on from with these, and lost checkpoints are scored again."""
+    """A state that holds a model's answers is gone on from with these, and lost checkpoints are scored again; states
+    of hidden layers that a killed process left are not."""
     shutil.copytree(place / "state", tmp_path / "state")
     (tmp_path / "state" / "12.jsonl").unlink()
+    (tmp_path / "state" / "reference").mkdir()
+    (tmp_path / "state" / "reference" / "0-0.safetensors").write_bytes(b"cut")
     answers = tmp_path / "state" / "greedy" / "greedy_base.jsonl"
     before = answers.stat().st_mtime_ns
     run_probe(study, pairs, tmp_path, CONFIG)
     assert answers.stat().st_mtime_ns == before
+    assert not (tmp_path / "state" / "reference").exists()
     for name in ("probe.jsonl", "tracked.jsonl", "greedy.jsonl"):
         assert (tmp_path / name).read_bytes() == (place / name).read_bytes()
 
