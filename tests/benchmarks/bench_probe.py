@@ -1,191 +1,240 @@
-"""What probing N checkpoints costs, in bare forward passes over the same tokens, and in memory.
+"""What probing all checkpoints of a run costs: against bare forward passes, the released way, and the machine's floor.
 
     python tests/benchmarks/bench_probe.py
-    python tests/benchmarks/bench_probe.py --smollm2 results/smollm2/bases/smollm2 --problems 2 --checkpoints 3
+    python tests/benchmarks/bench_probe.py --experiment results/demo --base tiny --run dyn-mix
+    python tests/benchmarks/bench_probe.py --model results/smollm2/bases/smollm2 --problems 4 --words 12 --checkpoints 2
 
-A bare forward pass is `model(input_ids)` of the same padded batches, all positions, no log-probabilities: of the base
-alone, and of the base with an adapter of peft beside it. The probe is timed as a whole: loading the base, tokens,
-adapters, log-probabilities, records and manifest. Each repeat times all three, in turn, so that what else the machine
-does falls on all; seconds are of the clock, and the ratio of processor seconds, which others disturb less, is
-printed too.
+Of a finished experiment the base, the probe set and the adapters of a run that starts from the base are taken; of
+`--model` the base; what is not taken is made up. Everything scores the same distinct items, those of `probe` without
+the model's own answers, whose writing is timed apart; each repeat times all in turn, so that what else the machine does
+falls on all.
+
+Speed: a bare forward pass is `model(input_ids)` of the same padded batches, all positions, no log-probabilities, of the
+base alone and with an adapter of peft beside it. Against it stands the whole of `probe`, in the same process: loading
+the base, tokens, adapters, log-probabilities, records and manifests. The floor is the operations of the base's
+projections, attention and head on the items without padding, at the rate of a large matrix product here.
+
+Whole processes: `r1k probe` against `released_way.py`, from start to exit, once for the tokens' log-probabilities
+alone and once for all that the probe finds at each token, with the numbers compared.
+
+Memory: the peak of a fresh process above its imports, of `probe` and of one that holds the bare base and reads the
+largest batch up to the last hidden states: weights and that batch's activations. Then the same of two made-up bases of
+one shape and of two vocabularies, on long responses. Both processes give freed arrays back at once
+(MALLOC_MMAP_THRESHOLD_), so that what the C allocator keeps is in neither.
+
+Seconds are of the clock; the ratio of processor seconds, which others disturb less, is printed too.
 """
 
 import argparse
-import multiprocessing
+import json
+import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
-
-sys.path.append(str(Path(__file__).parents[1] / "probe"))
-from probe_models import build_adapter, build_base, build_pairs
+from measuring import execute, in_turn, matmul_rate, peak, verdict
+from probe_inputs import Inputs, load, long, made, make_batches, make_items, probe_once, scored_of, taken
 
 from r1k.config import Probe
-from r1k.probe.alp import probe
-from r1k.probe.engine import Batch, prepare
-from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.tracked import follow
-from r1k.text import load_tokenizer
+from r1k.probe.engine import Batch, Item
+from r1k.process import wait_passively
+from r1k.records import GREEDY, RESPONSE_KINDS, LogProb, Tracked, read_jsonl
 
-LIMIT = 1.25
-CONFIG = Probe(precision="fp32")
+PASSES, FASTER, EXCESS, AGREE = 1.25, 3.0, 0.2, 2e-5
+"""The limits: bare forward passes a checkpoint, times faster than the released way, memory beyond weights and
+activations, nats a token."""
+PARTS = ("speed", "processes", "memory")
+VOCABULARIES = (1024, 32768)
 MIB = 1 << 20
 
 
 def main() -> None:
-    """Build the inputs in a temporary directory, measure, print."""
+    """Make what is not given in a temporary directory, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoints", type=int, default=7, help="N, step 0 among them")
-    parser.add_argument("--problems", type=int, default=50, help="four responses each")
+    parser.add_argument("--experiment", type=Path, help="a finished experiment's folder")
+    parser.add_argument("--base", default="tiny", help="the base of its run")
+    parser.add_argument("--run", default="dyn-mix", help="its run")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a base to take instead of a random one")
+    parser.add_argument("--checkpoints", type=int, default=7, help="of made-up adapters, step 0 among them")
+    parser.add_argument("--problems", type=int, default=50, help="of a made-up probe set, both ways")
+    parser.add_argument("--words", type=int, default=90, help="of a made-up reasoning")
+    parser.add_argument("--rank", type=int, default=32, help="of made-up adapters")
+    parser.add_argument("--tracked-problems", type=int, default=25, help="of each split, as in the demo")
+    parser.add_argument("--greedy-tokens", type=int, default=128, help="of the model's own answers, at most")
+    parser.add_argument("--tokens-per-batch", type=int, default=Probe().tokens_per_batch)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rank", type=int, default=32, help="of the adapters")
-    parser.add_argument("--smollm2", type=Path, metavar="DIR", help="a base to take instead of the random one")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="what is measured; all")
     options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    torch.set_num_threads(options.threads)
+    config = Probe(
+        precision="fp32",
+        tracked=[kind for kind in RESPONSE_KINDS if kind not in GREEDY],
+        tracked_problems=options.tracked_problems,
+        tokens_per_batch=options.tokens_per_batch,
+    )
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        base = options.smollm2 or build_base(
-            root / "base", hidden=128, layers=4, mlp=384, vocabulary=1024, positions=2048
-        )
-        adapters = {
-            step: build_adapter(root / f"step-{step}", base, step, options.rank, 2 * options.rank, size=0.02)
-            for step in range(1, options.checkpoints)
-        }
-        pairs = build_pairs(root / "probe.jsonl", options.problems, question=30, reasoning=90)
-        report(base, adapters, pairs, options)
+        inputs = taken(options, config) if options.experiment else made(root / "given", options, config)
+        if "speed" in options.parts:
+            speed(inputs, options)
+        if "processes" in options.parts:
+            processes(inputs, options.repeats, root / "processes")
+        if "memory" in options.parts:
+            print("memory, above what the imports take:")
+            memory("of this run", inputs)
+            for vocabulary in VOCABULARIES:
+                memory(f"of a vocabulary of {vocabulary}", long(root / str(vocabulary), vocabulary, config))
 
 
-def report(base: Path, adapters: dict[int, Path], pairs: Path, options: argparse.Namespace) -> None:
-    """Time the three in turn, then measure the memory of each in a process of its own."""
-    torch.set_num_threads(options.threads)
-    batches = make_batches(base, pairs)
-    model = load(base, None)
-    adapted = load(base, adapters[1])
-    n = options.checkpoints
-    tokens = sum(int(batch.input_ids.numel()) for batch in batches)
+def speed(inputs: Inputs, options: argparse.Namespace) -> None:
+    """Times in this process, the repeats in turn, against the limit and the floor."""
+    batches, items = make_batches(inputs), list(make_items(inputs))
+    model, adapted = load(inputs.base, None), load(inputs.base, next(iter(inputs.adapters.values())))
+    n = 1 + len(inputs.adapters)
+    answering = replace(
+        inputs,
+        config=inputs.config.model_copy(
+            update={"tracked": list(RESPONSE_KINDS), "greedy_tokens": options.greedy_tokens}
+        ),
+    )
+    read = sum(item.width for item in items)
+    padded = sum(batch.input_ids.numel() for batch in batches)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     print(
-        f"{model.config.model_type}, {parameters / 1e6:.2f}M parameters, vocabulary {model.config.vocab_size}, LoRA "
-        f"rank {options.rank}; {n} checkpoints, {sum(len(b.items) for b in batches)} responses of "
-        f"{sum(sum(b.lengths) for b in batches)} tokens, {tokens} padded tokens with prompts in {len(batches)} "
-        f"batches; float32, {options.threads} threads, n = {options.repeats} repeats"
+        f"{model.config.model_type}, {parameters / 1e6:.2f}M parameters, vocabulary {model.config.vocab_size}; {n} "
+        f"checkpoints, {len(items)} distinct items, {sum(len(item.response) for item in items)} response tokens; "
+        f"{read} tokens read, {padded} with padding, in {len(batches)} batches; float32, {options.threads} threads"
     )
     jobs: dict[str, Callable[[], None]] = {
         "bare forward, base alone": lambda: forward(model, batches, n),
         "bare forward, with adapter": lambda: forward(adapted, batches, n),
-        "probe, as a whole": lambda: probe_once(base, adapters, pairs),
+        "probe": lambda: probe_once(inputs),
+        "probe, with own answers": lambda: probe_once(answering),
     }
-    wall: dict[str, list[float]] = {name: [] for name in jobs}
-    processor: dict[str, list[float]] = {name: [] for name in jobs}
     forward(model, batches, 1)
-    for repeat in range(options.repeats):
-        for name, job in list(jobs.items())[:: 1 if repeat % 2 == 0 else -1]:
-            start, processor_start = time.perf_counter(), time.process_time()
-            job()
-            wall[name].append(time.perf_counter() - start)
-            processor[name].append(time.process_time() - processor_start)
-            print(f"  repeat {repeat + 1}: {name}: {wall[name][-1]:.2f} s", file=sys.stderr, flush=True)
-    for name, values in wall.items():
-        print(f"{name:28s} {summary(values, '{:.2f}')} s")
-    *bares, probing = jobs
-    for bare in bares:
-        ratios = quotients(wall[probing], wall[bare])
-        verdict = "within" if statistics.median(ratios) <= LIMIT else "ABOVE"
-        print(f"probe / ({bare}): {summary(ratios, '{:.3f}')}: {verdict} the limit of {LIMIT}")
-        print(f"    of processor seconds: {summary(quotients(processor[probing], processor[bare]), '{:.3f}')}")
-    print(f"weights in float32: {parameters * 4 / MIB:.0f} MiB; peaks above what the imports take:")
-    for name, target in (("bare forward, base alone", forward_once), ("probe, as a whole", probe_once)):
-        print(f"{name:28s} {peak(target, base, adapters, pairs, options.threads) / MIB:.0f} MiB")
+    spent = in_turn(jobs, options.repeats)
+    for name in list(jobs)[:2]:
+        verdict(spent, "probe", name, PASSES)
+    needed, rate = n * operations(model, items), matmul_rate()
+    floor = needed / rate
+    print(f"floor: {needed / 1e9:.0f} G operations at {rate / 1e9:.1f} G/s of a matrix product: {floor:.2f} s")
+    print("; ".join(f"{name} is {statistics.median(used.wall) / floor:.2f} floors" for name, used in spent.items()))
 
 
-def quotients(ours: list[float], theirs: list[float]) -> list[float]:
-    return [one / other for one, other in zip(ours, theirs, strict=True)]
+def processes(inputs: Inputs, repeats: int, root: Path) -> None:
+    """Whole processes, ours and the released way, the repeats in turn; then the numbers of both."""
+    root.mkdir()
+    items = list(make_items(inputs))
+    ways = {"the released way": False, "the released way, all values": True}
+    commands = {}
+    for name, everything in ways.items():
+        order = {
+            "base": str(inputs.base),
+            "adapters": [None, *map(str, inputs.adapters.values())],
+            "items": items,
+            "output": str(root / f"{name}.json"),
+            "all": everything,
+        }
+        path = root / f"order of {name}.json"
+        path.write_text(json.dumps(order))
+        commands[name] = [sys.executable, Path(__file__).with_name("released_way.py"), path]
+    places = {name: root / f"{name}.jsonl" for name in ("output", "tracked", "greedy")}
+    given = {name: getattr(inputs, name) for name in ("run", "base", "steps", "pairs")}
+    given |= places | {"probe": inputs.config.model_dump_json()}
+    flat = [part for name, value in given.items() for part in (f"--{name}", value)]
+
+    def ours() -> None:
+        with tempfile.TemporaryDirectory() as state:
+            execute([Path(sys.executable).parent / "r1k", "probe", *flat, "--state", state])
+
+    spent = in_turn(
+        {"r1k probe": ours} | {name: partial(execute, command) for name, command in commands.items()}, repeats
+    )
+    for name in ways:
+        verdict(spent, name, "r1k probe", FASTER, least=True)
+    records = read_jsonl(places["output"], LogProb), read_jsonl(places["tracked"], Tracked)
+    for name, everything in ways.items():
+        found = json.loads((root / f"{name}.json").read_text())
+        compare(inputs, [dict(zip(items, scored, strict=True)) for scored in found], *records, everything)
 
 
-def summary(values: list[float], form: str) -> str:
-    low, median, high = map(form.format, (min(values), statistics.median(values), max(values)))
-    return f"median {median} [{low}, {high}] over n = {len(values)}"
+def compare(
+    inputs: Inputs,
+    theirs: list[dict[Item, Any]],
+    log_probs: list[LogProb],
+    tracked: list[Tracked],
+    everything: bool,
+) -> None:
+    """Say how much our records' means over tokens differ from those of the values that the released way found."""
+    responses, followed = scored_of(inputs)
+    pairs: list[tuple[float, float]] = []
+    if not everything:
+        expected = [step[part.item] for step in theirs for part in responses]
+        pairs += [(record.mean, statistics.fmean(each)) for record, each in zip(log_probs, expected, strict=True)]
+    whole = [record for record in tracked if record.span == "all"]
+    for record, values in zip(whole, [step[part.item] for step in theirs for part in followed], strict=True):
+        columns = list(zip(*values, strict=True)) if everything else [values]
+        names = ("log_p", "log_p_argmax", "entropy", "rank", "kl") if everything else ("log_p",)
+        # Two tokens that are equally likely in exact arithmetic may change places: a rank is not in nats.
+        pairs += [
+            (getattr(record, name), statistics.fmean(column))
+            for name, column in zip(names, columns, strict=True)
+            if name != "rank"
+        ]
+    worst = max(abs(one - other) for one, other in pairs)
+    say = "within" if worst <= AGREE else "ABOVE"
+    print(f"{len(pairs)} means over tokens differ by {worst:.1e} nats at most: {say} the limit of {AGREE}")
 
 
-def load(base: Path, adapter: Path | None) -> torch.nn.Module:
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    return (PeftModel.from_pretrained(model, adapter) if adapter else model).eval()
+def memory(name: str, inputs: Inputs) -> None:
+    """The peaks of two processes, and the limit of what the one takes more."""
+    vocabulary = json.loads((inputs.base / "config.json").read_text())["vocab_size"]
+    tokens = max(len(batch.targets) for batch in make_batches(inputs))
+    largest, probing = peak(read_largest, inputs), peak(probe_once, inputs)
+    excess = probing / largest - 1
+    say = "within" if excess <= EXCESS else "ABOVE"
+    print(
+        f"  {name}: weights and the largest batch {largest / MIB:.0f} MiB, probe {probing / MIB:.0f} MiB, "
+        f"{excess:+.0%}: {say} the limit of {EXCESS:+.0%}; that batch's logits alone would be "
+        f"{4 * vocabulary * tokens / MIB:.0f} MiB"
+    )
 
 
-def make_batches(base: Path, pairs: Path) -> list[Batch]:
-    """The batches that the probe makes of the same files."""
-    tokenizer = load_tokenizer(base)
-    responses = encode_pairs(tokenizer, read_pairs(pairs), CONFIG.max_tokens)
-    followed, _ = follow(tokenizer, responses, CONFIG)
-    items = dict.fromkeys(response.item for response in responses)
-    further = dict.fromkeys(response.item for response in followed if response.item not in items)
-    return [
-        batch
-        for part in (items, further)
-        for batch in prepare(list(part), CONFIG.tokens_per_batch, torch.device("cpu"))
-    ]
-
-
-def forward(model: torch.nn.Module, batches: list[Batch], passes: int) -> None:
-    with torch.no_grad():
+def forward(model: Any, batches: list[Batch], passes: int) -> None:
+    with torch.inference_mode():
         for _ in range(passes):
             for batch in batches:
                 model(input_ids=batch.input_ids)
 
 
-def forward_once(base: Path, adapters: dict[int, Path], pairs: Path) -> None:
-    """Two passes of the base alone, for its memory."""
-    forward(load(base, None), make_batches(base, pairs), 2)
+def operations(model: Any, items: list[Item]) -> float:
+    """Of one pass over the items: two for each weight of a projection and token, attention to what is before, and the
+    head at response tokens."""
+    config, head = model.config, model.get_output_embeddings()
+    linear = [part for part in model.modules() if isinstance(part, torch.nn.Linear) and part is not head]
+    weights = sum(part.weight.numel() for part in linear)
+    # Scores and sums over values: two products of the width of all heads for each pair of tokens.
+    attention = 2 * config.num_hidden_layers * config.hidden_size
+    body = sum(2 * weights * item.width + attention * item.width * (item.width + 1) for item in items)
+    return float(body + 2 * head.weight.numel() * sum(len(item.response) for item in items))
 
 
-def probe_once(base: Path, adapters: dict[int, Path], pairs: Path) -> None:
-    """The stage as the workflow calls it, in a new place."""
-    with tempfile.TemporaryDirectory() as place:
-        probe(
-            run="bench",
-            seed=0,
-            base=base,
-            start=None,
-            steps=adapters,
-            epochs={step: float(step) for step in adapters},
-            pairs=pairs,
-            config=CONFIG,
-            output=Path(place) / "probe.jsonl",
-            tracked=Path(place) / "tracked.jsonl",
-            greedy=Path(place) / "greedy.jsonl",
-            state=Path(place) / "state",
-        )
-
-
-def peak(target: Callable[..., None], *arguments: object) -> int:
-    """Bytes of resident memory that `target` takes at most, beyond what its process had before."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(sender, target, *arguments))
-    process.start()
-    taken: int = receiver.recv()
-    process.join()
-    return taken
-
-
-def _measure(sender, target, base, adapters, pairs, threads) -> None:
-    torch.set_num_threads(threads)
-    before = _high_water()
-    target(base, adapters, pairs)
-    sender.send(_high_water() - before)
-
-
-def _high_water() -> int:
-    # Not getrusage: its maximum is handed down from the process that this one was started by.
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+def read_largest(inputs: Inputs) -> None:
+    """One pass of the backbone over the batch with the most padded tokens."""
+    model, batches = load(inputs.base, None), make_batches(inputs)
+    with torch.inference_mode():
+        largest = max(batches, key=lambda batch: batch.input_ids.numel())
+        model.get_decoder()(input_ids=largest.input_ids, use_cache=False)
 
 
 if __name__ == "__main__":
+    wait_passively()
     main()

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, Qwen2Config
 from r1k.errors import R1kError
 from r1k.probe import engine
 from r1k.probe.engine import Item, Tokens, group, output_head, prepare, score, states
+from r1k.probe.tiles import rows_at_once
 
 CPU = torch.device("cpu")
 
@@ -97,7 +98,9 @@ def test_log_probabilities_are_logsumexps_to_the_last_bit(study):
     plain = {}
     for batch, hidden in zip(batches, states(model.get_decoder(), batches, lambda tokens: None), strict=True):
         with torch.inference_mode():
-            logits = torch.cat([engine._logits(rows, output_head(model)) for rows in torch.split(hidden, engine.ROWS)])
+            head = output_head(model)
+            tiles = torch.split(hidden, rows_at_once(*head.shape))
+            logits = torch.cat([engine._logits(rows, head) for rows in tiles])
             values = logits.gather(1, batch.targets[:, None]).squeeze(1) - logits.logsumexp(1)
         plain |= zip(batch.items, torch.split(values, batch.lengths), strict=True)
     for place, values in enumerate(run(model, items, 500)):
@@ -132,7 +135,7 @@ def test_the_head_takes_a_few_rows_at_a_time(study, monkeypatch):
     model = AutoModelForCausalLM.from_pretrained(study.base, dtype=torch.float32)
     items = random_items(6, 300, 50)
     whole = run(model, items, 1000)
-    monkeypatch.setattr(engine, "ROWS", 7)
+    monkeypatch.setattr(engine, "rows_at_once", lambda vocabulary, hidden: 7)
     for one, other in zip(whole, run(model, items, 1000), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
@@ -181,3 +184,10 @@ def test_a_head_with_a_bias_is_refused():
     model.lm_head = torch.nn.Linear(8, 8, bias=True)
     with pytest.raises(R1kError, match="gpt2 model: it has an output head with a bias"):
         output_head(model)
+
+
+def test_a_tile_is_small_beside_the_head_and_never_empty():
+    for vocabulary, hidden in ((300, 32), (49152, 576), (152064, 3584), (10**8, 8)):
+        rows = rows_at_once(vocabulary, hidden)
+        assert 1 <= rows <= 256
+        assert rows * vocabulary <= max(2**20, vocabulary * hidden / 16, vocabulary)

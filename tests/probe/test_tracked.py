@@ -237,12 +237,16 @@ def test_a_run_from_the_base_has_no_other_model_before_it(study):
 
 
 def test_answers_are_written_once(study, pairs, place, tmp_path):
-    """Answers are gone on from, while lost checkpoints are scored again, and serve all runs that start alike."""
+    """Answers are gone on from, while lost checkpoints are scored again, and serve all runs that start alike; states of
+    hidden layers that a killed process left are not gone on from."""
     for name in ("state", "answers"):
         shutil.copytree(place / name, tmp_path / name)
     (tmp_path / "state" / "12.jsonl").unlink()
+    (tmp_path / "state" / "reference").mkdir()
+    (tmp_path / "state" / "reference" / "0-0.safetensors").write_bytes(b"cut")
     answers = {path: path.stat().st_mtime_ns for path in (tmp_path / "answers").glob("*.jsonl")}
     run_probe(study, pairs, tmp_path, CONFIG)
+    assert not (tmp_path / "state" / "reference").exists()
     for name in ("probe.jsonl", "tracked.jsonl", "greedy.jsonl"):
         assert (tmp_path / name).read_bytes() == (place / name).read_bytes()
     shutil.rmtree(tmp_path / "state")

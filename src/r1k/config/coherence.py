@@ -133,12 +133,12 @@ def _report_problems(experiment: "Experiment") -> Iterator[str]:
                 f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
                 f"{did_you_mean(table.reference, table.rows)}; name one"
             )
-        for benchmark in table.benchmarks or []:
-            if benchmark not in experiment.benchmarks:
-                known = did_you_mean(benchmark, experiment.benchmarks)
-                yield f"tables.{name}.benchmarks: no benchmark {benchmark!r} in benchmarks{known}"
-        if not experiment.table_benchmarks(name, drawn=False):
-            yield f"tables.{name}.benchmarks: all have several samples, and a table counts questions; add one with samples: 1"
+        unknown = [benchmark for benchmark in table.benchmarks or [] if benchmark not in experiment.benchmarks]
+        for benchmark in unknown:
+            known = did_you_mean(benchmark, experiment.benchmarks)
+            yield f"tables.{name}.benchmarks: no benchmark {benchmark!r} in benchmarks{known}"
+        if not unknown and not experiment.table_benchmarks(name, drawn=False):
+            yield f"tables.{name}.benchmarks: none has samples: 1, and a table counts questions; add one that has"
     if not experiment.scored_tables:
         yield "tables: all show dynamics; add one of accuracies"
     for arm, lines in experiment.dynamics.items():

@@ -173,14 +173,12 @@ class Estimator:
         )
         seconds -= experiment.plan.device.start_seconds  # counted twice, and it starts once
         parts = memory.probing(a, rank, targets, probe.precision, width, on_gpu=self.on_gpu)
-        # The states of step 0, to which KL is measured, stay in host memory.
+        # The states of step 0, to which KL is measured, are on disk meanwhile.
         states = responses * response.mean * a.hidden * memory.BYTES[probe.precision]
-        if not self.on_gpu:
-            parts = parts | {"states of step 0": states}
-        loaded = cost.base_bytes(a, probe.precision) + states
+        loaded = cost.base_bytes(a, probe.precision)
         tracks = followed * len(kinds) * len(SPANS) * TRACK
         records = checkpoints * (4 * sum(splits) * RECORD + tracks) * 2
-        return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records)
+        return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records + states)
 
     def generate(self, run: str) -> Need:
         """Answers of a run to its benchmarks, in one job. Its memory is that of answers at their limit."""

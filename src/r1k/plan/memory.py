@@ -15,16 +15,13 @@ from r1k.plan.architecture import (
     parameters,
     projections,
 )
+from r1k.probe.tiles import rows_at_once
 
 Parts = dict[str, float]
 """Bytes by part, in the order in which they are shown."""
 BYTES = {"bf16": 2, "fp32": 4}
 FUSED_HEAD_ROWS, FUSED_HEAD_COLUMNS = 4096, 32768
 """TRL's tile of logits: TOKEN_CHUNK_SIZE and _CHUNKED_LOGPROB_CHUNK_SIZE."""
-PROBE_ROWS = 256
-"""`r1k.probe.engine.ROWS`, which cannot be imported without torch."""
-
-
 TRANSIENT = ("activations", "logits", "KV cache")
 """The parts that come and go many times."""
 
@@ -136,11 +133,12 @@ def probing(a: Architecture, rank: int, targets: list[str], precision: str, toke
     """Scoring's peak: a base, one adapter, and a batch of `tokens` padded tokens read without a backward pass."""
     size = BYTES[precision]
     folded = a.hidden * a.mlp * 4 if precision == "fp32" else 0  # W + BA, of one projection at a time
+    tile = rows_at_once(a.vocabulary, a.hidden) * a.vocabulary * 4
     return {
         "weights": parameters(a) * size,
         "adapter": lora_parameters(a, rank, targets) * size,
         "activations": tokens * (4 * a.hidden + 3 * a.mlp) * size + tokens * a.hidden * 4 + folded,
-        "logits": 3 * PROBE_ROWS * a.vocabulary * 4 + (embedding_parameters(a) * 4 if size == 2 and not on_gpu else 0),
+        "logits": 3 * tile + (embedding_parameters(a) * 4 if size == 2 and not on_gpu else 0),
     }
 
 

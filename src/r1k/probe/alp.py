@@ -4,7 +4,9 @@ ALP(y) is the mean over examples of the mean over tokens of log p(y_t | x, y_<t)
 tokens. Here the values of each example are written; averages and their intervals are the report's.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -75,8 +77,8 @@ def probe(
     (None where it starts from the base alone), `steps` the adapter after each measured step and `epochs` the epoch of
     each. A checkpoint's records are kept in `state` as soon as they are whole, and a second call scores only what is
     missing there; the path of `state` must change with anything that changes the values. Answers are kept in the
-    directory `answers`, and serve all runs that start from the same model. `tagged`: the
-    run's prompts tell their direction.
+    directory `answers`, and serve all runs that start from the same model. `tagged`: the run's prompts tell their
+    direction.
 
     Raises R1kError for adapters that are missing or not of one shape, RecordError for bad pairs or for a `state` that
     is of other inputs, TextError for a text or template that cannot be encoded.
@@ -103,11 +105,13 @@ def probe(
         tracks = partial(records, run, seed, followed, config.first_tokens)
         if model is not None:
             _check_widths(((f"{part.pair.id}, {part.kind}", part.item) for part in followed), model.positions)
-            scoring = Scoring(model, checkpoints[0], [distinct, further], config.tokens_per_batch)
-            for checkpoint in missing:
-                tokens = scoring.tokens(checkpoint)
-                write_jsonl(kept.tracks[checkpoint], tracks(checkpoint, tokens))
-                write_jsonl(kept.log_probs[checkpoint], log_probs(checkpoint, tokens))
+            parts = [distinct, further]
+            with _scratch(state / "reference") as reference:
+                scoring = Scoring(model, checkpoints[0], parts, config.tokens_per_batch, reference)
+                for checkpoint in missing:
+                    tokens = scoring.tokens(checkpoint)
+                    write_jsonl(kept.tracks[checkpoint], tracks(checkpoint, tokens))
+                    write_jsonl(kept.log_probs[checkpoint], log_probs(checkpoint, tokens))
         _gather(output, LogProb, kept.log_probs, _blank, partial(log_probs, tokens=None))
         _gather(tracked, Tracked, kept.tracks, blank, partial(tracks, tokens=None))
         write_jsonl(greedy, written)
@@ -148,6 +152,18 @@ def list_checkpoints(start: Path | None, steps: Mapping[int, Path], epochs: Mapp
     return [Checkpoint(0, 0.0, start), *(Checkpoint(step, epochs[step], steps[step]) for step in sorted(steps))]
 
 
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """An empty directory, gone afterwards; what a killed process left there is gone before."""
+    if directory.exists():
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
 def _check_widths(named: Iterable[tuple[str, Item]], limit: int | None) -> None:
     for name, item in named:
         if limit is not None and item.width > limit:
@@ -159,11 +175,11 @@ def _check_widths(named: Iterable[tuple[str, Item]], limit: int | None) -> None:
 
 def _records(
     run: str, seed: int, responses: Sequence[Scored], checkpoint: Checkpoint, tokens: Mapping[Item, Tokens] | None
-) -> list[LogProb]:
+) -> Iterator[LogProb]:
     """A record for each response; with sums of 0 where `tokens` is None."""
-    sums = [0.0 if tokens is None else float(tokens[part.item].log_p.double().sum()) for part in responses]
-    return [
-        LogProb(
+    for response in responses:
+        value = 0.0 if tokens is None else float(tokens[response.item].log_p.double().sum())
+        yield LogProb(
             **placed(run, seed, checkpoint, response.pair),
             response=response.side,
             tokens=len(response.item.response),
@@ -171,8 +187,6 @@ def _records(
             sum=value,
             mean=value / len(response.item.response),
         )
-        for response, value in zip(responses, sums, strict=True)
-    ]
 
 
 def _blank(record: LogProb) -> LogProb:
@@ -184,13 +198,15 @@ def _gather(
     kind: type[R],
     kept: Mapping[Checkpoint, Path],
     blanked: Callable[[R], R],
-    expected: Callable[[Checkpoint], Sequence[R]],
+    expected: Callable[[Checkpoint], Iterable[R]],
 ) -> None:
     """Write the kept records of all checkpoints; RecordError where some are not of what is expected."""
-    found = []
-    for checkpoint, path in kept.items():
-        here = read_jsonl(path, kind)
-        if [blanked(record) for record in here] != list(expected(checkpoint)):
-            raise RecordError(f"{path}: holds records of other probe pairs or settings; remove {path.parent}")
-        found += here
-    write_jsonl(output, found)
+
+    def found() -> Iterator[R]:
+        for checkpoint, path in kept.items():
+            here = read_jsonl(path, kind)
+            if [blanked(record) for record in here] != list(expected(checkpoint)):
+                raise RecordError(f"{path}: holds records of other probe pairs or settings; remove {path.parent}")
+            yield from here
+
+    write_jsonl(output, found())

@@ -2,7 +2,7 @@
 
 Sequences of like length share a batch under a budget of padded tokens. The output head is applied where a response
 token is predicted and nowhere else, a few rows at a time and in float32, so no [tokens, vocabulary] matrix of a
-batch ever exists: beyond the backbone's own activations the memory is that of `ROWS` rows of logits.
+batch ever exists: beyond the backbone's own activations the memory is that of a few rows of logits (`tiles`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,10 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from r1k.errors import R1kError
-
-ROWS = 256
-"""Rows of logits that exist at once, and as many again while they are reduced: less than the head's own weight, which
-has as many rows as the hidden states are wide, and few enough to stay in the caches where the vocabulary is small."""
+from r1k.probe.tiles import rows_at_once
 
 
 class Tokens(NamedTuple):
@@ -91,11 +88,8 @@ def states(backbone: Callable[..., Any], batches: Iterable[Batch], advance: Call
     is done.
     """
     for batch in batches:
-        with torch.inference_mode():
-            hidden = backbone(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-            predicting = hidden.flatten(0, 1)[batch.rows]
-            del hidden
-        yield predicting
+        # Bound to no name: what is yielded is gone before the next batch is read.
+        yield _predicting(backbone, batch)
         advance(batch.input_ids.numel())
 
 
@@ -108,11 +102,10 @@ def score(
     of another model with the same head, on any device, to which KL is measured; without it KL is 0.
     """
     items: dict[int, Tokens] = {}
-    others = repeat(None, len(batches)) if reference is None else reference
-    for batch, hidden, other in zip(batches, found, others, strict=True):
-        with torch.inference_mode():
-            values = torch.cat([_measure(*chunk) for chunk in _chunks(hidden, head, batch.targets, other)]).cpu()
-        parts = torch.split(values, batch.lengths)
+    own, others = iter(found), repeat(None) if reference is None else iter(reference)
+    for batch in batches:
+        # Not zip, which holds a batch's states while the next batch is read.
+        parts = torch.split(_score(head, batch.targets, next(own), next(others)), batch.lengths)
         items |= {place: Tokens(*part.unbind(1)) for place, part in zip(batch.items, parts, strict=True)}
     return [items[place] for place in range(len(items))]
 
@@ -159,12 +152,26 @@ def _batch(items: Sequence[Item], places: list[int], device: torch.device) -> Ba
     )
 
 
+@torch.inference_mode()
+def _predicting(backbone: Callable[..., Any], batch: Batch) -> Tensor:
+    hidden: Tensor = backbone(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+    return hidden.flatten(0, 1)[batch.rows]
+
+
+@torch.inference_mode()
+def _score(head: Tensor, targets: Tensor, hidden: Tensor, other: Tensor | None) -> Tensor:
+    """[tokens, 5] in the order of Tokens, on the CPU."""
+    return torch.cat([_measure(*chunk) for chunk in _chunks(hidden, head, targets, other)]).cpu()
+
+
 def _chunks(
     hidden: Tensor, head: Tensor, targets: Tensor, other: Tensor | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    for place, (rows, wanted) in enumerate(zip(torch.split(hidden, ROWS), torch.split(targets, ROWS), strict=True)):
-        same = None if other is None else other[place * ROWS : (place + 1) * ROWS].to(head.device)
-        yield _logits(rows, head), wanted, None if same is None else _logits(same, head)
+    size = rows_at_once(*head.shape)
+    for start in range(0, len(targets), size):
+        part = slice(start, start + size)
+        same = None if other is None else _logits(other[part].to(head.device), head)
+        yield _logits(hidden[part], head), targets[part], same
 
 
 def _logits(hidden: Tensor, head: Tensor) -> Tensor:
@@ -176,6 +183,8 @@ def _logits(hidden: Tensor, head: Tensor) -> Tensor:
 
 def _measure(logits: Tensor, targets: Tensor, other: Tensor | None) -> Tensor:
     """[rows, 5] in the order of Tokens; `logits` and `other` are overwritten."""
+    # First, so that its weights are gone before the others are made.
+    other_log_total = None if other is None else _weigh(other)[2].log()
     chosen = logits.gather(1, targets[:, None])
     rank = (logits > chosen).sum(1) + 1
     top, weights, total = _weigh(logits)
@@ -185,9 +194,8 @@ def _measure(logits: Tensor, targets: Tensor, other: Tensor | None) -> Tensor:
     # Logits are now relative to the largest: where there is mass they are small, and so are their rounding errors.
     mean = torch.linalg.vecdot(weights, logits) / total
     kl = torch.zeros_like(mean)
-    if other is not None:
-        _, _, other_total = _weigh(other)
-        cross = other_total.log() - torch.linalg.vecdot(weights, other) / total
+    if other is not None and other_log_total is not None:
+        cross = other_log_total - torch.linalg.vecdot(weights, other) / total
         kl = (cross - (log_total - mean)).clamp(min=0)
     return torch.stack([log_p, -log_total, (log_total - mean).clamp(min=0), rank.to(mean.dtype), kl], 1)
 

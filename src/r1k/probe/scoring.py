@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -26,26 +27,36 @@ class Scoring:
     """Items under any of a run's checkpoints; KL is to the first of these."""
 
     def __init__(
-        self, model: SwappableModel, start: Checkpoint, parts: Sequence[Sequence[Item]], tokens_per_batch: int
+        self,
+        model: SwappableModel,
+        start: Checkpoint,
+        parts: Sequence[Sequence[Item]],
+        tokens_per_batch: int,
+        reference: Path,
     ) -> None:
-        """`parts` share no batch, so that the values of one do not depend on what else is scored, to the last bit."""
+        """`parts` share no batch, so that the values of one do not depend on what else is scored, to the last bit.
+
+        The hidden states of the first model are kept in the directory `reference`.
+        """
         self._start, self._model, self._parts = start, model, parts
         self._batches = [prepare(part, tokens_per_batch, model.device) for part in parts]
         self._head = output_head(model.model)
-        # Hidden states, not predictions: adapters leave the head as it is, so it makes the one from the other.
-        self._reference: list[list[Tensor]] | None = None
+        # Hidden states, not predictions: adapters leave the head as it is, so it makes the one from the other. On disk,
+        # as those of all tokens may take more memory than the model, and each is needed once a checkpoint.
+        self._reference, self._read = reference, False
 
     def tokens(self, checkpoint: Checkpoint) -> dict[Item, Tokens]:
         """The values at every response token; R1kError where a log-probability is no finite number."""
-        reference = self._read_reference()
+        if not self._read:
+            self._read_reference()
         if checkpoint == self._start:
-            scored = [score(self._head, *both) for both in zip(self._batches, reference, strict=True)]
+            scored = [score(self._head, part, self._kept(place)) for place, part in enumerate(self._batches)]
         else:
             self._model.use(checkpoint.adapter)
             with self._bar(checkpoint) as bar:
                 scored = [
-                    score(self._head, batches, self._states(batches, bar), other)
-                    for batches, other in zip(self._batches, reference, strict=True)
+                    score(self._head, part, self._states(part, bar), self._kept(place))
+                    for place, part in enumerate(self._batches)
                 ]
         found = {
             item: values
@@ -59,12 +70,20 @@ class Scoring:
             )
         return found
 
-    def _read_reference(self) -> list[list[Tensor]]:
-        if self._reference is None:
-            self._model.use(self._start.adapter)
-            with self._bar(self._start) as bar:
-                self._reference = [[found.cpu() for found in self._states(part, bar)] for part in self._batches]
-        return self._reference
+    def _read_reference(self) -> None:
+        self._model.use(self._start.adapter)
+        with self._bar(self._start) as bar:
+            for place, part in enumerate(self._batches):
+                for path, found in zip(self._paths(place), self._states(part, bar), strict=True):
+                    save_file({"states": found}, path)
+        self._read = True
+
+    def _kept(self, place: int) -> Iterator[Tensor]:
+        """The first model's states of each batch of a part."""
+        return (load_file(path)["states"] for path in self._paths(place))
+
+    def _paths(self, place: int) -> list[Path]:
+        return [self._reference / f"{place}-{batch}.safetensors" for batch in range(len(self._batches[place]))]
 
     def _states(self, batches: Sequence[Batch], bar: "tqdm[None]") -> Iterator[Tensor]:
         return states(self._model.model.get_decoder(), batches, bar.update)

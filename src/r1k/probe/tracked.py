@@ -4,7 +4,7 @@ All but the model's own are made of token ids of the probe's responses: what is 
 its order, and in nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -116,9 +116,9 @@ def records(
     first: int,
     checkpoint: Checkpoint,
     tokens: Mapping[Item, Tokens] | None,
-) -> list[Tracked]:
+) -> Iterator[Tracked]:
     """A record for each response and span; with the metrics of certainty where `tokens` is None."""
-    return [
+    return (
         Tracked(
             **placed(run, seed, checkpoint, response.pair),
             response=response.kind,
@@ -130,7 +130,7 @@ def records(
         )
         for response in followed
         for span, part, means in _spans(response, first, None if tokens is None else tokens[response.item])
-    ]
+    )
 
 
 def blank(record: Tracked) -> Tracked:
