@@ -20,8 +20,8 @@ from r1k.config.evaluate import (
 )
 from r1k.config.experiment import VERSIONS, Experiment, load, schema
 from r1k.config.plan import Device, Length, Plan
-from r1k.config.report import TAKEN_TABLES, AuditSpec, Dynamics, DynamicsSpec, Row, Table, TableSpec
-from r1k.config.runs import Dpo, Launch, Lora, Merge, Probe, Route, Run, Settings, Sft, Train
+from r1k.config.report import TAKEN_TABLES, AuditSpec, Dynamics, DynamicsSpec, NtkSpec, Row, Table, TableSpec
+from r1k.config.runs import Dpo, Launch, Lora, Merge, Ntk, Probe, Route, Run, Settings, Sft, Train
 from r1k.config.section import Arm, DataName, Method, Name, Revision, Section
 from r1k.config.servers import Asking, EmbeddedTeacher, Judge, OpenAITeacher, ReplayTeacher, Server, Teacher
 
@@ -58,6 +58,8 @@ __all__ = [
     "Merge",
     "Method",
     "Name",
+    "Ntk",
+    "NtkSpec",
     "OpenAITeacher",
     "PackagedBase",
     "Plan",

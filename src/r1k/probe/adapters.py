@@ -28,8 +28,13 @@ DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 class SwappableModel:
     """A base model in evaluation mode, with or without one of the adapters it was made for."""
 
-    def __init__(self, base: Path, adapters: Sequence[Path], precision: Literal["bf16", "fp32"]) -> None:
-        """Load `base` once. R1kError for adapters that cannot be exchanged for each other, or do not fit it."""
+    def __init__(
+        self, base: Path, adapters: Sequence[Path], precision: Literal["bf16", "fp32"], *, folded: bool = True
+    ) -> None:
+        """Load `base` once; with `folded`, in float32 a projection and its adapter are one product.
+
+        R1kError for adapters that cannot be exchanged for each other, or do not fit it.
+        """
         check_adapters(adapters)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = AutoModelForCausalLM.from_pretrained(
@@ -40,7 +45,7 @@ class SwappableModel:
         self._layers = [layer for layer in self.model.modules() if isinstance(layer, lora.Linear)]
         # In float32, one product with W + BA is the same as two and a sum, and faster. In bf16 the sum's rounding
         # would swallow small updates, so there the adapter stays apart, as it was trained.
-        if precision == "fp32":
+        if precision == "fp32" and folded:
             for layer in self._layers:
                 layer.forward = partial(_folded_forward, layer)
 
@@ -49,6 +54,11 @@ class SwappableModel:
         """The longest sequence that the base reads, in tokens, where its config says so."""
         found: int | None = getattr(self.model.config, "max_position_embeddings", None)
         return found
+
+    @property
+    def adapter_parameters(self) -> list[Tensor]:
+        """The adapter's matrices, A and B of each projection, in the model's order; they take gradients while in use."""
+        return [part["default"].weight for layer in self._layers for part in (layer.lora_A, layer.lora_B)]
 
     def use(self, adapter: Path | None) -> None:
         """Become the base with `adapter`, or the base alone.
