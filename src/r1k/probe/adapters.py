@@ -1,7 +1,7 @@
 """One base in memory, whose LoRA adapter is exchanged in place."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -28,13 +28,8 @@ DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 class SwappableModel:
     """A base model in evaluation mode, with or without one of the adapters it was made for."""
 
-    def __init__(
-        self, base: Path, adapters: Sequence[Path], precision: Literal["bf16", "fp32"], *, folded: bool = True
-    ) -> None:
-        """Load `base` once; with `folded`, in float32 a projection and its adapter are one product.
-
-        R1kError for adapters that cannot be exchanged for each other, or do not fit it.
-        """
+    def __init__(self, base: Path, adapters: Sequence[Path], precision: Literal["bf16", "fp32"]) -> None:
+        """Load `base` once. R1kError for adapters that cannot be exchanged for each other, or do not fit it."""
         check_adapters(adapters)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = AutoModelForCausalLM.from_pretrained(
@@ -44,10 +39,11 @@ class SwappableModel:
         self._adapted = _with_empty_adapter(self.model, base, adapters[0]) if adapters else None
         self._layers = [layer for layer in self.model.modules() if isinstance(layer, lora.Linear)]
         # In float32, one product with W + BA is the same as two and a sum, and faster. In bf16 the sum's rounding
-        # would swallow small updates, so there the adapter stays apart, as it was trained.
-        if precision == "fp32" and folded:
+        # would swallow small updates, so there the adapter stays apart, as it was trained; and where gradients are
+        # taken, which are so of A and B alone, and never of a whole W.
+        if precision == "fp32":
             for layer in self._layers:
-                layer.forward = partial(_folded_forward, layer)
+                layer.forward = partial(_folded_forward, layer, layer.forward)
 
     @property
     def positions(self) -> int | None:
@@ -138,7 +134,9 @@ def _first_difference(weights: dict[str, Tensor], expected: dict[str, Tensor]) -
     return None
 
 
-def _folded_forward(layer: Any, x: Tensor) -> Tensor:
+def _folded_forward(layer: Any, trained: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    if torch.is_grad_enabled():
+        return trained(x)
     linear = layer.get_base_layer()
     if layer.disable_adapters:
         return functional.linear(x, linear.weight, linear.bias)

@@ -63,11 +63,16 @@ class Gradients:
         return Slope(gradient, float(torch.stack(squares).sum().sqrt()))
 
     def random(self, item: Item, seed: int) -> list[Tensor]:
-        """J^T v with v standard normal in every logit, by parameter: E <J_o^T v, J_u^T w>^2 = |J_o J_u^T|_F^2."""
+        """J^T v with v standard normal in every logit, less its mean over the vocabulary, by parameter.
+
+        E <J_o^T v, J_u^T w>^2 = |J_o J_u^T|_F^2, of logits less their mean: a softmax does not see what all of a
+        token's logits have in common, which would be most of the norm.
+        """
         generator = torch.Generator(self._device).manual_seed(seed)
 
         def normal(logits: Tensor, tokens: Tensor) -> Tensor:
-            return torch.randn(logits.shape, generator=generator, device=logits.device, dtype=logits.dtype)
+            drawn = torch.randn(logits.shape, generator=generator, device=logits.device, dtype=logits.dtype)
+            return drawn - drawn.mean(1, keepdim=True)
 
         return self._pass_back(item, normal)
 

@@ -8,8 +8,9 @@ very step is taken and the response scored again. Everything is in float32, with
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -31,6 +32,8 @@ from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Influence, ProbePair, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
 
+CHUNK = 1 << 16
+"""Entries of each vector that are in float64 at once."""
 DIGITS = 8
 """Significant digits that are written: float32 has no more."""
 
@@ -93,7 +96,7 @@ class Kernel:
 
     def __init__(self, base: Path, adapter: Path, responses: Sequence[Scored], spec: NtkSpec) -> None:
         self.responses, self.spec = responses, spec
-        self.model = SwappableModel(base, [adapter], "fp32", folded=False)
+        self.model = SwappableModel(base, [adapter], "fp32")
         self.model.use(adapter)
         self.items = [response.item for response in responses]
         check_widths(((f"{r.pair.id}, {r.side}", r.item) for r in responses), self.model.positions)
@@ -119,87 +122,90 @@ class Kernel:
         short = whole if self.spec.sketch is None else self.short(slope.gradient)
         return Response(short, _norm(whole), slope.residual, randoms), whole
 
-    def means(self) -> list[float]:
+    def means(self) -> Tensor:
         """The mean log-probability of each measured response under the parameters as they are, nats a token."""
         backbone = self.model.model.get_decoder()
         tokens = score(self._head, self._batches, states(backbone, self._batches, lambda done: None))
-        return [float(each.log_p.double().mean()) for each in tokens]
+        return torch.stack([each.log_p.double().mean() for each in tokens])
 
     def influences(
         self, run: str, seed: int, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair]
     ) -> list[Influence]:
         """All that steps on one problem, whose pairs these are, do to each measured response."""
         wanted = list(updates(tokenizer, pairs, self.spec))
-        items = dict.fromkeys(item for update in wanted for item in update.weights)
-        known = {item: self.response(item, "trained") for item in items}
-        wholes = {item: whole for item, (_, whole) in known.items()}
-        trained = {item: response for item, (response, _) in known.items()}
-        return [
-            record for update in wanted for record in self._influences(run, seed, update, trained, _sum(update, wholes))
-        ]
+        items = list(dict.fromkeys(item for update in wanted for item in update.weights))
+        trained, wholes = zip(*(self.response(item, "trained") for item in items), strict=True)
+        inner = products([each.slope for each in self.measured], [each.slope for each in trained])
+        squares = sum(
+            products([each.randoms[j] for each in self.measured], [each.randoms[k] for each in trained]).square()
+            for j, k in product(range(self.spec.draws), repeat=2)
+        )
+        found = []
+        for update in wanted:
+            weights = torch.tensor([update.weights.get(item, 0.0) for item in items], dtype=torch.float64)
+            direction = sum(
+                weight * whole for weight, whole in zip(weights.tolist(), wholes, strict=True) if weight
+            )
+            g = float(torch.linalg.vector_norm(weights * torch.tensor([each.residual for each in trained])))
+            square = squares @ (weights != 0).double() / self.spec.draws**2
+            found += self._steps(run, seed, update, direction, inner @ weights, square, g)
+        return found
 
-    def _influences(
-        self, run: str, seed: int, update: Update, trained: dict[Item, Response], direction: Tensor
-    ) -> list[Influence]:
-        """`direction` is minus the loss's gradient."""
+    def _steps(
+        self, run: str, seed: int, update: Update, direction: Tensor, inner: Tensor, square: Tensor, g: float
+    ) -> Iterator[Influence]:
+        """Of one loss, whose gradient is minus `direction` and has the norm `g` on the logits.
+
+        `inner` [responses] are the products of `direction` and the gradient of each summed log-probability.
+        """
         norm = _norm(direction)
         if not norm:
             raise R1kError(f"problem {update.problem}: the {update.kind} loss has no gradient; leave the problem out")
-        short = direction if self.spec.sketch is None else _sum(update, {i: r.slope for i, r in trained.items()})
-        g = math.hypot(*(weight * trained[item].residual for item, weight in update.weights.items()))
-        found = []
+        tokens = torch.tensor([len(item.response) for item in self.items])
+        slope = torch.tensor([each.norm for each in self.measured])
+        a = torch.tensor([each.residual for each in self.measured], dtype=torch.float64) / tokens
         for length in self.spec.steps:
             eta = length * self.norm / norm
             with moved(self.gradients.parameters, direction, eta):
                 after = self.means()
-            for place, (scored, response) in enumerate(zip(self.responses, self.measured, strict=True)):
-                tokens = len(scored.item.response)
-                inner, a = _inner(response.slope, short) / tokens, response.residual / tokens
-                values = {
-                    "eta": eta,
-                    "predicted": eta * inner,
-                    "measured": after[place] - self.before[place],
-                    "cosine": inner * tokens / (response.norm * norm),
-                    "a": a,
-                    "g": g,
-                    "kernel": inner / (a * g),
-                    "kernel_square": sum(_square(response, trained[item]) for item in update.weights),
-                }
-                found.append(
-                    Influence(
-                        run=run,
-                        seed=seed,
-                        step=self.spec.step,
-                        update=update.kind,
-                        trained=update.problem,
-                        split=scored.pair.split,
-                        problem=scored.pair.problem,
-                        direction=scored.pair.direction,
-                        response="own" if scored.side == "chosen" else "other",
-                        tokens=tokens,
-                        length=length,
-                        **{name: float(f"{value:.{DIGITS}g}") for name, value in values.items()},
-                    )
+            values = {
+                "eta": torch.full_like(inner, eta),
+                "predicted": eta * inner / tokens,
+                "measured": after - self.before,
+                "cosine": inner / (slope * norm),
+                "a": a,
+                "g": torch.full_like(inner, g),
+                "kernel": inner / (tokens * a * g),
+                "kernel_square": square,
+            }
+            for place, scored in enumerate(self.responses):
+                yield Influence(
+                    run=run,
+                    seed=seed,
+                    step=self.spec.step,
+                    update=update.kind,
+                    trained=update.problem,
+                    split=scored.pair.split,
+                    problem=scored.pair.problem,
+                    direction=scored.pair.direction,
+                    response="own" if scored.side == "chosen" else "other",
+                    tokens=len(scored.item.response),
+                    length=length,
+                    **{name: _rounded(float(value[place])) for name, value in values.items()},
                 )
-        return found
 
 
-def _sum(update: Update, vectors: dict[Item, Tensor]) -> Tensor:
-    (first, weight), *others = update.weights.items()
-    total = vectors[first] * weight
-    for item, each in others:
-        total.add_(vectors[item], alpha=each)
+def products(rows: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
+    """[rows, columns] of inner products, in float64."""
+    total = torch.zeros(len(rows), len(columns), dtype=torch.float64)
+    for start in range(0, len(rows[0]), CHUNK):
+        left, right = (torch.stack([each[start : start + CHUNK] for each in part]) for part in (rows, columns))
+        total += left.double() @ right.double().T
     return total
 
 
-def _square(one: Response, other: Response) -> float:
-    """Mean over draws of <J_o^T v, J_u^T w>^2, whose expectation is |J_o J_u^T|_F^2."""
-    found = [_inner(a, b) ** 2 for a in one.randoms for b in other.randoms]
-    return sum(found) / len(found)
-
-
-def _inner(one: Tensor, other: Tensor) -> float:
-    return float(torch.dot(one.double(), other.double()))
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _norm(vector: Tensor) -> float:
