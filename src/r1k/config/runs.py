@@ -282,7 +282,7 @@ class Ntk(Section):
         "responses of all are measured",
     )
     steps: list[float] = Field(
-        default=[0.0003, 0.03],
+        default=[0.0001, 0.01],
         min_length=1,
         description="lengths of the steps that are taken, as shares of the norm of the adapter's parameters",
     )
