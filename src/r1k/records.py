@@ -293,14 +293,22 @@ class Influence(Record):
     predicted: float = Field(description="first-order change of the response's mean log-probability, nats a token")
     measured: float = Field(description="the change itself, nats a token")
     cosine: float = Field(description="of the gradient of the mean log-probability and the step")
-    a: float = Field(ge=0, description="|A|: norm of that gradient on the logits; times sqrt(tokens), a token's root mean")
+    a: float = Field(
+        ge=0, description="|A|: norm of that gradient on the logits; times sqrt(tokens), a token's root mean"
+    )
     g: float = Field(ge=0, description="|G|: norm of the loss's gradient on the logits")
-    kernel: float = Field(description="K between the unit vectors of A and -G: above 0 where the step raises the response")
-    kernel_square: float = Field(ge=0, description="estimate of |K|^2, the squared Frobenius norm, by random directions")
+    kernel: float = Field(
+        description="K between the unit vectors of A and -G: above 0 where the step raises the response"
+    )
+    kernel_square: float = Field(
+        ge=0, description="estimate of |K|^2, the squared Frobenius norm, by random directions"
+    )
 
     @property
     def id(self) -> str:
-        return f"{self.update}/{self.trained}/{self.split}/{self.problem}/{self.direction}/{self.response}/{self.length}"
+        return (
+            f"{self.update}/{self.trained}/{self.split}/{self.problem}/{self.direction}/{self.response}/{self.length}"
+        )
 
 
 R = TypeVar("R", bound=Record)

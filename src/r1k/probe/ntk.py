@@ -143,9 +143,7 @@ class Kernel:
         found = []
         for update in wanted:
             weights = torch.tensor([update.weights.get(item, 0.0) for item in items], dtype=torch.float64)
-            direction = sum(
-                weight * whole for weight, whole in zip(weights.tolist(), wholes, strict=True) if weight
-            )
+            direction = sum(weight * whole for weight, whole in zip(weights.tolist(), wholes, strict=True) if weight)
             g = float(torch.linalg.vector_norm(weights * torch.tensor([each.residual for each in trained])))
             square = squares @ (weights != 0).double() / self.spec.draws**2
             found += self._steps(run, seed, update, direction, inner @ weights, square, g)

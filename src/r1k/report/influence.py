@@ -97,7 +97,10 @@ def effects(influences: Influences) -> Iterator[Effect]:
         frame = influences.of(arm)
         lengths = sorted(frame["length"].unique())
         first = frame[frame["length"] == lengths[0]]
-        wanted = [(0.0, first, ("predicted", *FACTORS)), *((x, frame[frame["length"] == x], ("measured",)) for x in lengths)]
+        wanted = [
+            (0.0, first, ("predicted", *FACTORS)),
+            *((x, frame[frame["length"] == x], ("measured",)) for x in lengths),
+        ]
         for (length, rows, names), whose, update, kind in product(wanted, WHOSE, UPDATES, KINDS):
             here = rows[(rows["whose"] == whose) & (rows["update"] == update)]
             here = here[(here["direction"] == kind[0]) & (here["response"] == kind[1])]

@@ -21,7 +21,9 @@ from r1k.report.influence import KINDS, LENGTH, Agreement, Effect, Influences, K
 from r1k.report.mass import MODELS
 from r1k.report.rendering import csv_text
 
-ROWS: dict[Kind, str] = dict(zip(KINDS, (r"$y_f\,|\,x_f$", r"$y_r\,|\,x_r$", r"$y_r\,|\,x_f$", r"$y_f\,|\,x_r$"), strict=True))
+ROWS: dict[Kind, str] = dict(
+    zip(KINDS, (r"$y_f\,|\,x_f$", r"$y_r\,|\,x_r$", r"$y_r\,|\,x_f$", r"$y_f\,|\,x_r$"), strict=True)
+)
 COLUMNS: dict[UpdateKind, str] = {"forward": "forward", "reverse": "reverse", "mixed": "mixed", "dpo": "DPO"}
 BLOCKS: tuple[tuple[Whose, str], ...] = (
     ("same", "(a)  Responses of the problem that the step is taken on"),
@@ -39,7 +41,9 @@ def make_ntk(*, spec: DynamicsSpec, influences: Sequence[Path], png: Path, pdf: 
     watch = Stopwatch()
     measured = Influences(spec, influences)
     found, fits = list(effects(measured)), list(agreements(measured))
-    write_texts({csv: csv_text([*(_csv_row(effect) for effect in found), *(r for fit in fits for r in _fit_rows(fit))])})
+    write_texts(
+        {csv: csv_text([*(_csv_row(effect) for effect in found), *(r for fit in fits for r in _fit_rows(fit))])}
+    )
     with style():
         save(draw(measured, found, fits), png=png, pdf=pdf)
     files = file_digests((png, pdf, csv))
@@ -86,7 +90,9 @@ def _heat_map(axes: Axes, here: Sequence[Effect], largest: float, named: bool) -
         alone = math.isnan(effect.low)
         axes.text(j, i if alone else i - 0.16, _number(effect.mean), fontsize=7, va="center", **look)
         if not alone:
-            axes.text(j, i + 0.22, f"[{_number(effect.low)}, {_number(effect.high)}]", fontsize=4.6, va="center", **look)
+            axes.text(
+                j, i + 0.22, f"[{_number(effect.low)}, {_number(effect.high)}]", fontsize=4.6, va="center", **look
+            )
     axes.imshow(table, cmap=mpl.colormaps[MAP], vmin=-1, vmax=1, aspect="auto")
     axes.set_xticks(range(len(COLUMNS)), list(COLUMNS.values()))
     axes.xaxis.tick_top()
@@ -106,12 +112,24 @@ def _scatters(figure: Figure, measured: Influences, fits: Sequence[Agreement], a
         for k, (fit, (colour, marker)) in enumerate(zip(here, MARKS, strict=False)):
             rows = frames[arm][frames[arm]["length"] == fit.length]
             axes.plot(
-                rows["predicted"], rows["measured"], marker, color=colour, markersize=2, alpha=0.5, markeredgewidth=0,
-                zorder=3 - k, rasterized=True,
+                rows["predicted"],
+                rows["measured"],
+                marker,
+                color=colour,
+                markersize=2,
+                alpha=0.5,
+                markeredgewidth=0,
+                zorder=3 - k,
+                rasterized=True,
             )
             axes.text(
-                0.03, 0.97 - 0.17 * k, f"step {fit.length * 100:g} %: slope {_interval(fit.slope)}\nr {_interval(fit.correlation)}",
-                transform=axes.transAxes, fontsize=5.5, color=colour, va="top",
+                0.03,
+                0.97 - 0.17 * k,
+                f"step {fit.length * 100:g} %: slope {_interval(fit.slope)}\nr {_interval(fit.correlation)}",
+                transform=axes.transAxes,
+                fontsize=5.5,
+                color=colour,
+                va="top",
             )
         axes.plot([-largest, largest], [-largest, largest], color=GREY, linewidth=0.7, zorder=0)
         for scale in (axes.set_xscale, axes.set_yscale):
@@ -153,6 +171,9 @@ def _fit_rows(fit: Agreement) -> list[dict[str, Any]]:
     return [
         common
         | {"quantity": name, "in_figure": 1}
-        | {end: "" if math.isnan(value) else round(value, 6) for end, value in zip(("mean", "low", "high"), found, strict=True)}
+        | {
+            end: "" if math.isnan(value) else round(value, 6)
+            for end, value in zip(("mean", "low", "high"), found, strict=True)
+        }
         for name, found in (("slope", fit.slope), ("correlation", fit.correlation))
     ]
