@@ -272,7 +272,7 @@ class Tracked(Record):
 class Influence(Record):
     """What one step of gradient descent on an example, or on a problem's examples, does to one response.
 
-    Ren and Sutherland 2024: to first order the change is `eta` times `a` times `kernel` times `g`, which is `predicted`.
+    Ren and Sutherland 2024: to first order the change is `eta` x `a` x `kernel` x `g`, which is `predicted`.
     """
 
     run: Text
@@ -293,22 +293,15 @@ class Influence(Record):
     predicted: float = Field(description="first-order change of the response's mean log-probability, nats a token")
     measured: float = Field(description="the change itself, nats a token")
     cosine: float = Field(description="of the gradient of the mean log-probability and the step")
-    a: float = Field(
-        ge=0, description="|A|: norm of that gradient on the logits; times sqrt(tokens), a token's root mean"
-    )
+    a: float = Field(ge=0, description="|A|: its norm on the logits; times sqrt(tokens), a token's root mean square")
     g: float = Field(ge=0, description="|G|: norm of the loss's gradient on the logits")
-    kernel: float = Field(
-        description="K between the unit vectors of A and -G: above 0 where the step raises the response"
-    )
-    kernel_square: float = Field(
-        ge=0, description="estimate of |K|^2, the squared Frobenius norm, by random directions"
-    )
+    kernel: float = Field(description="K between the unit vectors of A and -G: above 0 where the step raises it")
+    kernel_square: float = Field(ge=0, description="|K|^2, the squared Frobenius norm, estimated by random directions")
 
     @property
     def id(self) -> str:
-        return (
-            f"{self.update}/{self.trained}/{self.split}/{self.problem}/{self.direction}/{self.response}/{self.length}"
-        )
+        where = f"{self.split}/{self.problem}/{self.direction}/{self.response}"
+        return f"{self.update}/{self.trained}/{where}/{self.length}"
 
 
 R = TypeVar("R", bound=Record)

@@ -169,7 +169,7 @@ class Experiment(Section):
         return DynamicsSpec(arms=self.dynamics, seeds=self.seeds, epochs=epochs)
 
     def ntk_spec(self, run: str) -> NtkSpec:
-        """A run's kernel: the model that it is of, and the losses of this run and of the DPO run that goes on from it."""
+        """A run's kernel: whose model it is of, and the losses of this run and of the DPO run that goes on from it."""
         dpo = next(lines.dpo for lines in self.dynamics.values() if lines.sft == run)
         sft, preference = self.settings(run), self.settings(dpo)
         if not isinstance(preference, Dpo):

@@ -292,7 +292,7 @@ class Ntk(Section):
     sketch: int | None = Field(
         default=None,
         gt=0,
-        description="numbers that stand for a gradient in inner products, of a count sketch; unset: the gradient itself",
+        description="numbers that stand for a gradient in inner products, a count sketch; unset: the gradient itself",
     )
     epoch: float | None = Field(
         default=None, gt=0, description="the measured epoch whose model it is of; unset: the end, where DPO starts"

@@ -186,7 +186,7 @@ class Estimator:
         return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records)
 
     def ntk(self, run: str) -> Need:
-        """The empirical NTK of a run, in one job on one GPU: gradients, one at a time, and a pass for each step taken."""
+        """The empirical NTK of a run, in one job on one GPU: gradients, one at a time, and a pass for each step."""
         experiment, ntk = self.experiment, self.experiment.ntk
         settings, a = experiment.settings(run), self.architecture(experiment.base_of(run))
         trained, held_out = (

@@ -53,7 +53,7 @@ class SwappableModel:
 
     @property
     def adapter_parameters(self) -> list[Tensor]:
-        """The adapter's matrices, A and B of each projection, in the model's order; they take gradients while in use."""
+        """The adapter's matrices, A and B of each projection, in the model's order; in use they take gradients."""
         return [part["default"].weight for layer in self._layers for part in (layer.lora_A, layer.lora_B)]
 
     def use(self, adapter: Path | None) -> None:

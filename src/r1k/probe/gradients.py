@@ -1,9 +1,9 @@
 """Gradients on an adapter's parameters, of one response at a time, by what is passed back from its logits.
 
-With z the logits [tokens, vocabulary] at a response's tokens, J = dz/dtheta and c a cotangent of the shape of z, what is
-computed is J^T c. For the response's summed log-probability c is the residual e_y - pi of each token (Ren and Sutherland
-2024: the row of A for the token that stands there, and -G of its cross-entropy). The output head has no adapter, so c
-passes it in chunks, and no [tokens, vocabulary] matrix exists at once.
+With z the logits [tokens, vocabulary] at a response's tokens, J = dz/dtheta and c a cotangent of the shape of z, what
+is computed is J^T c. For the response's summed log-probability c is the residual e_y - pi of each token (Ren and
+Sutherland 2024: the row of A for the token that stands there, and -G of its cross-entropy). The output head has no
+adapter, so c passes it in chunks, and no [tokens, vocabulary] matrix exists at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,10 +1,10 @@
-"""The empirical neural tangent kernel on an adapter's parameters, and what it predicts of one step (issue of the NTK
-reading; Ren and Sutherland 2024, equation 3).
+"""The empirical neural tangent kernel on an adapter's parameters, and what it predicts of one step.
 
 With theta the parameters of the adapter, z the logits and L the loss of an example u, one step of gradient descent
-changes the log-probability of a response o by -eta A(o) K(o, u) G(u) + O(eta^2): A = d log p / dz at o, G = dL/dz at u,
-K = J_o J_u^T with J = dz/dtheta. The product is the inner product of two gradients on theta, which is computed; then the
-very step is taken and the response scored again. Everything is in float32, without dropout.
+changes the log-probability of a response o by -eta A(o) K(o, u) G(u) + O(eta^2) (Ren and Sutherland 2024, equation 3):
+A = d log p / dz at o, G = dL/dz at u, K = J_o J_u^T with J = dz/dtheta. The product is the inner product of two
+gradients on theta, which is computed; then the very step is taken and the response scored again. Everything is in
+float32, without dropout.
 """
 
 import math
@@ -136,11 +136,10 @@ class Kernel:
         items = list(dict.fromkeys(item for update in wanted for item in update.weights))
         trained, wholes = zip(*(self.response(item, "trained") for item in items), strict=True)
         inner = products([each.slope for each in self.measured], [each.slope for each in trained])
-        squares = sum(
-            products([each.randoms[j] for each in self.measured], [each.randoms[k] for each in trained]).square()
-            for j, k in product(range(self.spec.draws), repeat=2)
-        )
-        found = []
+        squares = torch.zeros_like(inner)
+        for j, k in product(range(self.spec.draws), repeat=2):
+            squares += products([each.randoms[j] for each in self.measured], [each.randoms[k] for each in trained]) ** 2
+        found: list[Influence] = []
         for update in wanted:
             weights = torch.tensor([update.weights.get(item, 0.0) for item in items], dtype=torch.float64)
             direction = sum(weight * whole for weight, whole in zip(weights.tolist(), wholes, strict=True) if weight)

@@ -1,6 +1,5 @@
 """What steps on examples do to responses: means over problems, and how well the first order tells what was measured."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -26,7 +25,10 @@ KINDS: tuple[Kind, ...] = (("forward", "own"), ("reverse", "own"), ("forward", "
 LENGTH = 0.01
 """The step, as a share of the adapter's norm, that changes of all steps are scaled to."""
 KEYS = ["update", "trained", "split", "problem", "direction", "response", "length"]
-FACTORS = ("cosine", "a", "g", "kernel", "kernel_square")
+Quantity = Literal["predicted", "measured", "cosine", "a", "g", "kernel", "kernel_square"]
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+"""Those of Influence."""
+FIRST_ORDER = tuple(quantity for quantity in QUANTITIES if quantity != "measured")
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Effect:
     whose: Whose
     update: UpdateKind
     direction: Direction
-    response: str
-    quantity: str
+    response: Literal["own", "other"]
+    quantity: Quantity
     length: float
     """Of the steps; of factors, which no step has to do with, and the prediction, 0."""
     mean: float
@@ -78,7 +80,7 @@ class Influences:
             if (run, seed) not in known:
                 raise RecordError(f"no kernel of run {run!r}, seed {seed}; make ntk/{run}/{seed}.jsonl")
         found = frame[frame["seed"].isin(spec.seeds)].groupby(["run", *KEYS], sort=False)
-        values = found[["predicted", "measured", *FACTORS]].mean()[found.size() == len(spec.seeds)]
+        values = found[list(QUANTITIES)].mean()[found.size() == len(spec.seeds)]
         self._frame = values.reset_index()
 
     def of(self, arm: Arm) -> pd.DataFrame:
@@ -96,19 +98,19 @@ def effects(influences: Influences) -> Iterator[Effect]:
     for arm in influences.spec.arms:
         frame = influences.of(arm)
         lengths = sorted(frame["length"].unique())
-        first = frame[frame["length"] == lengths[0]]
-        wanted = [
-            (0.0, first, ("predicted", *FACTORS)),
-            *((x, frame[frame["length"] == x], ("measured",)) for x in lengths),
+        # All but what was measured is the same at every length.
+        wanted: list[tuple[float, float, Sequence[Quantity]]] = [
+            (0.0, lengths[0], FIRST_ORDER),
+            *((length, length, ("measured",)) for length in lengths),
         ]
-        for (length, rows, names), whose, update, kind in product(wanted, WHOSE, UPDATES, KINDS):
-            here = rows[(rows["whose"] == whose) & (rows["update"] == update)]
-            here = here[(here["direction"] == kind[0]) & (here["response"] == kind[1])]
-            for name in names:
+        for (named, length, quantities), whose, update, kind in product(wanted, WHOSE, UPDATES, KINDS):
+            keys = {"length": length, "whose": whose, "update": update, "direction": kind[0], "response": kind[1]}
+            here = frame[(frame[list(keys)] == pd.Series(keys)).all(axis=1)]
+            for quantity in quantities:
                 # |G| is of the step alone: it varies between problems stepped on, and not between those measured.
-                if here.empty or (name == "g" and whose != "same"):
+                if here.empty or (quantity == "g" and whose != "same"):
                     continue
-                values = here.groupby("problem", sort=True)[name].mean()
+                values = here.groupby("problem", sort=True)[quantity].mean()
                 mean, low, high = estimate(values)
                 yield Effect(
                     arm=arm,
@@ -117,8 +119,8 @@ def effects(influences: Influences) -> Iterator[Effect]:
                     update=update,
                     direction=kind[0],
                     response=kind[1],
-                    quantity=name,
-                    length=length,
+                    quantity=quantity,
+                    length=named,
                     mean=mean,
                     low=low,
                     high=high,
@@ -147,12 +149,6 @@ def agreements(influences: Influences) -> Iterator[Agreement]:
             )
 
 
-def typical_kernel(effect: Effect) -> Effect:
-    """|K| from the mean of its square."""
-    ends = {name: math.sqrt(max(0.0, getattr(effect, name))) for name in ("mean", "low", "high")}
-    return Effect(**vars(effect) | ends | {"quantity": "kernel_norm"})
-
-
 def _slope(moments: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(moments[..., 4] / moments[..., 2])
 
@@ -163,5 +159,5 @@ def _correlation(moments: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    names = ["run", "seed", *KEYS, "predicted", "measured", *FACTORS]
+    names = ["run", "seed", *KEYS, *QUANTITIES]
     return pd.DataFrame([{name: getattr(record, name) for name in names} for record in read_jsonl(path, Influence)])
