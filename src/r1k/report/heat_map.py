@@ -54,15 +54,15 @@ def heat_map(axes: Axes, found: Sequence[Effect], block: Block, largest: float, 
 
 
 def _factors(axes: Axes, found: Sequence[Effect], whose: Whose) -> None:
-    """|A| in a column of its own, |G| in a row; neither depends on the other's place, so any will do."""
+    """100 |A| in a column of its own, 100 |G| in a row; neither depends on the other's place, so any will do."""
     a = {_place(e)[0]: e for e in found if (e.whose, e.quantity) == (whose, "a")}
     g = {_place(e)[1]: e for e in found if e.quantity == "g"}
     for i, effect in a.items():
-        _write(axes, len(COLUMNS), i, effect, 1, "black")
+        _write(axes, len(COLUMNS), i, effect, 100, "black")
     for j, effect in g.items():
-        _write(axes, j, len(ROWS), effect, 1, "black")
-    axes.set_xticks(range(len(COLUMNS) + 1), [*COLUMNS.values(), "|A|"])
-    axes.set_yticks([*axes.get_yticks(), len(ROWS)], [*(text.get_text() for text in axes.get_yticklabels()), "|G|"])
+        _write(axes, j, len(ROWS), effect, 100, "black")
+    axes.set_xticks(range(len(COLUMNS) + 1), [*COLUMNS.values(), "100 |A|"])
+    axes.set_yticks([*axes.get_yticks(), len(ROWS)], [*(text.get_text() for text in axes.get_yticklabels()), "100 |G|"])
 
 
 def _place(effect: Effect) -> tuple[int, int]:
@@ -79,7 +79,5 @@ def _write(axes: Axes, x: int, y: int, effect: Effect, scale: float, colour: str
 
 
 def number(value: float) -> str:
-    """Two significant digits, and all before the point."""
-    size = abs(value)
-    digits = 0 if size >= 9.95 else 1 if size >= 0.995 else 2
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    """One digit after the point, or none where there are two before it."""
+    return f"{value:.{int(abs(value) < 9.95)}f}".replace("-", "\N{MINUS SIGN}")

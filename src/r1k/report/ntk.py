@@ -29,8 +29,8 @@ TOPS = (0.937, 0.731, 0.525)
 """Of each block's heat maps, in shares of the figure's height."""
 HEIGHT = 0.135
 NOTE = """\
-Columns: the loss that a step is taken on. Rows: the response that is measured. Brackets: 95 % bootstrap intervals over \
-problems.
+Columns: the loss that a step is taken on. Rows: the response that is measured. In brackets, 95 % bootstrap intervals \
+over problems.
 Steps are of 1 % of the adapter's norm. Change = learning rate × |A| × K × |G|. Colours go by the square root, and are \
 alike within (a), (b), (c)."""
 MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
@@ -59,12 +59,18 @@ def draw(measured: Influences, found: Sequence[Effect], fits: Sequence[Agreement
         here = [e for e in found if (e.whose, e.quantity) == (block.whose, block.quantity)]
         height = HEIGHT * (5 / 4 if block.factors else 1)
         grid = _panels(figure, len(arms), top, top - height)
-        title = f"{block.title} (n = {max(effect.n for effect in here)})"
+        title = f"{block.title} (n = {max(effect.n for effect in here)} problems)"
         figure.text(0.012, top + 0.045, title, fontsize=9, fontweight="bold", va="top")
         largest = max(abs(effect.mean) for effect in here)
         for axes, arm in zip(grid, arms, strict=True):
             heat_map(axes, [e for e in found if e.arm == arm], block, largest, named=arm == arms[0])
-            axes.text(0, 1.12, MODELS[arm], transform=axes.transAxes, fontsize=7.5, color=GREY, va="bottom")
+            over: dict[str, Any] = {
+                "xycoords": "axes fraction",
+                "textcoords": "offset points",
+                "fontsize": 7.5,
+                "color": GREY,
+            }
+            axes.annotate(MODELS[arm], (0, 1), (0, 13), **over)
     figure.text(0.012, 0.341, NOTE, fontsize=6.3, color=GREY, va="top", linespacing=1.4)
     _scatters(figure, {arm: measured.of(arm) for arm in arms}, fits)
     return figure
@@ -98,8 +104,8 @@ def _scatters(figure: Figure, frames: Mapping[Arm, pd.DataFrame], fits: Sequence
     figure.text(
         0.012,
         0.01,
-        f"A point is a step and a response: {fits[0].pairs} of {fits[0].n} problems for each length and model. Axes are "
-        "linear around 0, logarithmic beyond; on the line both are equal.",
+        f"A point is a step and a response: {fits[0].pairs} of {fits[0].n} problems for each length and model. Axes are"
+        " linear around 0, logarithmic beyond; on the line both are equal.",
         fontsize=6.3,
         color=GREY,
     )
