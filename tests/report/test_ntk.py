@@ -10,6 +10,7 @@ from matplotlib.text import Text
 from r1k.errors import RecordError
 from r1k.records import UPDATES, Influence, read_jsonl, write_jsonl
 from r1k.report.figures import style
+from r1k.report.heat_map import number
 from r1k.report.influence import KINDS, Influences, agreements, effects
 from r1k.report.ntk import draw, make_ntk
 
@@ -51,13 +52,13 @@ def made(run, seed):
                                 response=kind[1],
                                 tokens=50,
                                 length=length,
-                                eta=0.1 * length,
+                                eta=50 * length,
                                 predicted=first,
                                 measured=first * (CURVED if length == 1e-2 else 1),
                                 cosine=0.5,
                                 a=0.05,
                                 g=0.04,
-                                kernel=first / (0.1 * length * 0.05 * 0.04),
+                                kernel=first / (50 * length * 0.05 * 0.04),
                                 kernel_square=4.0,
                             )
 
@@ -139,6 +140,19 @@ def test_numbers_stand_in_their_cells_and_no_words_overlap(dynamics, paths, arms
         if first.shrunk(0.9, 0.9).overlaps(second.shrunk(0.9, 0.9))
     ]
     assert not clashes
+
+
+def test_numbers_are_short_enough_for_a_cell():
+    found = {
+        0.04: "0.0",
+        -3.14: "\N{MINUS SIGN}3.1",
+        9.96: "10",
+        425.2: "425",
+        999.7: "1.0k",
+        15389: "15k",
+        2.5e6: "2.5M",
+    }
+    assert {value: number(value) for value in found} == found
 
 
 def test_one_problem_has_no_interval(dynamics, paths, outputs):

@@ -79,5 +79,9 @@ def _write(axes: Axes, x: int, y: int, effect: Effect, scale: float, colour: str
 
 
 def number(value: float) -> str:
-    """One digit after the point, or none where there are two before it."""
-    return f"{value:.{int(abs(value) < 9.95)}f}".replace("-", "\N{MINUS SIGN}")
+    """One digit after the point, or none where there are two before it; thousands as `k`, millions as `M`."""
+    for unit in ("", "k", "M", "G"):
+        if abs(value) < 999.5:
+            break
+        value /= 1000
+    return f"{value:.{int(abs(value) < 9.95)}f}{unit}".replace("-", "\N{MINUS SIGN}")

@@ -25,6 +25,7 @@ KINDS: tuple[Kind, ...] = (("forward", "own"), ("reverse", "own"), ("forward", "
 LENGTH = 0.01
 """The step, as a share of the adapter's norm, that changes of all steps are scaled to."""
 KEYS = ["update", "trained", "split", "problem", "direction", "response", "length"]
+GROUP = ("length", "whose", "update", "direction", "response")
 Quantity = Literal["predicted", "measured", "cosine", "a", "g", "kernel", "kernel_square"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 """Those of Influence."""
@@ -97,6 +98,8 @@ def effects(influences: Influences) -> Iterator[Effect]:
     """Every arm, update, kind of response and quantity; of groups that have a problem."""
     for arm in influences.spec.arms:
         frame = influences.of(arm)
+        means = frame.groupby([*GROUP, "problem"], sort=True)[list(QUANTITIES)].mean()
+        groups = dict(iter(means.groupby(level=list(GROUP))))
         lengths = sorted(frame["length"].unique())
         # All but what was measured is the same at every length.
         wanted: list[tuple[float, float, Sequence[Quantity]]] = [
@@ -104,14 +107,12 @@ def effects(influences: Influences) -> Iterator[Effect]:
             *((length, length, ("measured",)) for length in lengths),
         ]
         for (named, length, quantities), whose, update, kind in product(wanted, WHOSE, UPDATES, KINDS):
-            keys = {"length": length, "whose": whose, "update": update, "direction": kind[0], "response": kind[1]}
-            here = frame[(frame[list(keys)] == pd.Series(keys)).all(axis=1)]
+            here = groups.get((length, whose, update, *kind))
             for quantity in quantities:
                 # |G| is of the step alone: it varies between problems stepped on, and not between those measured.
-                if here.empty or (quantity == "g" and whose != "same"):
+                if here is None or (quantity == "g" and whose != "same"):
                     continue
-                values = here.groupby("problem", sort=True)[quantity].mean()
-                mean, low, high = estimate(values)
+                mean, low, high = estimate(here[quantity])
                 yield Effect(
                     arm=arm,
                     run=influences.spec.arms[arm].sft,
@@ -124,7 +125,7 @@ def effects(influences: Influences) -> Iterator[Effect]:
                     mean=mean,
                     low=low,
                     high=high,
-                    n=len(values),
+                    n=len(here),
                     seeds=len(influences.spec.seeds),
                 )
 

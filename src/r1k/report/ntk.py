@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from r1k.config import Arm, DynamicsSpec
 from r1k.files import file_digests, write_texts
@@ -95,10 +96,13 @@ def _scatters(figure: Figure, frames: Mapping[Arm, pd.DataFrame], fits: Sequence
             text = f"step {fit.length * 100:g} %: slope {_interval(fit.slope)}\nr {_interval(fit.correlation)}"
             axes.text(0.03, 0.97 - 0.17 * k, text, transform=axes.transAxes, fontsize=5.5, color=colour, va="top")
         axes.plot([-largest, largest], [-largest, largest], color=GREY, linewidth=0.7, zorder=0)
-        axes.set_xscale("symlog", linthresh=largest / 100)
-        axes.set_yscale("symlog", linthresh=largest / 100)
+        linear = 10 ** math.floor(math.log10(largest) - 1.5)
+        axes.set_xscale("symlog", linthresh=linear)
+        axes.set_yscale("symlog", linthresh=linear)
         axes.set_xlim(-largest, largest)
         axes.set_ylim(-largest, largest)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(FixedLocator([-10 * linear, 0, 10 * linear]))
     grid[0].set_ylabel("measured, nats a token")
     grid[len(grid) // 2].set_xlabel("predicted, nats a token; both scaled to a step of 1 %")
     figure.text(
