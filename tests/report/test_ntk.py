@@ -35,9 +35,9 @@ def made(run, seed):
         for trained in range(PROBLEMS):
             for length in LENGTHS:
                 for split in ("train", "held_out"):
-                    for number in range(PROBLEMS):
+                    for place in range(PROBLEMS):
                         for kind in KINDS:
-                            name = f"p{number}" if split == "train" else f"h{number}"
+                            name = f"p{place}" if split == "train" else f"h{place}"
                             first = rise(update, split, name == f"p{trained}", kind) + rng.normal(0, 0.001)
                             first *= length / 0.01
                             yield Influence(

@@ -16,6 +16,7 @@ NAMES = (r"$y_f\,|\,x_f$", r"$y_r\,|\,x_r$", r"$y_r\,|\,x_f$", r"$y_f\,|\,x_r$")
 ROWS: dict[Kind, str] = dict(zip(KINDS, NAMES, strict=True))
 COLUMNS: dict[UpdateKind, str] = {"forward": "forward", "reverse": "reverse", "mixed": "mixed", "dpo": "DPO"}
 MAP = "RdBu"
+UNITS = ("", "k", "M", "G")
 DARK = 0.65
 """The share of the map's end from which on text is white."""
 
@@ -80,8 +81,6 @@ def _write(axes: Axes, x: int, y: int, effect: Effect, scale: float, colour: str
 
 def number(value: float) -> str:
     """One digit after the point, or none where there are two before it; thousands as `k`, millions as `M`."""
-    for unit in ("", "k", "M", "G"):
-        if abs(value) < 999.5:
-            break
-        value /= 1000
-    return f"{value:.{int(abs(value) < 9.95)}f}{unit}".replace("-", "\N{MINUS SIGN}")
+    power = sum(abs(value) >= 999.5 * 1000**step for step in range(len(UNITS) - 1))
+    scaled = value / 1000**power
+    return f"{scaled:.{int(abs(scaled) < 9.95)}f}{UNITS[power]}".replace("-", "\N{MINUS SIGN}")
