@@ -1,4 +1,4 @@
-"""Seconds and memory of the empirical NTK: steps on 8 problems, measured on 8 of each split, by a model like the demo's.
+"""Seconds and memory of the empirical NTK, of a model like the demo's: steps on 8 problems, 8 measured of each split.
 
 OMP_NUM_THREADS=1 python tests/benchmarks/bench_ntk.py
 python tests/benchmarks/bench_ntk.py --sketch 65536 --problems 4
