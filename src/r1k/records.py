@@ -34,6 +34,8 @@ Span = Literal["all", "reasoning", "answer", "first"]
 SPANS: tuple[Span, ...] = get_args(Span)
 Metric = Literal["log_p", "log_p_argmax", "off_argmax", "entropy", "rank", "share_argmax", "p", "p_rival", "kl"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+UpdateKind = Literal["forward", "reverse", "mixed", "dpo"]
+UPDATES: tuple[UpdateKind, ...] = get_args(UpdateKind)
 DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
 VerdictName = Literal["answer_hidden", "asks_for_given", "uses_answer", "consistent", "reached", "own_question"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
@@ -280,6 +282,41 @@ class Tracked(Record):
     @property
     def id(self) -> str:
         return f"{self.step}/{self.split}/{self.problem}/{self.direction}/{self.response}/{self.span}"
+
+
+class Influence(Record):
+    """What one step of gradient descent on an example, or on a problem's examples, does to one response.
+
+    Ren and Sutherland 2024: to first order the change is `eta` x `a` x `kernel` x `g`, which is `predicted`.
+    """
+
+    run: Text
+    seed: int
+    step: int = Field(gt=0, description="optimizer steps of the run, after which its model was taken")
+    update: UpdateKind = Field(
+        description="the loss of the step: SFT's on the problem's `forward` or `reverse` example, the mean of both "
+        "(`mixed`), or DPO's on both of its pairs, with this model as the reference (`dpo`)"
+    )
+    trained: Text = Field(description="the problem of the step")
+    split: Split = Field(description="of the problem that is measured")
+    problem: Text
+    direction: Direction = Field(description="of the prompt")
+    response: Literal["own", "other"] = Field(description="that of the prompt's direction, or of the other one")
+    tokens: int = Field(gt=0, description="response tokens that were scored")
+    length: float = Field(gt=0, description="of the step, as a share of the norm of the adapter's parameters")
+    eta: float = Field(gt=0, description="its learning rate: what the loss's gradient was multiplied by")
+    predicted: float = Field(description="first-order change of the response's mean log-probability, nats a token")
+    measured: float = Field(description="the change itself, nats a token")
+    cosine: float = Field(description="of the gradient of the mean log-probability and the step")
+    a: float = Field(ge=0, description="|A|: its norm on the logits; times sqrt(tokens), a token's root mean square")
+    g: float = Field(ge=0, description="|G|: norm of the loss's gradient on the logits")
+    kernel: float = Field(description="K between the unit vectors of A and -G: above 0 where the step raises it")
+    kernel_square: float = Field(ge=0, description="|K|^2, the squared Frobenius norm, estimated by random directions")
+
+    @property
+    def id(self) -> str:
+        where = f"{self.split}/{self.problem}/{self.direction}/{self.response}"
+        return f"{self.update}/{self.trained}/{where}/{self.length}"
 
 
 R = TypeVar("R", bound=Record)

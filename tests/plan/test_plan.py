@@ -46,6 +46,7 @@ def test_the_paper_is_planned_by_rule_and_in_all(tmp_path):
         "train (sft, 14B)": 3,
         "train (dpo, 14B)": 1,
         "probe (7B)": 6,
+        "ntk (7B)": 3,
         "generate (7B)": 7,
         "generate (14B)": 4,
     }

@@ -105,6 +105,21 @@ def test_a_tag_that_no_run_has_changes_no_job(workflow):
     assert "run.json" not in job
 
 
+def test_the_kernel_is_of_the_end_of_sft_or_of_a_measured_epoch(workflow, tmp_path):
+    target = "results/demo/ntk/dyn-mix/0.jsonl"
+    planned = workflow.run(["-n", "-p", "--", target]).stdout
+    assert "--adapter results/demo/runs/dyn-mix/0/adapter" in planned and '"step": 55' in planned
+    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    demo["ntk"]["epoch"] = 4
+    (tmp_path / "earlier.yaml").write_text(yaml.safe_dump(demo))
+    planned = workflow.run(["--configfile", "earlier.yaml", "-n", "-p", "--", target]).stdout
+    assert "--adapter results/demo/runs/dyn-mix/0/steps/28" in planned and '"step": 28' in planned
+    demo["ntk"]["epoch"] = 3
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(demo))
+    refused = workflow.run(["--configfile", "wrong.yaml", "-n", "--", target], check=False)
+    assert "ntk.epoch: 3 is no measured epoch of run 'dyn-s1k', which has 2, 4, 6, 8" in refused.stdout + refused.stderr
+
+
 def test_an_experiment_replaces_the_default_and_is_not_merged_into_it(workflow):
     planned = workflow.run(["--configfile", "config/smollm2.yaml", "-n", "--", "all"]).stdout
     assert "tiny" not in planned

@@ -32,6 +32,7 @@ ASKED = {
     "train": Asked(EXPERIMENT.plan, ESTIMATOR.train, "run"),
     "merge": Asked(EXPERIMENT.plan, ESTIMATOR.merge, "run"),
     "probe": Asked(EXPERIMENT.plan, ESTIMATOR.probe, "run"),
+    "ntk": Asked(EXPERIMENT.plan, ESTIMATOR.ntk, "run"),
     "generate": Asked(EXPERIMENT.plan, ESTIMATOR.generate, "run"),
     "pretrain": Asked(EXPERIMENT.plan, ESTIMATOR.make_base, "base"),
 }
@@ -47,7 +48,7 @@ TABLES = [
     "checks",
     *(["disagreements"] if ANSWER_JUDGE else []),
 ]
-FIGURES = ["figure1", "figure2", "mass"]
+FIGURES = ["figure1", "figure2", "mass", "ntk"]
 
 
 def any_of(names):
@@ -221,6 +222,20 @@ def table_tracked(wildcards):
 
 def evaluations(wildcards, tables, file, drawn=True):
     """A file of each run of the tables, of each seed and of each benchmark that they show it on."""
+
+
+def kernel_section(wildcards):
+    return section(EXPERIMENT.ntk_spec(wildcards.run))
+
+
+def kernel_adapter(wildcards):
+    """The adapter whose kernel is measured: the run's, or that of one of its steps."""
+    step = EXPERIMENT.kernel_step(wildcards.run)
+    place = f"results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}"
+    return f"{place}/adapter" if step is None else f"{place}/steps/{step}"
+
+
+def evaluations(wildcards, tables, benchmarks, file):
     pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
     shown = EXPERIMENT.shown(tables, drawn)
     return [

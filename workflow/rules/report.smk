@@ -12,6 +12,7 @@ localrules:
     draw_figure2,
     write_samples_page,
     draw_mass,
+    draw_ntk,
     make_claims,
     write_report,
     write_audit_page,
@@ -187,6 +188,29 @@ rule draw_mass:
         dynamics=section(EXPERIMENT.dynamics_spec()),
     shell:
         "r1k draw-mass --dynamics {params.dynamics:q} --tracked {input.tracked} --png {output.png}"
+        " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
+
+
+# What steps on forward and reverse examples do to each other's responses, by the empirical NTK.
+rule draw_ntk:
+    input:
+        influences=expand(
+            "results/{{experiment}}/ntk/{run}/{seed}.jsonl",
+            run=EXPERIMENT.kernel_runs,
+            seed=EXPERIMENT.seeds,
+        ),
+    output:
+        png=report("results/{experiment}/figures/ntk.png", caption="../report/ntk.rst", category="Figures"),
+        pdf="results/{experiment}/figures/ntk.pdf",
+        csv="results/{experiment}/figures/ntk.csv",
+    log:
+        "logs/{experiment}/draw_ntk.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        dynamics=section(EXPERIMENT.dynamics_spec()),
+    shell:
+        "r1k draw-ntk --dynamics {params.dynamics:q} --influences {input.influences} --png {output.png}"
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
 
 

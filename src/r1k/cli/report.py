@@ -117,6 +117,17 @@ def add(commands: Any) -> None:
     path_lists(command, "tracked")
     paths(command, "png", "pdf", "csv")
 
+    def ntk(o: argparse.Namespace) -> None:
+        from r1k.report.ntk import make_ntk
+
+        spec = section(config.DynamicsSpec, o.dynamics)
+        make_ntk(spec=spec, influences=o.influences, png=o.png, pdf=o.pdf, csv=o.csv)
+
+    command = add_command(commands, "draw-ntk", ntk, "what steps on examples do to responses, predicted and measured")
+    sections(command, "dynamics")
+    path_lists(command, "influences")
+    paths(command, "png", "pdf", "csv")
+
     def claims(o: argparse.Namespace) -> None:
         from r1k.report.claims_table import make_claims
 

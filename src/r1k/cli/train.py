@@ -113,3 +113,27 @@ def add(commands: Any) -> None:
     sections(command, "probe")
     paths(command, "run", "base", "steps", "pairs", "output", "tracked", "greedy", "state")
     optional_paths(command, start="the adapter of step 0, for a run that has a parent")
+
+    def kernel(o: argparse.Namespace) -> None:
+        from r1k.probe.ntk import ntk
+        from r1k.train.describe import read_run
+
+        spec, run = section(config.NtkSpec, o.ntk), read_run(o.run)
+        key = value_digest([run.digest, file_digest(o.pairs), spec.model_dump(mode="json")])
+        ntk(
+            run=run.run,
+            seed=run.seed,
+            base=o.base,
+            adapter=o.adapter,
+            pairs=o.pairs,
+            spec=spec,
+            output=o.output,
+            state=o.state / key,
+        )
+
+    command = add_command(
+        commands, "ntk", kernel, "what a step on an example does to responses, by the empirical NTK and as measured"
+    )
+    usage(command)
+    sections(command, "ntk")
+    paths(command, "run", "base", "adapter", "pairs", "output", "state")

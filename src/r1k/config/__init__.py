@@ -27,11 +27,12 @@ from r1k.config.report import (
     DynamicsRow,
     DynamicsSpec,
     DynamicsTableSpec,
+    NtkSpec,
     Row,
     Table,
     TableSpec,
 )
-from r1k.config.runs import Dpo, Launch, Lora, Merge, Probe, Route, Run, Settings, Sft, Train
+from r1k.config.runs import Dpo, Launch, Lora, Merge, Ntk, Probe, Route, Run, Settings, Sft, Train
 from r1k.config.section import Arm, DataName, Method, Name, Revision, Section
 from r1k.config.servers import Asking, EmbeddedTeacher, Judge, OpenAITeacher, ReplayTeacher, Server, Teacher
 
@@ -70,6 +71,8 @@ __all__ = [
     "Merge",
     "Method",
     "Name",
+    "Ntk",
+    "NtkSpec",
     "OpenAITeacher",
     "PackagedBase",
     "Plan",

@@ -19,6 +19,7 @@ def problems(experiment: "Experiment") -> list[str]:
         *(() if found else _joined_problems(experiment)),
         *_report_problems(experiment),
         *_probe_problems(experiment),
+        *(() if found else _kernel_problems(experiment)),
         *_plan_problems(experiment),
     ]
 
@@ -159,6 +160,15 @@ def _probe_problems(experiment: "Experiment") -> Iterator[str]:
     for split, problems in (("train", experiment.data.probe_train), ("held_out", experiment.data.probe_held_out)):
         if problems < 2 and any("other_problem" in kind for kind in experiment.probe.tracked):
             yield f"data.probe_{split}: 1, and probe.tracked asks for another problem's response; raise it to 2"
+
+
+def _kernel_problems(experiment: "Experiment") -> Iterator[str]:
+    epoch = experiment.ntk.epoch
+    for run in experiment.kernel_runs:
+        known = experiment.measured_steps(run).values() if run in experiment.runs else ()
+        if epoch is not None and known and epoch not in known:
+            measured = ", ".join(f"{each:g}" for each in known)
+            yield f"ntk.epoch: {epoch:g} is no measured epoch of run {run!r}, which has {measured}; name one"
 
 
 def _plan_problems(experiment: "Experiment") -> Iterator[str]:

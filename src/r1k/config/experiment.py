@@ -16,8 +16,18 @@ from r1k.config.coherence import problems
 from r1k.config.data import Data
 from r1k.config.evaluate import Benchmark, Evaluate
 from r1k.config.plan import Plan
-from r1k.config.report import AuditSpec, Dynamics, DynamicsRow, DynamicsSpec, DynamicsTableSpec, Row, Table, TableSpec
-from r1k.config.runs import Dpo, Lora, Probe, Run, Sft, Train
+from r1k.config.report import (
+    AuditSpec,
+    Dynamics,
+    DynamicsRow,
+    DynamicsSpec,
+    DynamicsTableSpec,
+    NtkSpec,
+    Row,
+    Table,
+    TableSpec,
+)
+from r1k.config.runs import Dpo, Lora, Ntk, Probe, Run, Sft, Train
 from r1k.config.section import Arm, Name, Section
 from r1k.config.servers import Teacher
 from r1k.errors import ConfigError
@@ -39,6 +49,7 @@ class Experiment(Section):
     train: Train = Field(default=Train(), description="training settings")
     runs: dict[Name, Run] = Field(min_length=1, description="the models of the study, by name")
     probe: Probe = Field(default=Probe(), description="log-probability probing")
+    ntk: Ntk = Field(default=Ntk(), description="empirical neural tangent kernel")
     benchmarks: dict[Name, Benchmark] = Field(min_length=1, description="what runs are evaluated on, in table order")
     evaluate: Evaluate = Field(default=Evaluate(), description="generation")
     tables: dict[Name, Table] = Field(min_length=1, description="tables, by file name")
@@ -76,6 +87,11 @@ class Experiment(Section):
     def dynamics_runs(self) -> list[str]:
         """The probed runs that Figure 2 shows and the claims are about."""
         return list(dict.fromkeys(run for lines in self.dynamics.values() for run in (lines.sft, lines.dpo)))
+
+    @property
+    def kernel_runs(self) -> list[str]:
+        """The SFT runs whose kernel is measured: those that Figure 2 shows."""
+        return list(dict.fromkeys(lines.sft for lines in self.dynamics.values()))
 
     @property
     def probed_runs(self) -> list[str]:
@@ -219,6 +235,29 @@ class Experiment(Section):
         """Figure 2's lines with the length of each training."""
         epochs = {run: float(self.settings(run).epochs) for run in self.dynamics_runs}
         return DynamicsSpec(arms=self.dynamics, seeds=self.seeds, epochs=epochs)
+
+    def ntk_spec(self, run: str) -> NtkSpec:
+        """A run's kernel: whose model it is of, and the losses of this run and of the DPO run that goes on from it."""
+        dpo = next(lines.dpo for lines in self.dynamics.values() if lines.sft == run)
+        sft, preference = self.settings(run), self.settings(dpo)
+        if not isinstance(preference, Dpo):
+            raise ConfigError(f"dynamics: {dpo!r} is no DPO run")
+        return NtkSpec(
+            **self.ntk.model_dump(exclude={"epoch"}),
+            step=self.kernel_step(run) or self.steps(run),
+            max_tokens=self.probe.max_tokens,
+            tokens_per_batch=self.probe.tokens_per_batch,
+            sft_length=sft.max_length,
+            dpo_length=preference.max_length,
+            beta=preference.beta,
+            direction_tag=self.runs[run].direction_tag,
+        )
+
+    def kernel_step(self, run: str) -> int | None:
+        """The measured step whose kernel is measured; None for a run's end."""
+        if self.ntk.epoch is None:
+            return None
+        return next(step for step, epoch in self.measured_steps(run).items() if epoch == self.ntk.epoch)
 
     @property
     def quotable(self) -> list[str]:

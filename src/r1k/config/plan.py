@@ -18,6 +18,9 @@ class Device(Section):
         gt=0,
         description="peak FLOP/s of one GPU, or of the `cores` of `train.launch`, without sparsity",
     )
+    float32_flops: float = Field(
+        default=67e12, gt=0, description="peak FLOP/s of one GPU in float32, of the empirical NTK; on `cpu` unused"
+    )
     utilisation: float = Field(
         default=0.35, gt=0, le=1, description="share of the peak that the training of an adapter reaches"
     )

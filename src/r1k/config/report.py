@@ -104,6 +104,24 @@ class DynamicsSpec(Section):
     epochs: dict[Name, float] = Field(description="of each run's whole training: where SFT ends and DPO begins")
 
 
+class NtkSpec(Section):
+    """All that the measurement of a run's kernel needs to know besides its files; see section `ntk` of the config."""
+
+    examples: int
+    steps: list[float]
+    draws: int
+    sketch: int | None
+    step: int = Field(gt=0, description="optimizer steps of the run, after which its model is taken")
+    max_tokens: int = Field(gt=0, description="the probe's limit of a response")
+    tokens_per_batch: int = Field(gt=0, description="the probe's; memory, not result")
+    sft_length: int = Field(gt=0, description="the run's `max_length`")
+    dpo_length: int = Field(gt=0, description="that of the DPO run that goes on from it")
+    beta: float = Field(gt=0, description="of that DPO run")
+    direction_tag: bool = Field(
+        default=False, exclude_if=lambda tagged: not tagged, description="do the run's prompts tell their direction"
+    )
+
+
 class AuditSpec(Section):
     """All that the audit needs to know besides the files."""
 

@@ -286,3 +286,37 @@ class Probe(Section):
     def kinds(self, with_parent: bool) -> list[ResponseKind]:
         """The kinds of responses that are followed; a run without a parent starts from the base itself."""
         return [kind for kind in self.tracked if with_parent or kind != "greedy_start"]
+
+
+class Ntk(Section):
+    """The empirical neural tangent kernel of the SFT runs that Figure 2 shows, on their adapters' parameters: what one
+    step on an example does to responses, predicted to first order and measured."""
+
+    examples: int = Field(
+        default=8,
+        gt=0,
+        description="problems of each split of the probe set, the first: on those trained on a step is taken, the "
+        "responses of all are measured",
+    )
+    steps: list[float] = Field(
+        default=[0.0001, 0.01],
+        min_length=1,
+        description="lengths of the steps that are taken, as shares of the norm of the adapter's parameters",
+    )
+    draws: int = Field(
+        default=1, gt=0, description="random directions of the logits, for the norm of the kernel between two responses"
+    )
+    sketch: int | None = Field(
+        default=None,
+        gt=0,
+        description="numbers that stand for a gradient in inner products, a count sketch; unset: the gradient itself",
+    )
+    epoch: float | None = Field(
+        default=None, gt=0, description="the measured epoch whose model it is of; unset: the end, where DPO starts"
+    )
+
+    @model_validator(mode="after")
+    def _steps_once(self) -> Self:
+        if any(step <= 0 for step in self.steps) or len(set(self.steps)) < len(self.steps):
+            raise ValueError("steps: all above 0, and none may come twice")
+        return self

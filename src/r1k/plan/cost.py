@@ -83,6 +83,29 @@ def probing_seconds(
     return device.start_seconds + checkpoints * each
 
 
+def kernel_seconds(
+    a: Architecture,
+    adapter: int,
+    device: Device,
+    gradients: Iterable[tuple[int, Length]],
+    passes: tuple[int, int, Length],
+) -> float:
+    """Gradients of (sequences, length) on an adapter's parameters, one at a time and with recomputed layers, and
+    (passes, responses, length) of scoring after a step; in float32.
+    """
+    slower = device.flops / device.float32_flops if device.kind == "gpu" else 1
+    seconds = device.start_seconds
+    for sequences, length in gradients:
+        attention = attention_flops(a, length.mean)
+        forward = 2 * (multiplied_parameters(a) + adapter) + attention
+        backward = 2 * multiplied_parameters(a) + 4 * adapter + 2 * attention
+        flops = length.mean * (2 * forward + backward)
+        seconds += sequences * (flops * slower / training_rate(device) + 3 * a.layers * device.layer_seconds)
+    times, responses, length = passes
+    flops = responses * length.mean * (2 * multiplied_parameters(a) + attention_flops(a, length.mean))
+    return seconds + times * (flops * slower / plain_rate(device) + a.layers * device.layer_seconds)
+
+
 def generating_seconds(
     a: Architecture,
     device: Device,

@@ -11,6 +11,7 @@ from r1k.plan.lengths import capped, joined, mixed
 from r1k.plan.memory import Parts, Placement
 from r1k.plan.serving import serving, serving_seconds
 from r1k.records import SPANS
+from r1k.records import UPDATES as UPDATE_KINDS
 
 GIB = 2**30
 RECORD = 220
@@ -20,6 +21,8 @@ TRACK = 480
 CHARACTERS = 3.0
 """Characters of a token of reasoning where no tokenizer is there yet: 3.1 forward and 2.9 reverse over twenty s1K-1.1
 problems with R1's traces, by SmolLM2's tokenizer."""
+UPDATES = len(UPDATE_KINDS)
+"""Steps on each problem whose kernel is measured, of each length."""
 KEPT = 6
 """Bytes of a token of an answer among those that are kept for resuming."""
 WHOLE_UPDATES = 12
@@ -179,6 +182,35 @@ class Estimator:
         tracks = followed * len(kinds) * len(SPANS) * TRACK
         records = checkpoints * (4 * sum(splits) * RECORD + tracks) * 2
         return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records + states)
+
+    def ntk(self, run: str) -> Need:
+        """The empirical NTK of a run, in one job on one GPU: gradients, one at a time, and a pass for each step."""
+        experiment, ntk = self.experiment, self.experiment.ntk
+        settings, a = experiment.settings(run), self.architecture(experiment.base_of(run))
+        trained, held_out = (
+            min(problems, ntk.examples) for problems in (experiment.data.probe_train, experiment.data.probe_held_out)
+        )
+        response = mixed(*self.workload.responses.values())
+        whole = joined(self.workload.prompt, response)
+        cut = joined(self.workload.prompt, capped(response, experiment.probe.max_tokens))
+        adapter = lora_parameters(a, settings.lora.rank, settings.lora.targets)
+        responses, each = 4 * (trained + held_out), 1 + ntk.draws
+        steps = UPDATES * trained * len(ntk.steps)
+        seconds = cost.kernel_seconds(
+            a,
+            adapter,
+            experiment.plan.device,
+            [(4 * trained * each, capped(whole, settings.max_length)), (responses * each, cut)],
+            (1 + steps, responses, cut),
+        )
+        longest = self._longest(whole, settings.max_length)
+        parts = memory.kernel(a, settings, longest, experiment.probe.tokens_per_batch, on_gpu=self.on_gpu)
+        # Those of all measured responses, and of a problem's four, with the whole gradients of these and a step's.
+        vectors = 4 * ((responses + 4) * each * (ntk.sketch or adapter) + 5 * adapter)
+        if not self.on_gpu:
+            parts = parts | {"gradients": parts["gradients"] + vectors}
+        loaded = cost.base_bytes(a, "fp32") + vectors
+        return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=steps * responses * 2 * TRACK)
 
     def generate(self, run: str) -> Need:
         """Answers of a run to its benchmarks, in one job. Its memory is that of answers at their limit."""

@@ -54,6 +54,7 @@ class Jobs:
             *self._trainings(),
             *self._merges(),
             *self._probes(),
+            *self._kernels(),
             *self._generations(),
         ]
 
@@ -109,6 +110,13 @@ class Jobs:
                 group = f"probe ({experiment.bases[experiment.base_of(run)].title})"
                 need = self.estimator.probe(run)
                 yield Job(f"probe {run}", group, f"probe/{run}/{{seed}}.jsonl", need, (self._made(run),), run)
+
+    def _kernels(self) -> Iterator[Job]:
+        experiment = self.estimator.experiment
+        for run in experiment.kernel_runs:
+            group = f"ntk ({experiment.bases[experiment.base_of(run)].title})"
+            need = self.estimator.ntk(run)
+            yield Job(f"ntk {run}", group, f"ntk/{run}/{{seed}}.jsonl", need, (self._made(run),), run)
 
     def _generations(self) -> Iterator[Job]:
         experiment = self.estimator.experiment

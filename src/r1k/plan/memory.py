@@ -142,6 +142,23 @@ def probing(a: Architecture, rank: int, targets: list[str], precision: str, toke
     }
 
 
+def kernel(a: Architecture, settings: Sft | Dpo, tokens: int, width: int, on_gpu: bool) -> Parts:
+    """The empirical NTK's peak, in float32: a base, an adapter, one gradient of it and what a step puts aside, and the
+    activations of a sequence of `tokens` tokens, with recomputed layers, or of a batch of `width` that is scored.
+    """
+    adapter = 4 * lora_parameters(a, settings.lora.rank, settings.lora.targets)
+    lora = settings.lora.model_copy(update={"dropout": 0})
+    own = settings.model_copy(update={"precision": "fp32", "gradient_checkpointing": True, "lora": lora})
+    scored = probing(a, settings.lora.rank, settings.lora.targets, "fp32", width, on_gpu)
+    return {
+        "weights": parameters(a) * 4,
+        "adapter": adapter,
+        "gradients": 2 * adapter,
+        "activations": max(scored["activations"], activations(a, own, 1, tokens, 4)),
+        "logits": scored["logits"],
+    }
+
+
 def kv_bytes(a: Architecture, size: int) -> int:
     """Bytes of keys and values of one token in all layers."""
     return 2 * a.layers * kv_width(a) * size

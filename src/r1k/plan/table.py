@@ -11,6 +11,7 @@ from r1k.plan.plan import Row, Summary, Verdict
 KNOBS = {
     "train": "train.launch.micro_batch_size or train.*.max_length",
     "probe": "probe.tokens_per_batch",
+    "ntk": "train.sft.max_length",
     "generate": "evaluate.batch_size or evaluate.max_new_tokens",
     "pretrain": "the base's batch_size",
 }

@@ -1,7 +1,7 @@
 """One base in memory, whose LoRA adapter is exchanged in place."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -39,16 +39,22 @@ class SwappableModel:
         self._adapted = _with_empty_adapter(self.model, base, adapters[0]) if adapters else None
         self._layers = [layer for layer in self.model.modules() if isinstance(layer, lora.Linear)]
         # In float32, one product with W + BA is the same as two and a sum, and faster. In bf16 the sum's rounding
-        # would swallow small updates, so there the adapter stays apart, as it was trained.
+        # would swallow small updates, so there the adapter stays apart, as it was trained; and where gradients are
+        # taken, which are so of A and B alone, and never of a whole W.
         if precision == "fp32":
             for layer in self._layers:
-                layer.forward = partial(_folded_forward, layer)
+                layer.forward = partial(_folded_forward, layer, layer.forward)
 
     @property
     def positions(self) -> int | None:
         """The longest sequence that the base reads, in tokens, where its config says so."""
         found: int | None = getattr(self.model.config, "max_position_embeddings", None)
         return found
+
+    @property
+    def adapter_parameters(self) -> list[Tensor]:
+        """The adapter's matrices, A and B of each projection, in the model's order; in use they take gradients."""
+        return [part["default"].weight for layer in self._layers for part in (layer.lora_A, layer.lora_B)]
 
     def use(self, adapter: Path | None) -> None:
         """Become the base with `adapter`, or the base alone.
@@ -128,7 +134,9 @@ def _first_difference(weights: dict[str, Tensor], expected: dict[str, Tensor]) -
     return None
 
 
-def _folded_forward(layer: Any, x: Tensor) -> Tensor:
+def _folded_forward(layer: Any, trained: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    if torch.is_grad_enabled():
+        return trained(x)
     linear = layer.get_base_layer()
     if layer.disable_adapters:
         return functional.linear(x, linear.weight, linear.bias)

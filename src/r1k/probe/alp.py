@@ -18,7 +18,7 @@ from r1k.probe.adapters import SwappableModel, check_adapters
 from r1k.probe.engine import Item, Tokens
 from r1k.probe.greedy import kept_answers, write_answers, writers
 from r1k.probe.responses import Scored, encode_pairs, placed, read_pairs
-from r1k.probe.scoring import Checkpoint, Scoring
+from r1k.probe.scoring import Checkpoint, Scoring, check_widths
 from r1k.probe.tracked import blank, follow, followed_pairs, records
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Greedy, GreedyKind, LogProb, R, Tracked, read_jsonl, write_jsonl
@@ -97,14 +97,14 @@ def probe(
         missing = kept.missing
         model = None if kept.whole else SwappableModel(base, adapters, config.precision)
         if model is not None:
-            _check_widths(((f"{part.pair.id}, {part.side}", part.item) for part in responses), model.positions)
+            check_widths(((f"{part.pair.id}, {part.side}", part.item) for part in responses), model.positions)
             write_answers(model, base, tokenizer, asked, config, starts, kept.answers)
         written = [record for path in kept.answers.values() for record in read_jsonl(path, Greedy)]
         followed, lacking = follow(tokenizer, responses, config, written)
         further = list(dict.fromkeys(response.item for response in followed if response.item not in set(distinct)))
         tracks = partial(records, run, seed, followed, config.first_tokens)
         if model is not None:
-            _check_widths(((f"{part.pair.id}, {part.kind}", part.item) for part in followed), model.positions)
+            check_widths(((f"{part.pair.id}, {part.kind}", part.item) for part in followed), model.positions)
             parts = [distinct, further]
             with _scratch(state / "reference") as reference:
                 scoring = Scoring(model, checkpoints[0], parts, config.tokens_per_batch, reference)
@@ -162,15 +162,6 @@ def _scratch(directory: Path) -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory)
-
-
-def _check_widths(named: Iterable[tuple[str, Item]], limit: int | None) -> None:
-    for name, item in named:
-        if limit is not None and item.width > limit:
-            raise R1kError(
-                f"{name}: {item.width} tokens of prompt and response, and the base has {limit} positions; lower "
-                "probe.max_tokens or use a base with more"
-            )
 
 
 def _records(

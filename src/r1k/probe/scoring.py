@@ -1,7 +1,7 @@
 """All that is made once for every checkpoint of a run: the distinct responses in batches, and step 0's states."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,16 @@ class Checkpoint:
     step: int
     epoch: float
     adapter: Path | None
+
+
+def check_widths(named: Iterable[tuple[str, Item]], limit: int | None) -> None:
+    """R1kError for an item, by its name, that is wider than the base's positions."""
+    for name, item in named:
+        if limit is not None and item.width > limit:
+            raise R1kError(
+                f"{name}: {item.width} tokens of prompt and response, and the base has {limit} positions; lower "
+                "probe.max_tokens or use a base with more"
+            )
 
 
 class Scoring:

@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import bootstrap
 
 from r1k.intervals import wilson
-from r1k.report.statistics.bootstrap import bca_means, bootstrap_means, differences, expanded_tail, shares
+from r1k.report.statistics.bootstrap import (
+    bca_means,
+    bootstrap_means,
+    bootstrap_statistic,
+    differences,
+    expanded_tail,
+    shares,
+)
 from r1k.report.statistics.estimates import Estimate
 
 
@@ -35,6 +42,16 @@ def test_bootstrap_of_one_problem_claims_no_interval():
     assert mean.tolist() == [-1, -2]
     assert np.isnan(low).all()
     assert np.isnan(high).all()
+
+
+def test_a_statistic_of_means_agrees_with_the_mean_and_is_drawn_by_problems():
+    values = np.random.default_rng(5).normal(3, 1, size=(40, 2))
+    mean, low, high = bootstrap_means(values)
+    found = bootstrap_statistic(values, lambda means: means[..., 0])
+    assert found.tolist() == [mean[0], low[0], high[0]]
+    proportional = np.stack([values[:, 0], 2 * values[:, 0]], axis=1)
+    assert bootstrap_statistic(proportional, lambda m: m[..., 1] / m[..., 0]) == pytest.approx([2, 2, 2])
+    assert np.isnan(bootstrap_statistic(values[:1], lambda means: means[..., 0])[1:]).all()
 
 
 def test_bca_agrees_with_scipy():

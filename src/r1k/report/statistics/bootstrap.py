@@ -1,6 +1,7 @@
 """Bootstrap intervals at 95 %: questions or problems are drawn, and all that was measured on one stays together."""
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -32,6 +33,17 @@ def bootstrap_means(
         return mean, unknown, unknown
     low, high = np.quantile(_drawn(values, resamples, seed), [tail, 1 - tail], axis=0)
     return mean, low, high
+
+
+def bootstrap_statistic(values: Values, statistic: Callable[[Values], Values], *, tail: float = TAIL) -> Values:
+    """[3]: a statistic of means over problems, with a percentile bootstrap interval.
+
+    `statistic` maps [..., quantities] to [...]. `values` is as for `bootstrap_means`, and drawn alike.
+    """
+    value = statistic(values.mean(axis=0))
+    if len(values) < 2:
+        return np.array([value, np.nan, np.nan])
+    return np.array([value, *np.quantile(statistic(_drawn(values, RESAMPLES, 0)), [tail, 1 - tail])])
 
 
 def bca_means(

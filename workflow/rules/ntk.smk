@@ -1,0 +1,30 @@
+"""The empirical NTK. Needs a run's adapter and the probe set; yields what steps on examples do to responses."""
+
+
+# Predicted by the kernel to first order, and measured by taking the very steps; of the model that DPO starts from.
+rule ntk:
+    input:
+        run="results/{experiment}/runs/{run}/{seed}/run.json",
+        base=run_base,
+        adapter=kernel_adapter,
+        pairs=probe_pairs,
+    output:
+        "results/{experiment}/ntk/{run}/{seed}.jsonl",
+    log:
+        "logs/{experiment}/ntk/{run}/{seed}.log",
+    wildcard_constraints:
+        run=any_of(EXPERIMENT.kernel_runs),
+    conda:
+        "../../envs/train.yaml"
+    threads: LAUNCH.cores
+    resources:
+        gpu=1,
+        mem=ASKED["ntk"].mem,
+        runtime=ASKED["ntk"].runtime,
+        disk=ASKED["ntk"].disk,
+    params:
+        ntk=kernel_section,
+    shell:
+        "r1k ntk --run {input.run} --base {input.base} --adapter {input.adapter} --pairs {input.pairs}"
+        " --ntk {params.ntk:q} --state results/{wildcards.experiment}/state/ntk --output {output}"
+        " --usage results/{wildcards.experiment}/usage >{log} 2>&1"
