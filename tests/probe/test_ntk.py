@@ -119,7 +119,7 @@ def _norm(norm, x):
 def test_long_sequences_have_the_same_gradient_as_short_ones(model, losses, monkeypatch):
     before = gradient_of(model, losses["mixed"])
     monkeypatch.setattr("r1k.probe.gradients.KEPT_WIDTH", 8)
-    monkeypatch.setattr("r1k.probe.gradients.ROWS", 7)
+    monkeypatch.setattr("r1k.probe.gradients.rows_at_once", lambda vocabulary, hidden: 7)
     after = gradient_of(model, losses["mixed"])
     assert torch.allclose(before, after, rtol=1e-4, atol=1e-6 * float(before.abs().max()))
 
@@ -330,6 +330,16 @@ def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokeniz
     squares = products(*drawn).square()
     by_one = squares.mean(1)
     assert float(squares.mean()) == pytest.approx(exact, abs=4 * float(by_one.std()) / 60**0.5 * 2**0.5)
+
+
+def test_a_tagged_run_is_stepped_on_and_measured_with_its_tag(tokenizer, pairs):
+    tagged = SPEC.model_copy(update={"direction_tag": True})
+    (both, *_) = first_problems(pairs, "train", 1).values()
+    measured = {response.item.prompt for response in observed(tokenizer, both, tagged)}
+    stepped = {item.prompt for update in updates(tokenizer, both, tagged) for item in update.weights}
+    assert measured == stepped
+    plain = {response.item.prompt for response in observed(tokenizer, both, SPEC)}
+    assert len(measured) == 2 and measured.isdisjoint(plain)
 
 
 def test_steps_must_be_lengths():

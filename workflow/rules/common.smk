@@ -220,10 +220,6 @@ def table_tracked(wildcards):
     return of_runs(wildcards, runs, "results/{experiment}/tracked/{run}/{seed}.jsonl")
 
 
-def evaluations(wildcards, tables, file, drawn=True):
-    """A file of each run of the tables, of each seed and of each benchmark that they show it on."""
-
-
 def kernel_section(wildcards):
     return section(EXPERIMENT.ntk_spec(wildcards.run))
 
@@ -235,7 +231,8 @@ def kernel_adapter(wildcards):
     return f"{place}/adapter" if step is None else f"{place}/steps/{step}"
 
 
-def evaluations(wildcards, tables, benchmarks, file):
+def evaluations(wildcards, tables, file, drawn=True):
+    """A file of each run of the tables, of each seed and of each benchmark that they show it on."""
     pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
     shown = EXPERIMENT.shown(tables, drawn)
     return [
