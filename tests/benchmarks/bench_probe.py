@@ -18,9 +18,9 @@ Whole processes: `r1k probe` against `released_way.py`, from start to exit, once
 alone and once for all that the probe finds at each token, with the numbers compared.
 
 Memory: the peak of a fresh process above its imports, of `probe` and of one that holds the bare base and reads the
-largest batch up to the last hidden states, an adapter's size added: weights and that batch's activations. Then the same of two made-up bases of
-one shape and of two vocabularies, on long responses. Both processes give freed arrays back at once
-(MALLOC_MMAP_THRESHOLD_), so that what the C allocator keeps is in neither.
+largest batch up to the last hidden states, an adapter's size added: weights and that batch's activations. Then the
+same of two made-up bases of one shape and of two vocabularies, on long responses. Both processes give freed arrays
+back at once (MALLOC_MMAP_THRESHOLD_), so that what the C allocator keeps is in neither.
 
 Seconds are of the clock; the ratio of processor seconds, which others disturb less, is printed too.
 """
