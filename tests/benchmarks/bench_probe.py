@@ -18,9 +18,9 @@ Whole processes: `r1k probe` against `released_way.py`, from start to exit, once
 alone and once for all that the probe finds at each token, with the numbers compared.
 
 Memory: the peak of a fresh process above its imports, of `probe` and of one that holds the bare base and reads the
-largest batch up to the last hidden states: weights and that batch's activations. Then the same of two made-up bases of
-one shape and of two vocabularies, on long responses. Both processes give freed arrays back at once
-(MALLOC_MMAP_THRESHOLD_), so that what the C allocator keeps is in neither.
+largest batch up to the last hidden states, an adapter's size added: weights and that batch's activations. Then the
+same of two made-up bases of one shape and of two vocabularies, on long responses. Both processes give freed arrays
+back at once (MALLOC_MMAP_THRESHOLD_), so that what the C allocator keeps is in neither.
 
 Seconds are of the clock; the ratio of processor seconds, which others disturb less, is printed too.
 """
@@ -198,7 +198,8 @@ def memory(name: str, inputs: Inputs) -> None:
     """The peaks of two processes, and the limit of what the one takes more."""
     vocabulary = json.loads((inputs.base / "config.json").read_text())["vocab_size"]
     tokens = max(len(batch.targets) for batch in make_batches(inputs))
-    largest, probing = peak(read_largest, inputs), peak(probe_once, inputs)
+    adapter = max(path.stat().st_size for path in inputs.steps.glob("*/adapter_model.safetensors"))
+    largest, probing = peak(read_largest, inputs) + adapter, peak(probe_once, inputs)
     excess = probing / largest - 1
     say = "within" if excess <= EXCESS else "ABOVE"
     print(
