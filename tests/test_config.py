@@ -7,7 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from examples import ROOT
-from r1k.config import Experiment, Launch, load, validate
+from r1k.config import Experiment, Launch, load, resolved, validate
 from r1k.errors import ConfigError
 from r1k.train.describe import plan
 
@@ -175,7 +175,7 @@ def test_what_is_added_to_the_paper_makes_an_experiment(path):
     paper, more = (yaml.safe_load(file.read_text()) for file in (ROOT / "config" / "paper.yaml", path))
     assert more.keys() == {"runs", "data", "tables"} and more["data"].keys() == {"variants"}
     whole = validate(Experiment, paper | {key: paper[key] | more[key] for key in more})
-    assert whole.audit_spec().limits == [20480]
+    assert resolved.audit_spec(whole).limits == [20480]
     for run in more["runs"]:
         assert whole.runs[run].without_held_out
         if run.startswith("fix") and whole.runs[run].trained:
@@ -209,7 +209,7 @@ def test_a_run_answers_what_tables_show_of_it_and_a_route_to_it_and_else_all(dem
     assert answered["dyn-s1k"] == ["math"]  # by fix-route
     assert answered["stage-forward"] == ["aime", "math", "gpqa"]
     assert "fix-route" not in answered
-    assert experiment.table_spec("table3").benchmarks == {"math": "Math"}
+    assert resolved.table_spec(experiment, "table3").benchmarks == {"math": "Math"}
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_table_that_cannot_be_made_is_an_error(demo, table, says):
 
 
 def test_a_table_of_dynamics_says_how_its_runs_are_made(demo):
-    spec = validate(Experiment, demo).dynamics_table_spec("table4")
+    spec = resolved.dynamics_table_spec(validate(Experiment, demo), "table4")
     how = {row.run: row.how for row in spec.rows}
     assert spec.reference == "dyn-mix"
     assert how["fix-ipo"] == "DPO of dyn-mix, loss ipo, beta 5"
@@ -304,10 +304,12 @@ def test_the_identity_of_a_run_holds_its_ancestry_and_nothing_else(demo):
 def test_rows_are_tested_against_their_bases_first_training_or_their_parent_or_whom_the_table_names(demo):
     paper = load(ROOT / "config" / "paper.yaml")
     first = {"7b-r1k": "7b-s1k", "7b-half": "7b-s1k", "7b-mix": "7b-s1k", "14b-r1k": "14b-s1k", "14b-mix": "14b-s1k"}
-    assert paper.table_spec("table1").references == first
-    assert paper.table_spec("table2").references["14b-mix-dpo"] == "14b-mix"
-    assert validate(Experiment, demo).table_spec("table1").references["tiny"] == "tiny-s1k"
-    named = validate(Experiment, changed(demo, "tables/table1/reference", "tiny")).table_spec("table1").references
+    assert resolved.table_spec(paper, "table1").references == first
+    assert resolved.table_spec(paper, "table2").references["14b-mix-dpo"] == "14b-mix"
+    assert resolved.table_spec(validate(Experiment, demo), "table1").references["tiny"] == "tiny-s1k"
+    named = resolved.table_spec(
+        validate(Experiment, changed(demo, "tables/table1/reference", "tiny")), "table1"
+    ).references
     assert named == dict.fromkeys(["tiny-s1k", "tiny-r1k", "tiny-half", "tiny-mix"], "tiny")
 
 
@@ -320,11 +322,11 @@ def test_a_launcher_names_what_there_is():
 
 def test_gated_questions_are_not_quoted_and_cuts_are_those_of_the_trainings(demo):
     paper = load(ROOT / "config" / "paper.yaml")
-    assert paper.audit_spec().quotable == ["aime24", "math500"]
+    assert resolved.audit_spec(paper).quotable == ["aime24", "math500"]
     assert paper.audited_base == "qwen2.5-7b"
     demo["runs"]["tiny-s1k-dpo"]["changes"] = {"max_length": 300}
     demo["runs"]["tiny-s1k"]["changes"] = {"max_length": 200}
-    spec = validate(Experiment, demo).audit_spec()
+    spec = resolved.audit_spec(validate(Experiment, demo))
     assert (spec.quotable, spec.limits, spec.pair_limit) == (["aime", "math", "gpqa"], [200, 300, 512], 300)
 
 
@@ -341,8 +343,8 @@ def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
 
 def test_tables_count_questions_and_robust_ones_all_answers(demo):
     several = validate(Experiment, changed(demo, "benchmarks/aime/samples", 4))
-    assert list(several.table_spec("table1").benchmarks) == ["math", "gpqa"]
-    assert list(several.table_spec("table1", drawn=True).benchmarks) == ["aime", "math", "gpqa"]
+    assert list(resolved.table_spec(several, "table1").benchmarks) == ["math", "gpqa"]
+    assert list(resolved.table_spec(several, "table1", drawn=True).benchmarks) == ["aime", "math", "gpqa"]
     with pytest.raises(ConfigError, match=r"tables\.table3\.benchmarks: none has samples: 1"):
         validate(Experiment, changed(demo, "benchmarks/math/samples", 2))
 

@@ -3,7 +3,7 @@
 import json
 import re
 
-from r1k.config import Experiment, validate
+from r1k.config import Experiment, resolved, validate
 from r1k.errors import ConfigError
 from r1k.plan.asked import Asked
 from r1k.plan.estimate import estimator
@@ -115,15 +115,15 @@ def benchmark_shape(wildcards):
 
 
 def table_section(wildcards):
-    return section(EXPERIMENT.table_spec(wildcards.table))
+    return section(resolved.table_spec(EXPERIMENT, wildcards.table))
 
 
 def robust_section(wildcards):
-    return section(EXPERIMENT.table_spec(wildcards.table, drawn=True))
+    return section(resolved.table_spec(EXPERIMENT, wildcards.table, drawn=True))
 
 
 def dynamics_table_section(wildcards):
-    return section(EXPERIMENT.dynamics_table_spec(wildcards.table))
+    return section(resolved.dynamics_table_spec(EXPERIMENT, wildcards.table))
 
 
 def run_plan(wildcards):
@@ -221,7 +221,7 @@ def table_tracked(wildcards):
 
 
 def kernel_section(wildcards):
-    return section(EXPERIMENT.ntk_spec(wildcards.run))
+    return section(resolved.ntk_spec(EXPERIMENT, wildcards.run))
 
 
 def kernel_adapter(wildcards):

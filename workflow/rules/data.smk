@@ -113,7 +113,7 @@ rule audit:
     conda:
         "../../envs/cpu.yaml"
     params:
-        audit=section(EXPERIMENT.audit_spec()),
+        audit=section(resolved.audit_spec(EXPERIMENT)),
     shell:
         "r1k audit --audit {params.audit:q} --s1k {input.s1k} --r1k {input.r1k} --pairs {input.pairs}"
         " --base {input.base} --questions {input.questions} --output {output.summary}"

@@ -131,7 +131,7 @@ rule against_paper:
     conda:
         "../../envs/cpu.yaml"
     params:
-        tables=[section(EXPERIMENT.table_spec(table)) for table in EXPERIMENT.published_tables],
+        tables=[section(resolved.table_spec(EXPERIMENT, table)) for table in EXPERIMENT.published_tables],
     shell:
         "r1k against-paper --tables {params.tables:q} --scores {input.scores} --markdown {output.markdown}"
         " --csv {output.csv} >{log} 2>&1"
@@ -166,7 +166,7 @@ rule draw_figure2:
     conda:
         "../../envs/cpu.yaml"
     params:
-        dynamics=section(EXPERIMENT.dynamics_spec()),
+        dynamics=section(resolved.dynamics_spec(EXPERIMENT)),
     shell:
         "r1k draw-figure2 --dynamics {params.dynamics:q} --logprobs {input.logprobs} --png {output.png}"
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
@@ -185,7 +185,7 @@ rule draw_mass:
     conda:
         "../../envs/cpu.yaml"
     params:
-        dynamics=section(EXPERIMENT.dynamics_spec()),
+        dynamics=section(resolved.dynamics_spec(EXPERIMENT)),
     shell:
         "r1k draw-mass --dynamics {params.dynamics:q} --tracked {input.tracked} --png {output.png}"
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
@@ -208,7 +208,7 @@ rule draw_ntk:
     conda:
         "../../envs/cpu.yaml"
     params:
-        dynamics=section(EXPERIMENT.dynamics_spec()),
+        dynamics=section(resolved.dynamics_spec(EXPERIMENT)),
     shell:
         "r1k draw-ntk --dynamics {params.dynamics:q} --influences {input.influences} --png {output.png}"
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
@@ -226,7 +226,7 @@ rule make_claims:
     conda:
         "../../envs/cpu.yaml"
     params:
-        dynamics=section(EXPERIMENT.dynamics_spec()),
+        dynamics=section(resolved.dynamics_spec(EXPERIMENT)),
     shell:
         "r1k make-claims --dynamics {params.dynamics:q} --tracked {input.tracked} --markdown {output.markdown}"
         " --csv {output.csv} >{log} 2>&1"

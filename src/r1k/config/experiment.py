@@ -17,15 +17,8 @@ from r1k.config.data import Data
 from r1k.config.evaluate import Benchmark, Evaluate
 from r1k.config.plan import Plan
 from r1k.config.report import (
-    AuditSpec,
     Dynamics,
-    DynamicsRow,
-    DynamicsSpec,
-    DynamicsTableSpec,
-    NtkSpec,
-    Row,
     Table,
-    TableSpec,
 )
 from r1k.config.runs import Dpo, Lora, Ntk, Probe, Run, Sft, Train
 from r1k.config.section import Arm, Name, Section
@@ -144,114 +137,10 @@ class Experiment(Section):
             found[run] = [key for key in self.benchmarks if key in wanted or not wanted]
         return found
 
-    def table_spec(self, name: str, drawn: bool = False) -> TableSpec:
-        """A table with its rows resolved; with `drawn`, benchmarks with several answers a question too."""
-        table, shown = self.tables[name], self.table_benchmarks(name, drawn)
-        return TableSpec(
-            name=name,
-            shows="dpo" if table.shows == "dpo" else "sft",
-            rows=[self._row(run) for run in table.rows],
-            benchmarks={key: self.benchmarks[key].title for key in shown},
-            seeds=self.seeds,
-            directions=table.directions,
-            published=table.published,
-            notes=self._matching_notes(table.rows),
-            references=self._references_of(table),
-        )
-
-    def dynamics_table_spec(self, name: str) -> DynamicsTableSpec:
-        """A table of dynamics with its rows resolved."""
-        table = self.tables[name]
-        rows = [DynamicsRow(run=run, how=self._how(run)) for run in table.rows]
-        return DynamicsTableSpec(name=name, rows=rows, reference=table.reference or table.rows[0], seeds=self.seeds)
-
-    def _how(self, run: str) -> str:
-        """How a run is made, in words: method, data and start, then what it changes."""
-        entry = self.runs[run]
-        match entry.method:
-            case "merge" if entry.merge is not None:
-                return f"{entry.merge.how} merge of {' and '.join(entry.parents)}"
-            case "route":
-                return f"{' or '.join(entry.parents)}, by the prompt's direction"
-            case "dpo":
-                start = f"DPO of {entry.parent}"
-            case _:
-                start = f"SFT on {entry.data}" + (f" from {entry.parent}" if entry.parent else "")
-        own = {"data": entry.variant, "protocol": entry.protocol if entry.protocol != "paper" else None}
-        said = [f"{key} {value}" for key, value in {**own, **entry.changes}.items() if value is not None]
-        return ", ".join([start, *said, *(["direction tag"] if entry.direction_tag else [])])
-
-    def _references_of(self, table: Table) -> dict[Name, Name]:
-        """The run that each row is tested against; rows that have none, and the references themselves, are left out."""
-        first: dict[str, str] = {}
-        for row in table.rows:
-            if self.runs[row].trained:
-                first.setdefault(self.base_of(row), row)
-        found = {}
-        for row in table.rows:
-            own = self.runs[row].parent if table.shows == "dpo" else first.get(self.base_of(row))
-            reference = table.reference or own
-            if reference not in (None, row):
-                found[row] = reference
-        return found
-
     @property
     def published_tables(self) -> list[str]:
         """The tables that print the paper's values."""
         return [name for name, table in self.tables.items() if table.published]
-
-    def _matching_notes(self, rows: list[str]) -> list[str]:
-        """How long the rows were trained: a line for all that were trained alike."""
-        alike: dict[str, list[str]] = {}
-        for run in rows:
-            if self.runs[run].trained:
-                alike.setdefault(self._length_note(run), []).append(run)
-        return [f"{', '.join(runs)}: {note}" for note, runs in alike.items()]
-
-    def _length_note(self, run: str) -> str:
-        settings = self.settings(run)
-        items = "examples" if isinstance(settings, Sft) else "pairs"
-        passes = {"examples": "the forward set", "pairs": "the pairs"}[items]
-        matched = f"matched in steps: as many as {settings.epochs:g} x {passes}, whatever the arm's own data"
-        own = f"matched in epochs: {settings.epochs:g} x the arm's own data"
-        how = matched if settings.match == "steps" else own
-        return f"{self.steps(run)} optimizer steps of {settings.batch_size} {items} ({how})"
-
-    def _row(self, run: str) -> Row:
-        entry, base = self.runs[run], self.base_of(run)
-        return Row(
-            run=run,
-            data=entry.data,
-            variant=entry.variant,
-            method=entry.method,
-            base=base,
-            model=self.bases[base].title,
-            parent=entry.parent,
-            of=entry.parents if entry.method in ("merge", "route") else [],
-            start_data=self.runs[entry.parent].data if entry.parent else None,
-        )
-
-    def dynamics_spec(self) -> DynamicsSpec:
-        """Figure 2's lines with the length of each training."""
-        epochs = {run: float(self.settings(run).epochs) for run in self.dynamics_runs}
-        return DynamicsSpec(arms=self.dynamics, seeds=self.seeds, epochs=epochs)
-
-    def ntk_spec(self, run: str) -> NtkSpec:
-        """A run's kernel: whose model it is of, and the losses of this run and of the DPO run that goes on from it."""
-        dpo = next(lines.dpo for lines in self.dynamics.values() if lines.sft == run)
-        sft, preference = self.settings(run), self.settings(dpo)
-        if not isinstance(preference, Dpo):
-            raise ConfigError(f"dynamics: {dpo!r} is no DPO run")
-        return NtkSpec(
-            **self.ntk.model_dump(exclude={"epoch"}),
-            step=self.kernel_step(run) or self.steps(run),
-            max_tokens=self.probe.max_tokens,
-            tokens_per_batch=self.probe.tokens_per_batch,
-            sft_length=sft.max_length,
-            dpo_length=preference.max_length,
-            beta=preference.beta,
-            direction_tag=self.runs[run].direction_tag,
-        )
 
     def kernel_step(self, run: str) -> int | None:
         """The measured step whose kernel is measured; None for a run's end."""
@@ -263,21 +152,6 @@ class Experiment(Section):
     def quotable(self) -> list[str]:
         """The benchmarks whose text may be shown."""
         return [name for name, benchmark in self.benchmarks.items() if benchmark.may_be_quoted]
-
-    def audit_spec(self) -> AuditSpec:
-        """What may be quoted, and where trainings cut; pairs as SFT's examples where there is no DPO run.
-
-        Trainings as released, which cut at the other end, are left out.
-        """
-        cutting = [run for run in self.trained_runs if self.runs[run].protocol == "paper"]
-        settings = [self.settings(run) for run in cutting] or [self.train.sft]
-        pairs = [own.max_length for own in settings if isinstance(own, Dpo)]
-        limits = sorted({own.max_length for own in settings})
-        return AuditSpec(
-            quotable=self.quotable,
-            limits=limits,
-            pair_limit=min(pairs or limits),
-        )
 
     @property
     def audited_base(self) -> str:
