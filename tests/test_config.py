@@ -229,11 +229,21 @@ def test_a_table_that_cannot_be_made_is_an_error(demo, table, says):
         validate(Experiment, demo)
 
 
+def test_runs_that_only_tables_show_follow_both_directions_alone(demo):
+    experiment = validate(Experiment, demo)
+    assert experiment.probe_of("dyn-mix-dpo") == experiment.probe and len(experiment.probe.tracked) == 8
+    assert experiment.probe_of("fix-ipo").tracked == ["own", "other"]
+    everywhere = validate(Experiment, changed(demo, "probe/followed", "all"))
+    assert everywhere.probe_of("fix-ipo") == everywhere.probe
+    # Not told to the command: what it is to follow is.
+    assert "followed" not in experiment.probe.model_dump()
+
+
 def test_a_table_of_dynamics_says_how_its_runs_are_made(demo):
     spec = resolved.dynamics_table_spec(validate(Experiment, demo), "table4")
     how = {row.run: row.how for row in spec.rows}
     assert spec.reference == "dyn-mix"
-    assert how["fix-ipo"] == "DPO of dyn-mix, loss ipo, beta 5"
+    assert how["fix-ipo"] == "DPO of dyn-mix, epochs 0.5, loss ipo, beta 5"
     assert how["fix-route"] == "dyn-s1k or dyn-r1k, by the prompt's direction"
     assert how["fix-linear"] == "linear merge of dyn-s1k and dyn-r1k"
     assert how["fix-tag"] == "SFT on mix, epochs 8, direction tag"

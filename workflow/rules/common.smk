@@ -220,6 +220,10 @@ def table_tracked(wildcards):
     return of_runs(wildcards, runs, "results/{experiment}/tracked/{run}/{seed}.jsonl")
 
 
+def probe_section(wildcards):
+    return section(EXPERIMENT.probe_of(wildcards.run))
+
+
 def kernel_section(wildcards):
     return section(resolved.ntk_spec(EXPERIMENT, wildcards.run))
 

@@ -26,7 +26,7 @@ rule probe:
         runtime=ASKED["probe"].runtime,
         disk=ASKED["probe"].disk,
     params:
-        probe=section(EXPERIMENT.probe),
+        probe=probe_section,
     shell:
         "r1k probe --run {input.run} --base {input.base} --start {input.start} --pairs {input.pairs}"
         " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"

@@ -86,6 +86,12 @@ class Experiment(Section):
         """The SFT runs whose kernel is measured: those that Figure 2 shows."""
         return list(dict.fromkeys(lines.sft for lines in self.dynamics.values()))
 
+    def probe_of(self, run: str) -> Probe:
+        """How a run is probed: which responses are followed depends on what is shown of it."""
+        if self.probe.followed == "all" or run in self.dynamics_runs:
+            return self.probe
+        return self.probe.model_copy(update={"tracked": ["own", "other"]})
+
     @property
     def probed_runs(self) -> list[str]:
         """The runs whose checkpoints are kept and scored."""

@@ -269,6 +269,12 @@ class Probe(Section):
         "sentences or tokens shuffled, and what the model itself answered, greedily, as the base and as the run that "
         "this one starts from",
     )
+    followed: Literal["dynamics", "all"] = Field(
+        default="dynamics",
+        exclude=True,
+        description="whose responses are all followed: of the runs of `dynamics`, all others following `own` and "
+        "`other` alone, which is what tables of dynamics read; or of all probed runs",
+    )
     tracked_problems: int | None = Field(
         default=None, ge=2, description="problems of each split whose responses are followed, the first; unset: all"
     )

@@ -149,7 +149,7 @@ class Estimator:
 
     def probe(self, run: str) -> Need:
         """Scoring of all kept checkpoints of a run, in one job on one GPU."""
-        experiment, probe = self.experiment, self.experiment.probe
+        experiment, probe = self.experiment, self.experiment.probe_of(run)
         rank, targets = self._adapter(run)
         a = self.architecture(experiment.base_of(run))
         response = capped(mixed(*self.workload.responses.values()), probe.max_tokens)
