@@ -321,3 +321,11 @@ def test_the_manifest_names_the_scores(table, tmp_path):
 def test_tables_load_neither_torch_nor_matplotlib():
     code = "import sys, r1k.report.tables; print(sorted({'torch', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_rows_of_other_trainings_are_told_apart_and_not_called_sft(table):
+    rows = [row("m", "mix"), row("then", "r1k", parent="s"), row("d", "pairs", method="dpo", parent="m", start="mix")]
+    counts = {(run, 0): (1, 2, 3) for run in ("m", "then", "d")}
+    text = table(spec(rows), counts)["markdown"]
+    assert "accuracy by training" in text and "supervised" not in text
+    assert "| D_r1k after s " in text and "| DPO on D " in text

@@ -27,6 +27,14 @@ TITLES = {
     "sft": "accuracy after supervised fine-tuning",
     "dpo": "accuracy after DPO, against the SFT model that it started from",
 }
+OTHERWISE = "accuracy by training"
+"""Where rows are other than SFT's, and no changes against a parent are shown."""
+
+
+def title(spec: TableSpec) -> str:
+    """What a table of accuracies shows."""
+    plain = spec.shows == "dpo" or {row.method for row in spec.rows} <= {"none", "sft"}
+    return TITLES[spec.shows] if plain else OTHERWISE
 
 
 def make_table(*, spec: TableSpec, scores: Sequence[Path], markdown: Path, csv: Path, latex: Path) -> None:
@@ -75,7 +83,7 @@ def table_data(spec: TableSpec, scores: Scores) -> TableData:
     blocks = tuple(builder.block(direction) for direction in spec.directions)
     return TableData(
         name=spec.name,
-        title=TITLES[spec.shows],
+        title=title(spec),
         shows=spec.shows,
         blocks=blocks,
         notes=(*_notes(spec, blocks), *(_published_notes(spec) if spec.published else ()), *dict.fromkeys(spec.notes)),
@@ -203,7 +211,8 @@ def _label(spec: TableSpec, row: Row) -> Label:
         case "none":
             return Label(before="base (no training)")
         case "sft":
-            return Label(data=row.data, after=row.variant or "")
+            stages = [row.variant, f"after {row.parent}" if row.parent else None]
+            return Label(data=row.data, after=" ".join(filter(None, stages)))
         case "dpo":
             return Label(data=row.start_data, before="" if spec.shows == "dpo" else "DPO on", after=row.variant or "")
         case "merge" | "route":

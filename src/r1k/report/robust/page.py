@@ -10,18 +10,20 @@ from r1k.report.robust.content import RobustBlock
 from r1k.report.robust.scores import AVERAGE, RobustScore
 from r1k.report.sheet import Grid, Part, Sheet, percents, points
 from r1k.report.statistics.paired import LEVEL
+from r1k.report.tables import title
 
-TITLES = {
-    "sft": "accuracy after supervised fine-tuning, and which differences survive",
-    "dpo": "accuracy after DPO, and which differences survive",
-}
 UNKNOWN = "–"
 
 
 def sheet(spec: TableSpec, content: Sequence[RobustBlock]) -> Sheet:
     """The grids of each block under its heading, and notes on how to read them."""
     parts = [Part(_heading(block) if len(content) > 1 else "", tuple(_grids(block))) for block in content]
-    return Sheet(f"{spec.name}-robust", TITLES[spec.shows], tuple(parts), tuple(_notes(spec, content)))
+    return Sheet(
+        f"{spec.name}-robust",
+        f"{title(spec)}, and which differences survive",
+        tuple(parts),
+        tuple(_notes(spec, content)),
+    )
 
 
 def _heading(block: RobustBlock) -> str:
