@@ -4,8 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
-from matplotlib.text import Text
+from figure_checks import assert_words_stay_apart_and_inside, hide_ticks_beyond, made_twice
 
 from r1k.errors import RecordError
 from r1k.records import UPDATES, Influence, read_jsonl, write_jsonl
@@ -105,11 +104,7 @@ def test_the_slope_is_that_of_what_was_measured(dynamics, paths):
 
 
 def test_files_are_written_and_the_same_each_time(dynamics, paths, outputs):
-    make_ntk(spec=dynamics, influences=paths, **outputs)
-    first = {name: path.read_bytes() for name, path in outputs.items()}
-    make_ntk(spec=dynamics, influences=paths, **outputs)
-    assert first == {name: path.read_bytes() for name, path in outputs.items()}
-    assert imread(outputs["png"]).std() > 0.05
+    made_twice(lambda: make_ntk(spec=dynamics, influences=paths, **outputs), outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert {row["quantity"] for row in rows} >= {"predicted", "measured", "kernel", "a", "g", "slope", "correlation"}
     assert all(float(row["low"]) <= float(row["mean"]) + 1e-9 for row in rows)
@@ -126,20 +121,8 @@ def test_numbers_stand_in_their_cells_and_no_words_overlap(dynamics, paths, arms
     assert len(figure.axes) == 4 * len(arms)
     for axes in figure.axes:
         for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, sorted(axes.get_ylim()))):
-            for tick in axis.get_major_ticks():
-                tick.label1.set_visible(tick.label1.get_visible() and low <= tick.get_loc() <= high)
-    texts = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible() and t.get_window_extent().width > 0]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
-    for text, box in boxes:
-        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text
-        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, text
-    clashes = [
-        (a, b)
-        for k, (a, first) in enumerate(boxes)
-        for b, second in boxes[k + 1 :]
-        if first.shrunk(0.9, 0.9).overlaps(second.shrunk(0.9, 0.9))
-    ]
-    assert not clashes
+            hide_ticks_beyond(axis, low, high)
+    assert_words_stay_apart_and_inside(figure)
 
 
 def test_numbers_are_short_enough_for_a_cell():

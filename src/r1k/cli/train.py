@@ -90,7 +90,6 @@ def add(commands: Any) -> None:
         from r1k.train.describe import read_run
 
         settings, run = section(config.Probe, o.probe), read_run(o.run)
-        key = value_digest([run.digest, file_digest(o.pairs), settings.model_dump(mode="json")])
         probe(
             run=run.run,
             seed=run.seed,
@@ -103,7 +102,7 @@ def add(commands: Any) -> None:
             output=o.output,
             tracked=o.tracked,
             greedy=o.greedy,
-            state=o.state / key,
+            state=_state(o, run.digest, settings),
             answers=o.state / "greedy",
             tagged=run.direction_tag,
         )
@@ -119,7 +118,6 @@ def add(commands: Any) -> None:
         from r1k.train.describe import read_run
 
         spec, run = section(config.NtkSpec, o.ntk), read_run(o.run)
-        key = value_digest([run.digest, file_digest(o.pairs), spec.model_dump(mode="json")])
         ntk(
             run=run.run,
             seed=run.seed,
@@ -128,7 +126,7 @@ def add(commands: Any) -> None:
             pairs=o.pairs,
             spec=spec,
             output=o.output,
-            state=o.state / key,
+            state=_state(o, run.digest, spec),
         )
 
     command = add_command(
@@ -137,3 +135,9 @@ def add(commands: Any) -> None:
     usage(command)
     sections(command, "ntk")
     paths(command, "run", "base", "adapter", "pairs", "output", "state")
+
+
+def _state(o: argparse.Namespace, run: str, settings: config.Section) -> Path:
+    """Where a run's measurements are kept until they are whole: a place for all that decides them."""
+    key = value_digest([run, file_digest(o.pairs), settings.model_dump(mode="json")])
+    return Path(o.state / key)

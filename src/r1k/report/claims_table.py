@@ -13,6 +13,7 @@ from r1k.report.account import Measured
 from r1k.report.claims import claims
 from r1k.report.curves import SPLITS
 from r1k.report.evidence import Claim, Part
+from r1k.report.numbers import cell, with_ends
 from r1k.report.rendering import csv_text, markdown_grid
 
 TITLES: dict[Split, str] = {"held_out": "Problems held out of training", "train": "Problems trained on"}
@@ -60,17 +61,11 @@ def _cell(claim: Claim) -> str:
 
 
 def _evidence(parts: Sequence[Part]) -> str:
-    return "; ".join(f"{part.what} {_number(part.estimate.value)} {_interval(part)}" for part in parts)
-
-
-def _interval(part: Part) -> str:
-    if math.isnan(part.estimate.low):
-        return "(one problem: no interval)"
-    return f"[{_number(part.estimate.low)}, {_number(part.estimate.high)}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    alone = " (one problem: no interval)"
+    return "; ".join(
+        f"{part.what} {with_ends(part.estimate, '+.3f')}{alone if math.isnan(part.estimate.low) else ''}"
+        for part in parts
+    )
 
 
 def _csv_rows(claim: Claim) -> list[dict[str, Any]]:
@@ -81,9 +76,9 @@ def _csv_rows(claim: Claim) -> list[dict[str, Any]]:
             "verdict": claim.verdict,
             "part": part.what,
             "claimed": part.claimed,
-            "value": _rounded(part.estimate.value),
-            "low": _rounded(part.estimate.low),
-            "high": _rounded(part.estimate.high),
+            "value": cell(part.estimate.value),
+            "low": cell(part.estimate.low),
+            "high": cell(part.estimate.high),
             "n": part.n,
             "part_verdict": part.verdict,
             "where": claim.where,
@@ -91,7 +86,3 @@ def _csv_rows(claim: Claim) -> list[dict[str, Any]]:
         }
         for part in claim.parts
     ]
-
-
-def _rounded(value: float) -> float | str:
-    return "" if math.isnan(value) else round(value, 6)

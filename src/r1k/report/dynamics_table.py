@@ -1,6 +1,5 @@
 """Tables of where trainings put the probability: margin, displacement, and what lies off both directions."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -15,6 +14,7 @@ from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Split
 from r1k.report.account import Interval, estimate
 from r1k.report.curves import SPLITS
+from r1k.report.numbers import cell, with_ends
 from r1k.report.rendering import csv_text
 from r1k.report.sheet import Grid, Part, Sheet, to_latex, to_markdown
 from r1k.report.tracks import Tracks
@@ -115,12 +115,7 @@ def _problems(entry: Entry) -> str:
 
 
 def _levels(entry: Entry) -> tuple[str, str]:
-    return _number(entry.level, sign=""), UNKNOWN if entry.against is None else _number(entry.against, sign="+")
-
-
-def _number(interval: Interval, sign: str) -> str:
-    value, low, high = (f"{end:{sign}.3f}".replace("-", "−") for end in interval)
-    return value if math.isnan(interval.low) else f"{value} [{low}, {high}]"
+    return with_ends(entry.level, ".3f"), UNKNOWN if entry.against is None else with_ends(entry.against, "+.3f")
 
 
 def _notes(spec: DynamicsTableSpec) -> Iterator[str]:
@@ -167,6 +162,4 @@ def _csv_against(spec: DynamicsTableSpec, entry: Entry) -> dict[str, Any]:
 
 
 def _csv_interval(prefix: str, interval: Interval) -> dict[str, Any]:
-    return {
-        f"{prefix}{name}": "" if math.isnan(value) else round(value, 6) for name, value in interval._asdict().items()
-    }
+    return {f"{prefix}{name}": cell(value) for name, value in interval._asdict().items()}

@@ -16,6 +16,7 @@ from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Split
 from r1k.report.curves import LINES, QUANTITIES, SPLITS, Method, Point, Quantity, curves, read_logprobs
 from r1k.report.figures import BLUE, GREEN, GREY, ORANGE, save, style
+from r1k.report.numbers import cell
 from r1k.report.rendering import csv_text
 
 PANELS: dict[Quantity, tuple[str, str]] = {
@@ -192,5 +193,5 @@ def _remark(points: Sequence[Point]) -> str:
 def _csv_row(point: Point) -> dict[str, Any]:
     row = asdict(point) | {"in_figure": int((point.arm, point.test) in LINES)}
     for name in ("mean", "low", "high", "truncated"):
-        row[name] = "" if math.isnan(row[name]) else round(row[name], 6)
+        row[name] = cell(row[name])
     return row

@@ -16,6 +16,7 @@ from r1k.records import ResponseKind, Split
 from r1k.report.account import METHODS, Change, Measured, changes
 from r1k.report.curves import SPLITS, Method
 from r1k.report.figures import BLUE, GREY, ORANGE, save, style
+from r1k.report.numbers import cell
 from r1k.report.rendering import csv_text
 from r1k.report.tracks import Measure
 
@@ -139,5 +140,5 @@ def _in_figure(change: Change) -> bool:
 def _csv_row(change: Change) -> dict[str, Any]:
     row = asdict(change) | {"in_figure": int(_in_figure(change))}
     for name in ("start", "end", "change", "low", "high"):
-        row[name] = "" if math.isnan(row[name]) else round(row[name], 6)
+        row[name] = cell(row[name])
     return row

@@ -14,11 +14,11 @@ from matplotlib.ticker import FixedLocator
 from r1k.config import Arm, DynamicsSpec
 from r1k.files import file_digests, write_texts
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.report.account import Interval
 from r1k.report.figures import BLUE, GREEN, GREY, ORANGE, save, style
 from r1k.report.heat_map import Block, heat_map
 from r1k.report.influence import Agreement, Effect, Influences, agreements, effects
 from r1k.report.mass import MODELS
+from r1k.report.numbers import with_ends
 from r1k.report.rendering import csv_text
 
 BLOCKS = (
@@ -93,7 +93,8 @@ def _scatters(figure: Figure, frames: Mapping[Arm, pd.DataFrame], fits: Sequence
             rows = frame[frame["length"] == fit.length]
             look: dict[str, Any] = {"color": colour, "markersize": 2, "alpha": 0.5, "markeredgewidth": 0}
             axes.plot(rows["predicted"], rows["measured"], marker, rasterized=True, zorder=3 - k, **look)
-            text = f"step {fit.length * 100:g} %: slope {_interval(fit.slope)}\nr {_interval(fit.correlation)}"
+            slope, correlation = (with_ends(found, ".2f") for found in (fit.slope, fit.correlation))
+            text = f"step {fit.length * 100:g} %: slope {slope}\nr {correlation}"
             axes.text(0.03, 0.97 - 0.17 * k, text, transform=axes.transAxes, fontsize=5.5, color=colour, va="top")
         axes.plot([-largest, largest], [-largest, largest], color=GREY, linewidth=0.7, zorder=0)
         linear = 10 ** math.floor(math.log10(largest) - 1.5)
@@ -113,11 +114,6 @@ def _scatters(figure: Figure, frames: Mapping[Arm, pd.DataFrame], fits: Sequence
         fontsize=6.3,
         color=GREY,
     )
-
-
-def _interval(found: Interval) -> str:
-    value, low, high = (f"{part:.2f}".replace("-", "\N{MINUS SIGN}") for part in found)
-    return value if math.isnan(found.low) else f"{value} [{low}, {high}]"
 
 
 def _effect_row(effect: Effect) -> dict[str, Any]:
