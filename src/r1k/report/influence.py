@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from r1k.config import Arm, DynamicsSpec
-from r1k.errors import RecordError
 from r1k.records import UPDATES, Direction, Influence, UpdateKind, read_jsonl
 from r1k.report.account import Interval, estimate
 from r1k.report.statistics.bootstrap import bootstrap_statistic, expanded_tail
+from r1k.report.tracks import check_measured
 
 Whose = Literal["same", "train", "held_out"]
 WHOSE: tuple[Whose, ...] = get_args(Whose)
@@ -76,10 +76,7 @@ class Influences:
         """RecordError where a run or a seed of it was not measured."""
         self.spec = spec
         frame = pd.concat([_frame(path) for path in paths], ignore_index=True)
-        known = set(zip(frame["run"], frame["seed"], strict=True))
-        for run, seed in product((lines.sft for lines in spec.arms.values()), spec.seeds):
-            if (run, seed) not in known:
-                raise RecordError(f"no kernel of run {run!r}, seed {seed}; make ntk/{run}/{seed}.jsonl")
+        check_measured(frame, (lines.sft for lines in spec.arms.values()), spec.seeds, "kernel", "ntk")
         found = frame[frame["seed"].isin(spec.seeds)].groupby(["run", *KEYS], sort=False)
         values = found[list(QUANTITIES)].mean()[found.size() == len(spec.seeds)]
         self._frame = values.reset_index()

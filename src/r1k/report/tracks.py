@@ -1,6 +1,7 @@
 """What was tracked before and after trainings, as tables by problem."""
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -28,13 +29,7 @@ class Tracks:
         """RecordError where a run, or one of its ends, was not tracked."""
         frame = pd.concat([_ends(path) for path in tracked], ignore_index=True)
         frame["p_rest"] = (1 - frame["p"] - frame["p_rival"]).clip(lower=0)
-        known = set(zip(frame["run"], frame["seed"], strict=True))
-        for run in runs:
-            for seed in seeds:
-                if (run, seed) not in known:
-                    raise RecordError(
-                        f"no tracked responses of run {run!r}, seed {seed}; make tracked/{run}/{seed}.jsonl"
-                    )
+        check_measured(frame, runs, seeds, "tracked responses", "tracked")
         wanted = frame[frame["seed"].isin(seeds)]
         found = wanted.groupby(KEYS, sort=True)[list(MEASURES)]
         # A problem that one seed alone measured would stand for another mean.
@@ -60,6 +55,14 @@ class Tracks:
         """One measure over whole responses, by problem; of none where that response was not tracked."""
         table, column = self.table(run, moment, test, split), (measure, response, "all")
         return table[column].dropna() if column in table else pd.Series(dtype=float)
+
+
+def check_measured(frame: pd.DataFrame, runs: Iterable[str], seeds: Sequence[int], what: str, folder: str) -> None:
+    """RecordError for a run and seed that no row is of: `what` is lacking, which stands in `folder`."""
+    known = set(zip(frame["run"], frame["seed"], strict=True))
+    for run, seed in product(runs, seeds):
+        if (run, seed) not in known:
+            raise RecordError(f"no {what} of run {run!r}, seed {seed}; make {folder}/{run}/{seed}.jsonl")
 
 
 def _ends(path: Path) -> pd.DataFrame:
