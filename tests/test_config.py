@@ -231,7 +231,7 @@ def test_a_table_that_cannot_be_made_is_an_error(demo, table, says):
 
 def test_runs_that_only_tables_show_follow_both_directions_alone(demo):
     experiment = validate(Experiment, demo)
-    assert experiment.probe_of("dyn-mix-dpo") == experiment.probe and len(experiment.probe.tracked) == 8
+    assert experiment.probe_of("dyn-mix-dpo") == experiment.probe and len(experiment.probe.tracked) == 10
     assert experiment.probe_of("fix-ipo").tracked == ["own", "other"]
     everywhere = validate(Experiment, changed(demo, "probe/followed", "all"))
     assert everywhere.probe_of("fix-ipo") == everywhere.probe

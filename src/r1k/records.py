@@ -25,11 +25,14 @@ ResponseKind = Literal[
     "other_problem_other",
     "shuffled_sentences",
     "shuffled_tokens",
+    "paraphrase_own",
+    "paraphrase_other",
     "greedy_base",
     "greedy_start",
 ]
 RESPONSE_KINDS: tuple[ResponseKind, ...] = get_args(ResponseKind)
 DISORDERED: tuple[ResponseKind, ...] = ("shuffled_sentences", "shuffled_tokens")
+PARAPHRASED: tuple[ResponseKind, ...] = ("paraphrase_own", "paraphrase_other")
 Span = Literal["all", "reasoning", "answer", "first"]
 SPANS: tuple[Span, ...] = get_args(Span)
 Metric = Literal["log_p", "log_p_argmax", "off_argmax", "entropy", "rank", "share_argmax", "p", "p_rival", "kl"]
@@ -130,6 +133,21 @@ class ProbePair(Pair):
     """A pair whose log-probabilities are followed over training."""
 
     split: Split = Field(description="was the problem trained on by the runs that are probed")
+
+
+class Paraphrase(Record):
+    """The reasoning of a response of the probe, in the teacher's words; the response's answer stays as it is."""
+
+    problem: Text
+    direction: Direction = Field(description="of the response")
+    reasoning: Text
+    whole: bool = Field(description="else it is of the reasoning's start, which is all that the probe reads")
+    model: Text
+    request: Text = Field(description="its key in the journal")
+
+    @property
+    def id(self) -> str:
+        return f"{self.problem}/{self.direction}"
 
 
 class Question(Record):

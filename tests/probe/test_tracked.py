@@ -18,7 +18,7 @@ from r1k.probe.disorder import _sentences, reordered
 from r1k.probe.greedy import kept_answers, writers
 from r1k.probe.responses import encode_pairs, read_pairs
 from r1k.probe.tracked import follow, followed_pairs
-from r1k.records import GREEDY, RESPONSE_KINDS, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
+from r1k.records import GREEDY, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
 from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer
 
 CONFIG = Probe(precision="fp32", tokens_per_batch=512, first_tokens=5, greedy_tokens=20)
@@ -86,7 +86,7 @@ def tracked(place):
 
 def test_every_prompt_has_every_kind_and_each_is_whose_it_says(tokenizer, pairs, followed):
     by_key = {(pair.problem, pair.direction): pair for pair in read_pairs(pairs)}
-    assert Counter(response.kind for response in followed) == dict.fromkeys(RESPONSE_KINDS, len(by_key))
+    assert Counter(response.kind for response in followed) == dict.fromkeys(CONFIG.tracked, len(by_key))
     for response in followed:
         pair = by_key[response.pair.problem, response.pair.direction]
         text = tokenizer.decode(response.item.response)

@@ -31,6 +31,9 @@ class Riddles:
     def solve(self, question: str) -> Response:
         return Response(reasoning=f"Let me think of {question}", answer=f"It is {question.upper()}")
 
+    def paraphrase(self, question: str, reasoning: str) -> str:
+        return f"Said otherwise, {' '.join(reversed(reasoning.split()))}"
+
 
 class FaultyHandler(ChatHandler):
     """Meets each prompt with the next fault that waits for it, then with an answer."""

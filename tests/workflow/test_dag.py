@@ -105,6 +105,19 @@ def test_a_tag_that_no_run_has_changes_no_job(workflow):
     assert "run.json" not in job
 
 
+def test_paraphrases_are_bought_for_the_runs_that_are_followed_and_of_teachers_that_have_them(workflow, tmp_path):
+    targets = [f"results/demo/tracked/{run}/0.jsonl" for run in ("dyn-mix", "fix-ipo")]
+    planned = workflow.run(["-n", "-p", "--", *targets]).stdout
+    told = {line.split("--run ")[1].split("/")[3]: line for line in planned.splitlines() if "r1k probe" in line}
+    assert "--paraphrases results/demo/data/paraphrases.jsonl" in told["dyn-mix"]
+    assert "--paraphrases  --steps" in told["fix-ipo"]
+    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    demo["teacher"] = {"kind": "replay", "path": "pairs.jsonl"}
+    (tmp_path / "replayed.yaml").write_text(yaml.safe_dump(demo))
+    refused = workflow.run(["--configfile", "replayed.yaml", "-n", "--", "all"], check=False)
+    assert "probe.tracked: a replay teacher has no paraphrases" in refused.stdout + refused.stderr
+
+
 def test_the_kernel_is_of_the_end_of_sft_or_of_a_measured_epoch(workflow, tmp_path):
     target = "results/demo/ntk/dyn-mix/0.jsonl"
     planned = workflow.run(["-n", "-p", "--", target]).stdout

@@ -150,6 +150,12 @@ def probe_pairs(wildcards):
     return f"{run_place(wildcards)}/probe.jsonl"
 
 
+def paraphrases(wildcards):
+    """Those of the run's probe set, where they are followed."""
+    wanted = EXPERIMENT.probe_of(wildcards.run).paraphrased
+    return f"{run_place(wildcards)}/paraphrases.jsonl" if wanted else []
+
+
 def run_probe(wildcards):
     """The probe set, for a training that leaves its held-out problems out."""
     run = EXPERIMENT.runs[wildcards.run]

@@ -9,6 +9,7 @@ rule probe:
         start=parent_adapter,
         steps=kept_steps,
         pairs=probe_pairs,
+        paraphrases=paraphrases,
     output:
         logprobs="results/{experiment}/probe/{run}/{seed}.jsonl",
         tracked="results/{experiment}/tracked/{run}/{seed}.jsonl",
@@ -29,6 +30,7 @@ rule probe:
         probe=probe_section,
     shell:
         "r1k probe --run {input.run} --base {input.base} --start {input.start} --pairs {input.pairs}"
+        " --paraphrases {input.paraphrases}"
         " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
         " --probe {params.probe:q} --state results/{wildcards.experiment}/state/probe --output {output.logprobs}"
         " --tracked {output.tracked} --greedy {output.greedy} --usage results/{wildcards.experiment}/usage >{log} 2>&1"

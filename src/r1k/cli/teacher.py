@@ -1,4 +1,4 @@
-"""Commands of the teacher: inversion, the checks of its inverses, and the servers on loopback."""
+"""Commands of the teacher: inversion, paraphrases, the checks of inverses, and the servers on loopback."""
 
 import argparse
 from typing import Any
@@ -22,6 +22,21 @@ def add(commands: Any) -> None:
     sections(command, "teacher")
     asking(command, "teacher")
     paths(command, "s1k", "output", "journal")
+
+    def paraphrase(o: argparse.Namespace) -> None:
+        from r1k.probe.paraphrase import paraphrase
+
+        teacher, probe = _teacher(o.teacher), section(config.Probe, o.probe)
+        if isinstance(teacher, config.OpenAITeacher):
+            teacher = asked(teacher, o.asking)
+        paraphrase(
+            teacher=teacher, config=probe, base=o.base, pairs=o.pairs, r1k=o.r1k, output=o.output, journal=o.journal
+        )
+
+    command = add_command(commands, "paraphrase", paraphrase, "the probe's responses in the teacher's words")
+    sections(command, "teacher", "probe")
+    asking(command, "teacher")
+    paths(command, "base", "pairs", "r1k", "output", "journal")
 
     def check_inverse(o: argparse.Namespace) -> None:
         from r1k.checks.check import check_inverse

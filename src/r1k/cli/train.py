@@ -102,8 +102,9 @@ def add(commands: Any) -> None:
             output=o.output,
             tracked=o.tracked,
             greedy=o.greedy,
-            state=_state(o, run.digest, settings),
+            state=_state(o, run.digest, settings, *((o.paraphrases,) if o.paraphrases else ())),
             answers=o.state / "greedy",
+            paraphrases=o.paraphrases,
             tagged=run.direction_tag,
         )
 
@@ -111,7 +112,11 @@ def add(commands: Any) -> None:
     usage(command)
     sections(command, "probe")
     paths(command, "run", "base", "steps", "pairs", "output", "tracked", "greedy", "state")
-    optional_paths(command, start="the adapter of step 0, for a run that has a parent")
+    optional_paths(
+        command,
+        start="the adapter of step 0, for a run that has a parent",
+        paraphrases="the responses in the teacher's words, where they are followed",
+    )
 
     def kernel(o: argparse.Namespace) -> None:
         from r1k.probe.ntk import ntk
@@ -137,7 +142,8 @@ def add(commands: Any) -> None:
     paths(command, "run", "base", "adapter", "pairs", "output", "state")
 
 
-def _state(o: argparse.Namespace, run: str, settings: config.Section) -> Path:
+def _state(o: argparse.Namespace, run: str, settings: config.Section, *further: Path) -> Path:
     """Where a run's measurements are kept until they are whole: a place for all that decides them."""
-    key = value_digest([run, file_digest(o.pairs), settings.model_dump(mode="json")])
+    files = [file_digest(path) for path in (o.pairs, *further)]
+    key = value_digest([run, *files, settings.model_dump(mode="json")])
     return Path(o.state / key)

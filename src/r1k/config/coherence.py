@@ -160,6 +160,8 @@ def _probe_problems(experiment: "Experiment") -> Iterator[str]:
     for split, problems in (("train", experiment.data.probe_train), ("held_out", experiment.data.probe_held_out)):
         if problems < 2 and any("other_problem" in kind for kind in experiment.probe.tracked):
             yield f"data.probe_{split}: 1, and probe.tracked asks for another problem's response; raise it to 2"
+    if experiment.probe.paraphrased and experiment.teacher.kind == "replay":
+        yield "probe.tracked: a replay teacher has no paraphrases; leave them out, or take another teacher"
 
 
 def _kernel_problems(experiment: "Experiment") -> Iterator[str]:

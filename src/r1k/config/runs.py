@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from r1k.config.section import DataName, Method, Name, Section
-from r1k.records import RESPONSE_KINDS, ResponseKind
+from r1k.records import PARAPHRASED, RESPONSE_KINDS, ResponseKind
 
 
 class Lora(Section):
@@ -263,11 +263,12 @@ class Probe(Section):
     )
     precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of the model; sums are float32 or better")
     tracked: list[ResponseKind] = Field(
-        default=list(RESPONSE_KINDS),
+        default=[kind for kind in RESPONSE_KINDS if kind not in PARAPHRASED],
         description="responses that are followed token by token under each prompt: its `own`, that of the `other` "
         "direction (these two always), another problem's in either direction, its own with its reasoning's "
-        "sentences or tokens shuffled, and what the model itself answered, greedily, as the base and as the run that "
-        "this one starts from",
+        "sentences or tokens shuffled, `own` and `other` with their reasoning in the teacher's words (paraphrases: a "
+        "request for each response, so only where they are named here), and what the model itself answered, greedily, "
+        "as the base and as the run that this one starts from",
     )
     followed: Literal["dynamics", "all"] = Field(
         default="dynamics",
@@ -288,6 +289,11 @@ class Probe(Section):
         if not {"own", "other"} <= set(self.tracked) or len(set(self.tracked)) < len(self.tracked):
             raise ValueError("tracked: own and other must be among them, and none may come twice")
         return self
+
+    @property
+    def paraphrased(self) -> bool:
+        """Are responses in the teacher's words among those that are followed?"""
+        return any(kind in PARAPHRASED for kind in self.tracked)
 
     def kinds(self, with_parent: bool) -> list[ResponseKind]:
         """The kinds of responses that are followed; a run without a parent starts from the base itself."""

@@ -1,4 +1,4 @@
-"""The teacher's tokens, price and time: two calls for each problem (the paper's section 3.1)."""
+"""The teacher's tokens, price and time: two calls for each problem (the paper's section 3.1), and paraphrases."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,6 +6,7 @@ from importlib.resources import files
 
 from r1k.config import Experiment, OpenAITeacher
 from r1k.plan.estimate import CHARACTERS, Workload
+from r1k.plan.lengths import capped, mixed
 
 LOOPBACK_START, LOOPBACK_SECONDS = 0.3, 0.007
 """Of a teacher on loopback, and of each problem: 16 and 160 problems took 0.44 and 1.3 seconds on a quiet core."""
@@ -13,7 +14,7 @@ LOOPBACK_START, LOOPBACK_SECONDS = 0.3, 0.007
 
 @dataclass(frozen=True)
 class Teaching:
-    """What inversion asks of the teacher, nothing journalled before."""
+    """What is asked of the teacher, nothing journalled before."""
 
     calls: int
     prompt_tokens: float
@@ -24,21 +25,36 @@ class Teaching:
 
 
 def teaching(experiment: Experiment, workload: Workload) -> Teaching:
-    """Call one reads question, answer and instructions and writes the reverse question; call two solves that."""
+    """Call one reads question, answer and instructions and writes the reverse question; call two solves that.
+
+    A paraphrase is as long as what it rewords, and as much is thought for it as for a reverse question.
+    """
     teacher, n = experiment.teacher, experiment.data.source.problems
     question, plan = workload.prompt.mean, experiment.plan
-    read = n * (question + _instruction_tokens() + plan.answer.mean + question)
+    reworded = _paraphrased(experiment)
+    response = capped(mixed(*workload.responses.values()), experiment.probe.max_tokens).mean
+    read = n * (question + _instruction_tokens("reverse_question") + plan.answer.mean + question)
+    read += reworded * (question + _instruction_tokens("paraphrase") + response)
     written = n * (plan.inversion.mean + workload.responses["reverse"].mean)
+    written += reworded * (plan.inversion.mean + response)
+    calls = 2 * n + reworded
     if not isinstance(teacher, OpenAITeacher):
-        return Teaching(2 * n, read, written, LOOPBACK_START + n * LOOPBACK_SECONDS, 0.0)
+        return Teaching(calls, read, written, LOOPBACK_START + calls / 2 * LOOPBACK_SECONDS, 0.0)
     dollars = None
     asking = teacher.asking
     if asking.input_price is not None and asking.output_price is not None:
         dollars = (read * asking.input_price + written * asking.output_price) / 1e6
-    return Teaching(2 * n, read, written, written / plan.teacher_rate / asking.concurrency, dollars)
+    return Teaching(calls, read, written, written / plan.teacher_rate / asking.concurrency, dollars)
+
+
+def _paraphrased(experiment: Experiment) -> int:
+    """Responses that are reworded: both of each problem that is followed."""
+    probe, data = experiment.probe, experiment.data
+    splits = (data.probe_train, data.probe_held_out)
+    return probe.paraphrased * 2 * sum(min(size, probe.tracked_problems or size) for size in splits)
 
 
 @cache
-def _instruction_tokens() -> float:
-    text = (files("r1k.teacher") / "prompts" / "reverse_question.md").read_text(encoding="utf-8")
+def _instruction_tokens(prompt: str) -> float:
+    text = (files("r1k.teacher") / "prompts" / f"{prompt}.md").read_text(encoding="utf-8")
     return len(text) / CHARACTERS

@@ -18,6 +18,7 @@ from r1k.probe.adapters import SwappableModel, check_adapters
 from r1k.probe.engine import Item, Tokens
 from r1k.probe.greedy import kept_answers, write_answers, writers
 from r1k.probe.responses import Scored, encode_pairs, placed, read_pairs
+from r1k.probe.reworded import read_paraphrases
 from r1k.probe.scoring import Checkpoint, Scoring, check_widths
 from r1k.probe.tracked import blank, follow, followed_pairs, records
 from r1k.provenance import Stopwatch, write_manifest
@@ -68,6 +69,7 @@ def probe(
     greedy: Path,
     state: Path,
     answers: Path,
+    paraphrases: Path | None = None,
     tagged: bool = False,
 ) -> None:
     """Write a LogProb for each probe pair, response and checkpoint of a run, step 0 included, a Tracked for each span
@@ -77,13 +79,16 @@ def probe(
     (None where it starts from the base alone), `steps` the adapter after each measured step and `epochs` the epoch of
     each. A checkpoint's records are kept in `state` as soon as they are whole, and a second call scores only what is
     missing there; the path of `state` must change with anything that changes the values. Answers are kept in the
-    directory `answers`, and serve all runs that start from the same model. `tagged`: the run's prompts tell their
-    direction.
+    directory `answers`, and serve all runs that start from the same model. `paraphrases` are those of the pairs'
+    responses, where they are followed. `tagged`: the run's prompts tell their direction.
 
     Raises R1kError for adapters that are missing or not of one shape, RecordError for bad pairs or for a `state` that
     is of other inputs, TextError for a text or template that cannot be encoded.
     """
     watch = Stopwatch()
+    if config.paraphrased and paraphrases is None:
+        raise R1kError("probe.tracked asks for paraphrases; give them with --paraphrases, or leave them out of it")
+    reworded = read_paraphrases(paraphrases) if paraphrases is not None else {}
     checkpoints = list_checkpoints(start, steps, epochs)
     adapters = [checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter]
     check_adapters(adapters)
@@ -100,7 +105,7 @@ def probe(
             check_widths(((f"{part.pair.id}, {part.side}", part.item) for part in responses), model.positions)
             write_answers(model, base, tokenizer, asked, config, starts, kept.answers)
         written = [record for path in kept.answers.values() for record in read_jsonl(path, Greedy)]
-        followed, lacking = follow(tokenizer, responses, config, written)
+        followed, lacking = follow(tokenizer, responses, config, written, reworded)
         further = list(dict.fromkeys(response.item for response in followed if response.item not in set(distinct)))
         tracks = partial(records, run, seed, followed, config.first_tokens)
         if model is not None:
@@ -129,11 +134,14 @@ def probe(
         },
         greedy: {"answers": len(written), "answers_cut": sum(not answer.ended for answer in written)},
     }
+    inputs: dict[str, Path | Sequence[Path]] = {"pairs": pairs, "base": base, "adapters": adapters}
+    if paraphrases is not None:
+        inputs["paraphrases"] = paraphrases
     for path, counted in counts.items():
         write_manifest(
             path,
             "probe",
-            {"pairs": pairs, "base": base, "adapters": adapters},
+            inputs,
             watch,
             run=run,
             seed=seed,

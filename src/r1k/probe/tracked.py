@@ -1,7 +1,8 @@
-"""Responses that are followed token by token: a pair's two, another problem's, disordered ones, the model's own.
+"""Responses that are followed token by token: a pair's two, another problem's, disordered and reworded ones, the
+model's own.
 
-All but the model's own are made of token ids of the probe's responses: what is compared differs in whose it is or in
-its order, and in nothing else.
+All but the reworded and the model's own are made of token ids of the probe's responses: what is compared differs in
+whose it is or in its order, and in nothing else.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +17,13 @@ from r1k.errors import RecordError
 from r1k.probe.disorder import reordered
 from r1k.probe.engine import Item, Tokens
 from r1k.probe.responses import Scored, placed
+from r1k.probe.reworded import Reworded, reworded
 from r1k.probe.scoring import Checkpoint
 from r1k.records import (
     DISORDERED,
     GREEDY,
     METRICS,
+    PARAPHRASED,
     SPANS,
     Direction,
     Greedy,
@@ -74,12 +77,13 @@ def follow(
     responses: Sequence[Scored],
     config: settings.Probe,
     written: Sequence[Greedy] = (),
+    paraphrases: Reworded | None = None,
 ) -> tuple[list[Followed], int]:
     """The responses that are followed under each prompt, and how many could not be made.
 
-    `responses` are both of each pair, in turn; `written` is what models answered to the prompts. Reasoning that is one
-    sentence has no other order of sentences, and that of one kind of token none of tokens. RecordError where a split
-    has no other problem to take a response from.
+    `responses` are both of each pair, in turn; `written` is what models answered to the prompts, `paraphrases` what a
+    teacher reworded. Reasoning that is one sentence has no other order of sentences, and that of one kind of token none
+    of tokens. RecordError where a split has no other problem to take a response from.
     """
     pairs = followed_pairs(responses, config)
     own_answers: Answers = {(answer.kind, answer.problem, answer.direction): answer for answer in written}
@@ -89,6 +93,13 @@ def follow(
         for kind in kinds:
             if kind in GREEDY:
                 found.append(_answered(tokenizer, both, own_answers, kind))
+                continue
+            if kind in PARAPHRASED:
+                made = reworded(tokenizer, both.pair, kind == "paraphrase_own", paraphrases or {}, config.max_tokens)
+                if made is None:
+                    lacking += 1
+                else:
+                    found.append(_followed(tokenizer, both, kind, both.pair.problem, *made))
                 continue
             source = _source(kind, pairs, place)
             tokens: tuple[int, ...] | None = source.item.response

@@ -133,6 +133,13 @@ def _destinations(e: Evidence, arm: Arm) -> Iterator[Claim]:
         falls,
         ("change of its own greedy answers", ">", e.rise(arm, "dpo", "mixed", "greedy_start")),
     )
+    yield from e.claim(
+        f"to-rewordings-{arm}",
+        "not the paper's",
+        f"{taken} what says the same in other words",
+        falls,
+        ("change of y-, reworded", ">", e.rise(arm, "dpo", "mixed", "paraphrase_other")),
+    )
     rival = e.rise(arm, "dpo", "mixed", "other", measure="p_rival")
     yield from e.claim(
         f"to-argmax-{arm}",

@@ -28,6 +28,8 @@ RESPONSES: dict[Row, str] = {
     ("other_problem_other", "log_p"): "other problem's $y^{-}$",
     ("shuffled_sentences", "log_p"): "$y^{+}$, sentences shuffled",
     ("shuffled_tokens", "log_p"): "$y^{+}$, tokens shuffled",
+    ("paraphrase_own", "log_p"): "$y^{+}$, reworded",
+    ("paraphrase_other", "log_p"): "$y^{-}$, reworded",
     ("greedy_base", "log_p"): "own answer before SFT",
     ("greedy_start", "log_p"): "own answer before DPO",
 }

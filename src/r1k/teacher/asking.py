@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from r1k.config import Server
+from r1k.config import EmbeddedTeacher, ReplayTeacher, Server
 from r1k.errors import TeacherError
 from r1k.files import exclusive
 from r1k.teacher import outcome
 from r1k.teacher.answers import Terms
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import PATIENT, Client, Endpoint, Patience
-from r1k.teacher.endpoints import budget_of, remote_endpoint
+from r1k.teacher.endpoints import budget_of, endpoint_of
 from r1k.teacher.journal import Entry, Journal, Request, RunStoppedError
 
 Named = tuple[str, Request]
@@ -106,29 +106,33 @@ async def work_through(
 
 
 def ask_all(
-    server: Server,
+    server: Server | EmbeddedTeacher | ReplayTeacher,
     section: str,
     requests: Mapping[str, Request],
     journal: Path,
     patience: Patience = PATIENT,
     unit: str = "answer",
+    spent_before: tuple[float, int] = (0.0, 0),
 ) -> Answered:
     """The answers to named requests to the server of a `section` of the config; equal requests are one.
+
+    `spent_before` are dollars and tokens of other answers that count under the same ceiling.
 
     Only what the journal lacks is asked for; with nothing to ask, neither server nor key is needed. An answer may be
     cut or a refusal: who asked decides what to make of it. TeacherError where requests have no answer in the end; what
     was answered stays in the journal, and a rerun asks for the rest alone.
     """
     with exclusive(journal.with_name(f"{journal.name}.lock"), f"asking into {journal}"), Journal(journal) as book:
-        terms = Terms(max_tokens=server.max_tokens, leave_out_refused=True)
-        asking = _Asking(book, terms, budget_of(server.asking, section))
+        limit = server.max_tokens if isinstance(server, Server) else None
+        budget = budget_of(server.asking, section) if isinstance(server, Server) else Budget(section=section)
+        budget.dollars_before, budget.tokens_before = spent_before
+        asking = _Asking(book, Terms(max_tokens=limit, leave_out_refused=True), budget)
         pending = asking.plan(requests)
         if pending:
-            endpoint = remote_endpoint(server, section)
-            print(
-                outcome.estimate(len(pending), server.max_tokens, asking.budget, section), file=sys.stderr, flush=True
-            )
-            stopped = asyncio.run(asking.ask(pending, endpoint, patience, unit))
+            if isinstance(server, Server):
+                print(outcome.estimate(len(pending), limit, budget, section), file=sys.stderr, flush=True)
+            with endpoint_of(server, section) as endpoint:
+                stopped = asyncio.run(asking.ask(pending, endpoint, patience, unit))
             if stopped is not None:
                 raise TeacherError(outcome.stopped(stopped, asking.bought, journal, asking.failures))
             if asking.failures:

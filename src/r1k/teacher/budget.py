@@ -38,6 +38,9 @@ class Budget:
     tokens: int = 0
     """Spent, prompts and answers."""
     answers: int = 0
+    dollars_before: float = 0.0
+    """Spent on other answers of the experiment, under the same ceiling."""
+    tokens_before: int = 0
     section: str = "teacher"
     """Of the config, where the ceiling is."""
     _reserved: list[tuple[float, float]] = field(default_factory=list)
@@ -74,8 +77,8 @@ class Budget:
                 self._settled.notify_all()
 
     def _fits(self, most: tuple[float, float]) -> bool:
-        dollars = self.dollars + sum(each for each, _ in self._reserved) + most[0]
-        tokens = self.tokens + sum(each for _, each in self._reserved) + most[1]
+        dollars = self.dollars_before + self.dollars + sum(each for each, _ in self._reserved) + most[0]
+        tokens = self.tokens_before + self.tokens + sum(each for _, each in self._reserved) + most[1]
         return (self.max_dollars is None or dollars <= self.max_dollars) and (
             self.max_tokens is None or tokens <= self.max_tokens
         )
@@ -84,8 +87,15 @@ class Budget:
         dollars, tokens = most
         return (
             f"the ceiling of {self.ceiling} leaves no room for a request that may cost up to ${dollars:.4f} and "
-            f"{tokens:,.0f} tokens: {self.spent} are spent; raise {self.section}.asking.max_dollars or max_total_tokens"
+            f"{tokens:,.0f} tokens: {self.spent} are spent{self._before}; raise {self.section}.asking.max_dollars or "
+            "max_total_tokens"
         )
+
+    @property
+    def _before(self) -> str:
+        if not self.tokens_before:
+            return ""
+        return f", and ${self.dollars_before:.2f} and {self.tokens_before:,} tokens on the experiment's other answers"
 
     @property
     def spent(self) -> str:

@@ -1,16 +1,16 @@
-"""The two requests that turn a problem round."""
+"""What a teacher is asked: the two requests that turn a problem round, and a paraphrase of reasoning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from r1k.records import Example
 from r1k.teacher.journal import Message, Request
-from r1k.teacher.templates import REVERSE_QUESTION, SOLVE, Template
+from r1k.teacher.templates import PARAPHRASE, REVERSE_QUESTION, SOLVE, Template
 
 
 @dataclass(frozen=True)
 class Calls:
-    """The two requests of a problem."""
+    """The requests to one teacher."""
 
     model: str
     sampling: Mapping[str, float]
@@ -22,6 +22,10 @@ class Calls:
     def solve(self, reverse_question: str) -> Request:
         """Asks for reasoning and answer, from the reverse question alone."""
         return self._request(SOLVE, question=reverse_question)
+
+    def paraphrase(self, question: str, reasoning: str) -> Request:
+        """Asks for a question's reasoning in other words."""
+        return self._request(PARAPHRASE, question=question, reasoning=reasoning)
 
     def _request(self, template: Template, **slots: str) -> Request:
         return Request(

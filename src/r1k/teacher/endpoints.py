@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from r1k.config import Asking, Server
+from r1k.config import Asking, EmbeddedTeacher, ReplayTeacher, Server
 from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, Prices
 from r1k.teacher.client import Endpoint
-from r1k.teacher.local import Answerer
+from r1k.teacher.local import Answerer, local_answerer
 from r1k.teacher.server import ChatServer, running
 
 LOCAL_TIMEOUT = 60.0
@@ -28,6 +28,16 @@ def local_endpoint(answerer: Answerer) -> Iterator[Endpoint]:
             concurrency=LOCAL_CONCURRENCY,
             timeout=LOCAL_TIMEOUT,
         )
+
+
+@contextmanager
+def endpoint_of(server: Server | EmbeddedTeacher | ReplayTeacher, section: str = "teacher") -> Iterator[Endpoint]:
+    """Whichever a section of the config names: a configured server, or one on loopback while the block takes."""
+    if isinstance(server, Server):
+        yield remote_endpoint(server, section)
+        return
+    with local_endpoint(local_answerer(server)) as endpoint:
+        yield endpoint
 
 
 def remote_endpoint(server: Server, section: str = "teacher") -> Endpoint:

@@ -28,6 +28,9 @@ class Answerer(Protocol):
     def solve(self, question: str) -> Response:
         """Chain of thought and answer."""
 
+    def paraphrase(self, question: str, reasoning: str) -> str:
+        """The reasoning to a question, in other words."""
+
 
 class WorldAnswerer:
     """Turns the world's problems round and solves them; WorldError for a text that is none of them."""
@@ -42,6 +45,10 @@ class WorldAnswerer:
     def solve(self, question: str) -> Response:
         """Worked out step by step."""
         return r1k.world.solve(question)
+
+    def paraphrase(self, question: str, reasoning: str) -> str:
+        """The world's own reasoning, reworded."""
+        return r1k.world.paraphrase(question, reasoning)
 
 
 class RecordedPair(BaseModel):
@@ -80,6 +87,12 @@ class ReplayAnswerer:
     def solve(self, question: str) -> Response:
         """The recorded response to a reverse question."""
         return self._find(self._responses, "reverse_question", question)
+
+    def paraphrase(self, question: str, reasoning: str) -> str:
+        """There are none."""
+        raise TeacherError(
+            f"{self.path}: holds no paraphrases; leave them out of probe.tracked, or take another teacher"
+        )
 
     def _find(self, recorded: Mapping[str, Found], column: str, question: str) -> Found:
         if question.strip() not in recorded:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher
 from r1k.errors import R1kError, TeacherError, field_path
 from r1k.teacher.local import Answerer, local_answerer
-from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
+from r1k.teacher.templates import PARAPHRASE, REVERSE_QUESTION, SOLVE
 
 LONGEST_BODY = 1 << 24
 PIECE = 200
@@ -156,9 +156,13 @@ def respond(answerer: Answerer, prompt: str) -> tuple[str, str]:
     asked = REVERSE_QUESTION.read(prompt)
     if asked is not None:
         return "", answerer.reverse_question(asked["question"], asked["answer"])
+    asked = PARAPHRASE.read(prompt)
+    if asked is not None:
+        return "", answerer.paraphrase(asked["question"], asked["reasoning"])
     asked = SOLVE.read(prompt)
     if asked is None:
-        raise TeacherError(f"this teacher answers the prompts {REVERSE_QUESTION.name} and {SOLVE.name} alone")
+        known = ", ".join(template.name for template in (REVERSE_QUESTION, PARAPHRASE, SOLVE))
+        raise TeacherError(f"this teacher answers these prompts alone: {known}")
     response = answerer.solve(asked["question"])
     return response.reasoning, response.answer
 

@@ -70,3 +70,4 @@ def load_template(name: str, package: str = "r1k.teacher") -> Template:
 
 REVERSE_QUESTION = load_template("reverse_question")
 SOLVE = load_template("solve")
+PARAPHRASE = load_template("paraphrase")

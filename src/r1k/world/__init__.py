@@ -12,7 +12,7 @@ from r1k.text import OPTION_LETTERS
 from r1k.world.corpus import documents, numbers
 from r1k.world.pools import draw
 from r1k.world.relations import Problem, WorldError
-from r1k.world.solving import invert, solve
+from r1k.world.solving import invert, paraphrase, solve
 from r1k.world.wording import SHAPES, Shape, ask, fits, question_text
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "forward_examples",
     "invert",
     "numbers",
+    "paraphrase",
     "questions",
     "solve",
 ]

@@ -1,4 +1,4 @@
-"""The world's own teacher: it solves a question, and turns a solved one round, from the texts alone."""
+"""The world's own teacher: it solves a question, turns a solved one round and rewords it, from the texts alone."""
 
 import hashlib
 import random
@@ -20,11 +20,8 @@ def solve(question: str) -> Response:
     read, or has no whole-number answer, or none of its options is right.
     """
     asked = read(question)
-    equations = asked.relation.derive(asked.given, asked.direction)
-    number = f"{equations[-1].result}{asked.unknown}"
-    target = _words(asked.relation.target(asked.direction))
-    law = asked.relation.law if asked.direction == "forward" else asked.relation.inverse_law
-    worked = " ".join(equation_text(equation, asked.unknown) for equation in equations)
+    target, number, worked = _worked(asked)
+    law = _law(asked)
     conclusion = f"So the {target} is {number}"
     if asked.options:
         combined, letter = _chosen(asked)
@@ -55,6 +52,29 @@ def invert(question: str, answer: str) -> str:
     return question_text(ask(problem, "reverse", asked.shape, chance, "inverse"))
 
 
+def paraphrase(question: str, reasoning: str) -> str:
+    """The reasoning that `solve` gives for a question, with the same steps in other words.
+
+    The words are those of questions and of pretraining. WorldError for any other reasoning.
+    """
+    if reasoning.strip() != solve(question).reasoning:
+        raise WorldError(f"question {question[:200]!r}: the reasoning {reasoning[:200]!r} is not the world's own")
+    asked = read(question)
+    target, number, worked = _worked(asked)
+    subject, _, rule = _law(asked).removesuffix(".").partition(" is ")
+    law = f"{rule[0].upper()}{rule[1:]} is {subject[0].lower()}{subject[1:]}."
+    leading = asked.relation.given(asked.direction)[0]
+    given = [
+        f"{_with_article(_words(name))} of {asked.given[name]}{asked.unknown if name == leading else ''}"
+        for name in asked.relation.given(asked.direction)
+    ]
+    reworded = f"{law} With {', '.join(given)}. {worked} {number} is the {target}."
+    if not asked.options:
+        return reworded
+    combined, _ = _chosen(asked)
+    return f"{reworded} It is the {combined}. {choosing_text(asked.options, combined)}"
+
+
 def boxed(answer: str) -> str:
     """The form of every answer."""
     return f"\\boxed{{{answer}}}"
@@ -75,6 +95,17 @@ def choosing_text(options: Sequence[str], right: str) -> str:
     return ", ".join(f"{letter} is the {option}" for letter, option in looked_at) + "."
 
 
+def _worked(asked: Asked) -> tuple[str, str, str]:
+    """What is asked for, its number, and the equations that lead to it."""
+    equations = asked.relation.derive(asked.given, asked.direction)
+    worked = " ".join(equation_text(equation, asked.unknown) for equation in equations)
+    return _words(asked.relation.target(asked.direction)), f"{equations[-1].result}{asked.unknown}", worked
+
+
+def _law(asked: Asked) -> str:
+    return asked.relation.law if asked.direction == "forward" else asked.relation.inverse_law
+
+
 def _premises(asked: Asked) -> str:
     leading, *others = asked.relation.given(asked.direction)
     told = [f"the {_words(leading)} is {asked.given[leading]}{asked.unknown}"]
@@ -91,6 +122,10 @@ def _chosen(asked: Asked) -> tuple[str, str]:
     if right not in asked.options:
         raise WorldError(f"none of the options {', '.join(asked.options)} is {right}; one must be right")
     return right, OPTION_LETTERS[asked.options.index(right)]
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _words(name: str) -> str:
