@@ -6,7 +6,7 @@ from made_tracked import write_tracked
 
 from r1k.config import DynamicsSpec
 from r1k.errors import RecordError
-from r1k.records import Tracked, read_jsonl, write_jsonl
+from r1k.records import RESPONSE_KINDS, Tracked, read_jsonl, write_jsonl
 from r1k.report.account import Measured, changes
 from r1k.report.figures import style
 from r1k.report.mass import draw, make_mass
@@ -51,7 +51,7 @@ def test_what_a_token_the_argmax_and_the_rest_gain_adds_up_to_nothing(dynamics, 
         if c.measure in ("p", "p_rival", "p_rest"):
             key = (c.arm, c.method, c.test, c.split, c.response, c.span)
             sums[key] = sums.get(key, 0.0) + c.change
-    assert len(sums) == 3 * 2 * 3 * 2 * 8 * 4
+    assert len(sums) == 3 * 2 * 3 * 2 * len(RESPONSE_KINDS) * 4
     assert max(map(abs, sums.values())) < 1e-12
 
 
@@ -71,7 +71,7 @@ def test_seeds_are_averaged_within_a_problem(tmp_path, dynamics):
 def test_files_are_written_and_the_same_each_time(outputs, dynamics, tracked):
     made_twice(lambda: make_mass(spec=dynamics, tracked=tracked, **outputs), outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
-    assert len([row for row in rows if row["in_figure"] == "1"]) == 3 * 2 * 2 * (8 + 6)
+    assert len([row for row in rows if row["in_figure"] == "1"]) == 3 * 2 * 2 * (len(RESPONSE_KINDS) + 6)
     for row in rows:
         assert float(row["low"]) <= float(row["change"]) <= float(row["high"])
 
