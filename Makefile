@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test lint smollm2 sample slurm-demo graphs docs lock clean
 
-## The whole study in miniature: some fifteen minutes on two cores.
+## The whole study in miniature: some fourteen minutes on two cores.
 demo: .venv/installed
 	snakemake all
 	@cat results/demo/tables/table1.md results/demo/tables/table2.md
