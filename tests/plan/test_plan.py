@@ -270,3 +270,14 @@ def test_estimators_check_all_bases_at_once(paper):
     del paper["bases"]["qwen2.5-14b"]["architecture"]
     with pytest.raises(ConfigError, match=r"bases.qwen2.5-14b.architecture: missing"):
         estimator(experiment(paper))
+
+
+def test_paraphrases_are_calls_to_the_teacher(paper, tmp_path):
+    plain = paper | {"probe": {key: value for key, value in paper["probe"].items() if key != "tracked"}}
+    with_them, without = (summarise(experiment(each), tmp_path).teaching for each in (paper, plain))
+    # Both responses of 50 problems trained on and of 50 held out, none longer than the probe reads.
+    assert (with_them.calls, without.calls) == (2200, 2000)
+    written = with_them.completion_tokens - without.completion_tokens
+    thought = 200 * experiment(paper).plan.inversion.mean
+    assert 0 < written - thought <= 200 * paper["probe"]["max_tokens"]
+    assert with_them.dollars > without.dollars
