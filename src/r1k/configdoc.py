@@ -27,6 +27,7 @@ given after the paper's file, as
 the data (answers in one format, responses of one length, problems that were graded correct, directions of different
 problems) and remedies: a direction tag, curricula, RevThink's tasks, other losses of DPO, merges and routes of two
 runs; and the released code's protocol. Table 3 says what they answer, Table 4 where they put the probability.
+`smollm2-arms.yaml` adds an arm for each direction to `smollm2.yaml`, for the claims about learning dynamics.
 
 The teacher may be DeepSeek's own endpoint, a vLLM server of yours, or any other that speaks OpenAI's protocol: `kind:
 openai`, its `base_url` up to and without `/chat/completions`, its `model`, and as `key_variable` the environment

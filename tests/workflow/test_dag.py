@@ -118,6 +118,14 @@ def test_paraphrases_are_bought_for_the_runs_that_are_followed_and_of_teachers_t
     assert "probe.tracked: a replay teacher has no paraphrases" in refused.stdout + refused.stderr
 
 
+def test_arms_are_added_to_an_experiment_by_a_second_file(workflow):
+    configs = ["--configfile", "config/smollm2.yaml", "config/smollm2-arms.yaml"]
+    planned = workflow.run([*configs, "-n", "--", "results/smollm2-arms/tables/claims.md"]).stdout
+    counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
+    runs = [f"train_smollm2_{data}{further}" for data in ("s1k", "r1k", "mix") for further in ("", "_dpo")]
+    assert [counts[run] for run in runs] == ["1"] * 6 and counts["probe"] == "6" and "generate" not in counts
+
+
 def test_the_kernel_is_of_the_end_of_sft_or_of_a_measured_epoch(workflow, tmp_path):
     target = "results/demo/ntk/dyn-mix/0.jsonl"
     planned = workflow.run(["-n", "-p", "--", target]).stdout
