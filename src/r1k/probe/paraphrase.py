@@ -13,9 +13,8 @@ from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Paraphrase, write_jsonl
 from r1k.teacher.answers import defect, read
 from r1k.teacher.asking import ask_all
-from r1k.teacher.calls import Calls
+from r1k.teacher.calls import calls_of
 from r1k.teacher.journal import Entry, Request
-from r1k.teacher.local import local_answerer
 from r1k.teacher.outcome import reasons
 from r1k.teacher.templates import PARAPHRASE
 from r1k.text import load_tokenizer
@@ -37,7 +36,7 @@ def paraphrase(
     tokenizer = load_tokenizer(base)
     asked = followed_pairs(encode_pairs(tokenizer, read_pairs(pairs), config.max_tokens), config)
     excerpts = {both.pair.id: excerpt(tokenizer, both.own) for both in asked}
-    calls, left_out = _calls(teacher), dict[str, str]()
+    calls, left_out = calls_of(teacher), dict[str, str]()
     requests: dict[str, Request] = {}
     for name, part in excerpts.items():
         try:
@@ -68,12 +67,6 @@ def paraphrase(
         tokens=answered.budget.tokens,
         dollars=answered.budget.bill,
     )
-
-
-def _calls(teacher: Teacher) -> Calls:
-    if isinstance(teacher, settings.OpenAITeacher):
-        return Calls(teacher.model, {} if teacher.temperature is None else {"temperature": teacher.temperature})
-    return Calls(local_answerer(teacher).model, {})
 
 
 def _spent(r1k: Path) -> tuple[float, int]:

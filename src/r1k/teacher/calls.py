@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher
 from r1k.records import Example
 from r1k.teacher.journal import Message, Request
+from r1k.teacher.local import local_answerer
 from r1k.teacher.templates import PARAPHRASE, REVERSE_QUESTION, SOLVE, Template
 
 
@@ -35,3 +37,10 @@ class Calls:
             messages=[Message(content=template.render(**slots))],
             sampling=dict(self.sampling),
         )
+
+
+def calls_of(teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher) -> Calls:
+    """The requests to the teacher of a config."""
+    if isinstance(teacher, OpenAITeacher):
+        return Calls(teacher.model, {} if teacher.temperature is None else {"temperature": teacher.temperature})
+    return Calls(local_answerer(teacher).model, {})

@@ -21,11 +21,10 @@ from r1k.teacher import outcome
 from r1k.teacher.answers import Terms, defect, read
 from r1k.teacher.asking import work_through
 from r1k.teacher.budget import Budget
-from r1k.teacher.calls import Calls
+from r1k.teacher.calls import Calls, calls_of
 from r1k.teacher.client import Client, Endpoint
-from r1k.teacher.endpoints import budget_of, local_endpoint, remote_endpoint
+from r1k.teacher.endpoints import budget_of, endpoint_of
 from r1k.teacher.journal import Entry, Journal, Request
-from r1k.teacher.local import local_answerer
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 
@@ -177,23 +176,15 @@ def _agreed(inversion: Inversion, teacher: EmbeddedTeacher | ReplayTeacher | Ope
 def _filled(
     teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, forward: list[Example], book: Journal
 ) -> Inversion:
+    inversion = Inversion(calls_of(teacher), book)
     if isinstance(teacher, OpenAITeacher):
-        sampling = {} if teacher.temperature is None else {"temperature": teacher.temperature}
-        inversion = Inversion(Calls(teacher.model, sampling), book, _terms(teacher), budget_of(teacher.asking))
-        pending = inversion.plan(forward)
-        if pending:
-            endpoint = remote_endpoint(teacher)
-            calls = inversion.missing
-            print(
-                "inversion:", outcome.estimate(calls, teacher.max_tokens, inversion.budget), file=sys.stderr, flush=True
-            )
-            _run(inversion, pending, len(forward), endpoint)
-        return inversion
-    answerer = local_answerer(teacher)
-    inversion = Inversion(Calls(answerer.model, {}), book)
+        inversion.terms, inversion.budget = _terms(teacher), budget_of(teacher.asking)
     pending = inversion.plan(forward)
     if pending:
-        with local_endpoint(answerer) as endpoint:
+        if isinstance(teacher, OpenAITeacher):
+            told = outcome.estimate(inversion.missing, teacher.max_tokens, inversion.budget)
+            print("inversion:", told, file=sys.stderr, flush=True)
+        with endpoint_of(teacher) as endpoint:
             _run(inversion, pending, len(forward), endpoint)
     return inversion
 
