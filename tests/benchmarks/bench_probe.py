@@ -44,7 +44,7 @@ from probe_inputs import Inputs, load, long, made, make_batches, make_items, pro
 from r1k.config import Probe
 from r1k.probe.engine import Batch, Item
 from r1k.process import wait_passively
-from r1k.records import GREEDY, RESPONSE_KINDS, LogProb, Tracked, read_jsonl
+from r1k.records import GREEDY, LogProb, Tracked, read_jsonl
 
 PASSES, FASTER, EXCESS, AGREE = 1.25, 3.0, 0.2, 2e-5
 """The limits: bare forward passes a checkpoint, times faster than the released way, memory beyond weights and
@@ -76,7 +76,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     config = Probe(
         precision="fp32",
-        tracked=[kind for kind in RESPONSE_KINDS if kind not in GREEDY],
+        tracked=[kind for kind in Probe().tracked if kind not in GREEDY],
         tracked_problems=options.tracked_problems,
         tokens_per_batch=options.tokens_per_batch,
     )
@@ -101,9 +101,7 @@ def speed(inputs: Inputs, options: argparse.Namespace) -> None:
     n = 1 + len(inputs.adapters)
     answering = replace(
         inputs,
-        config=inputs.config.model_copy(
-            update={"tracked": list(RESPONSE_KINDS), "greedy_tokens": options.greedy_tokens}
-        ),
+        config=inputs.config.model_copy(update={"tracked": Probe().tracked, "greedy_tokens": options.greedy_tokens}),
     )
     read = sum(item.width for item in items)
     padded = sum(batch.input_ids.numel() for batch in batches)

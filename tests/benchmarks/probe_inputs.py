@@ -132,4 +132,5 @@ def probe_once(inputs: Inputs) -> None:
             tracked=Path(place) / "tracked.jsonl",
             greedy=Path(place) / "greedy.jsonl",
             state=Path(place) / "state",
+            answers=Path(place) / "answers",
         )
