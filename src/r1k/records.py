@@ -40,6 +40,7 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 UpdateKind = Literal["forward", "reverse", "mixed", "dpo"]
 UPDATES: tuple[UpdateKind, ...] = get_args(UpdateKind)
 DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
+OPPOSITE: dict[Direction, Direction] = {"forward": "reverse", "reverse": "forward"}
 VerdictName = Literal["answer_hidden", "asks_for_given", "uses_answer", "consistent", "reached", "own_question"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 

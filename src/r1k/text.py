@@ -178,6 +178,16 @@ def answer_start(tokenizer: "PreTrainedTokenizerBase", response: Sequence[int]) 
     return next((place for place, token in enumerate(response) if place and token == marker), len(response))
 
 
+def reasoning_span(tokenizer: "PreTrainedTokenizerBase", response: Sequence[int]) -> slice:
+    """Where the reasoning is in a response's token ids, without the separators around it.
+
+    The line break before the answer's separator is the reasoning's last token, alone or with its last character, and is
+    left out.
+    """
+    start, end = len(_ids(tokenizer, THINK)), answer_start(tokenizer, response)
+    return slice(start, end - (end < len(response)))
+
+
 def _turn(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
 

@@ -13,10 +13,7 @@ def add(commands: Any) -> None:
     def invert(o: argparse.Namespace) -> None:
         from r1k.teacher.inversion import invert
 
-        teacher = _teacher(o.teacher)
-        if isinstance(teacher, config.OpenAITeacher):
-            teacher = asked(teacher, o.asking)
-        invert(teacher=teacher, s1k=o.s1k, output=o.output, journal=o.journal)
+        invert(teacher=_teacher(o.teacher, o.asking), s1k=o.s1k, output=o.output, journal=o.journal)
 
     command = add_command(commands, "invert", invert, "r1k from s1k: two calls to the teacher for each problem")
     sections(command, "teacher")
@@ -26,11 +23,14 @@ def add(commands: Any) -> None:
     def paraphrase(o: argparse.Namespace) -> None:
         from r1k.probe.paraphrase import paraphrase
 
-        teacher, probe = _teacher(o.teacher), section(config.Probe, o.probe)
-        if isinstance(teacher, config.OpenAITeacher):
-            teacher = asked(teacher, o.asking)
         paraphrase(
-            teacher=teacher, config=probe, base=o.base, pairs=o.pairs, r1k=o.r1k, output=o.output, journal=o.journal
+            teacher=_teacher(o.teacher, o.asking),
+            config=section(config.Probe, o.probe),
+            base=o.base,
+            pairs=o.pairs,
+            r1k=o.r1k,
+            output=o.output,
+            journal=o.journal,
         )
 
     command = add_command(commands, "paraphrase", paraphrase, "the probe's responses in the teacher's words")
@@ -67,5 +67,7 @@ class _Teachers(BaseModel):
     teacher: config.Teacher
 
 
-def _teacher(text: str) -> config.EmbeddedTeacher | config.ReplayTeacher | config.OpenAITeacher:
-    return config.validate(_Teachers, {"teacher": value(text)}).teacher
+def _teacher(text: str, how: str | None = None) -> config.EmbeddedTeacher | config.ReplayTeacher | config.OpenAITeacher:
+    """The section's teacher; one that is served elsewhere is asked as `how` says."""
+    teacher = config.validate(_Teachers, {"teacher": value(text)}).teacher
+    return asked(teacher, how) if isinstance(teacher, config.OpenAITeacher) else teacher

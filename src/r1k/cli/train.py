@@ -102,7 +102,7 @@ def add(commands: Any) -> None:
             output=o.output,
             tracked=o.tracked,
             greedy=o.greedy,
-            state=_state(o, run.digest, settings, *((o.paraphrases,) if o.paraphrases else ())),
+            state=_state(o, run.digest, settings, o.paraphrases),
             answers=o.state / "greedy",
             paraphrases=o.paraphrases,
             tagged=run.direction_tag,
@@ -142,8 +142,8 @@ def add(commands: Any) -> None:
     paths(command, "run", "base", "adapter", "pairs", "output", "state")
 
 
-def _state(o: argparse.Namespace, run: str, settings: config.Section, *further: Path) -> Path:
+def _state(o: argparse.Namespace, run: str, settings: config.Section, further: Path | None = None) -> Path:
     """Where a run's measurements are kept until they are whole: a place for all that decides them."""
-    files = [file_digest(path) for path in (o.pairs, *further)]
+    files = [file_digest(path) for path in (o.pairs, further) if path]
     key = value_digest([run, *files, settings.model_dump(mode="json")])
     return Path(o.state / key)

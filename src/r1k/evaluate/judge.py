@@ -11,7 +11,7 @@ from r1k.evaluate.pairing import answered
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Judged, Question, write_jsonl
 from r1k.teacher.answers import SAYS, read, refused, verdict
-from r1k.teacher.asking import ask_all
+from r1k.teacher.asking import ask_all, make_requests
 from r1k.teacher.client import PATIENT, Patience
 from r1k.teacher.journal import Entry, Request
 from r1k.teacher.judge import question_to
@@ -41,18 +41,12 @@ def judge_answers(
     """
     watch = Stopwatch()
     asked = asked_about(grader, questions, samples)
-    requests: dict[str, Request] = {}
-    unasked: dict[str, str] = {}
-    for name, (question, extracted) in asked.items():
-        try:
-            requests[name] = request(judge, question, extracted)
-        except TeacherError as error:
-            unasked[name] = f"the judge was not asked: {error}"
+    requests, unasked = make_requests(asked, lambda pair: request(judge, *pair))
     answers = ask_all(judge, SECTION, requests, journal, patience)
     judged = [
         _judged(question, extracted, requests[name].key, answers.entries[name])
         if name in requests
-        else Judged(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, said=unasked[name])
+        else _unjudged(question, extracted, unasked[name])
         for name, (question, extracted) in asked.items()
     ]
     undecided = {name: one.said for name, one in zip(asked, judged, strict=True) if one.equivalent is None}
@@ -91,6 +85,11 @@ def request(judge: config.Judge, question: Question, extracted: str) -> Request:
     TeacherError where one of them holds the prompt's own delimiters.
     """
     return question_to(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
+
+
+def _unjudged(question: Question, extracted: str, why: str) -> Judged:
+    said = f"the judge was not asked: {why}"
+    return Judged(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, said=said)
 
 
 def _judged(question: Question, extracted: str, key: str, entry: Entry) -> Judged:

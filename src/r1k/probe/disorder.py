@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-from r1k.text import THINK, answer_start
+from r1k.text import reasoning_span
 
 SENTENCE_ENDS = (".", "!", "?")
 
@@ -17,14 +17,12 @@ def reordered(
 
     Separators and answer stay where they are. None where there is no other order.
     """
-    start, end = len(tokenizer(THINK, add_special_tokens=False)["input_ids"]), answer_start(tokenizer, response)
-    # The separator's line break is the last token of the reasoning, alone or with the reasoning's last character.
-    end -= end < len(response)
-    ids = list(response[start:end])
+    span = reasoning_span(tokenizer, response)
+    ids = list(response[span])
     texts = {token: tokenizer.decode([token], clean_up_tokenization_spaces=False) for token in set(ids)}
     parts = _sentences(ids, texts) if by_sentence else [[token] for token in ids]
     body = _shuffled(parts, random.Random(seed))
-    return None if body is None else (*response[:start], *body, *response[end:])
+    return None if body is None else (*response[: span.start], *body, *response[span.stop :])
 
 
 def _sentences(ids: Sequence[int], texts: Mapping[int, str]) -> list[list[int]]:

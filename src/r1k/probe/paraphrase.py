@@ -12,9 +12,9 @@ from r1k.probe.tracked import followed_pairs
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Paraphrase, write_jsonl
 from r1k.teacher.answers import defect, read
-from r1k.teacher.asking import ask_all
+from r1k.teacher.asking import ask_all, make_requests
 from r1k.teacher.calls import calls_of
-from r1k.teacher.journal import Entry, Request
+from r1k.teacher.journal import Entry
 from r1k.teacher.outcome import reasons
 from r1k.teacher.templates import PARAPHRASE
 from r1k.text import load_tokenizer
@@ -36,13 +36,8 @@ def paraphrase(
     tokenizer = load_tokenizer(base)
     asked = followed_pairs(encode_pairs(tokenizer, read_pairs(pairs), config.max_tokens), config)
     excerpts = {both.pair.id: excerpt(tokenizer, both.own) for both in asked}
-    calls, left_out = calls_of(teacher), dict[str, str]()
-    requests: dict[str, Request] = {}
-    for name, part in excerpts.items():
-        try:
-            requests[name] = calls.paraphrase(part.pair.question, part.reasoning)
-        except TeacherError as error:
-            left_out[name] = str(error)
+    calls = calls_of(teacher)
+    requests, left_out = make_requests(excerpts, lambda part: calls.paraphrase(part.pair.question, part.reasoning))
     answered = ask_all(teacher, "teacher", requests, journal, unit="response", spent_before=_spent(r1k))
     found: list[Paraphrase] = []
     for name, entry in answered.entries.items():

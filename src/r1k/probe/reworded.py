@@ -1,6 +1,6 @@
 """A response with its reasoning in a teacher's words: what the teacher is given, and what is scored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +8,9 @@ from transformers import PreTrainedTokenizerBase
 
 from r1k.errors import RecordError
 from r1k.probe.responses import Scored
-from r1k.records import Direction, Paraphrase, ProbePair, Response, read_jsonl
-from r1k.text import THINK, answer_start, encode
+from r1k.records import OPPOSITE, Direction, Paraphrase, ProbePair, Response, read_jsonl
+from r1k.text import answer_start, encode, reasoning_span
 
-OPPOSITE: dict[Direction, Direction] = {"forward": "reverse", "reverse": "forward"}
 Reworded = Mapping[tuple[str, Direction], Paraphrase]
 
 
@@ -29,8 +28,7 @@ def excerpt(tokenizer: PreTrainedTokenizerBase, own: Scored) -> Excerpt:
     response = own.item.response
     if answer_start(tokenizer, response) < len(response) or not own.truncated:
         return Excerpt(own.pair, own.pair.chosen.reasoning, whole=True)
-    opened = len(tokenizer(THINK, add_special_tokens=False)["input_ids"])
-    text = tokenizer.decode(response[opened:], clean_up_tokenization_spaces=False)
+    text = tokenizer.decode(response[reasoning_span(tokenizer, response)], clean_up_tokenization_spaces=False)
     # The last character may be cut in its bytes.
     text = text.rstrip("\ufffd").strip()
     if not text:
@@ -61,9 +59,6 @@ def reworded(
     made = encode(
         tokenizer, pair.question, Response(reasoning=found.reasoning, answer=answer), name, max_response=max_tokens
     )
-    ids: Sequence[int] = made.response
     if found.whole:
-        return tuple(ids), made.truncated
-    end = answer_start(tokenizer, ids)
-    # The separator's line break is the reasoning's last token, alone or with its last character.
-    return tuple(ids[: end - 1] if end < len(ids) else ids), True
+        return tuple(made.response), made.truncated
+    return tuple(made.response[: reasoning_span(tokenizer, made.response).stop]), True

@@ -120,31 +120,31 @@ def _destinations(e: Evidence, arm: Arm) -> Iterator[Claim]:
     """The conclusion about DPO, which y+ and y- alone cannot decide, by what could have gained."""
     falls = ("change of y-", "<", e.rise(arm, "dpo", "mixed", "other"))
     taken = f"What DPO of the {arm} model takes from the less preferred responses goes to"
-    for key, name, gain in (
-        ("problems", "responses to other problems", e.rise(arm, "dpo", "mixed", *OTHERS)),
-        ("disorder", "disordered text", e.rise(arm, "dpo", "mixed", *DISORDERED)),
+    others, disordered = e.rise(arm, "dpo", "mixed", *OTHERS), e.rise(arm, "dpo", "mixed", *DISORDERED)
+    paper, ours = "abstract; 4.3", "not the paper's"
+    for key, where, what, quantity, gain in (
+        ("problems", paper, "irrelevant outputs: responses to other problems", "responses to other problems", others),
+        ("disorder", paper, "irrelevant outputs: disordered text", "disordered text", disordered),
+        (
+            "answers",
+            ours,
+            "what the model answered by itself before",
+            "its own greedy answers",
+            e.rise(arm, "dpo", "mixed", "greedy_start"),
+        ),
+        (
+            "rewordings",
+            ours,
+            "what says the same in other words",
+            "y-, reworded",
+            e.rise(arm, "dpo", "mixed", "paraphrase_other"),
+        ),
+        (
+            "argmax",
+            ours,
+            "the tokens that the model finds likeliest there already",
+            "the argmax's probability where y- has another token",
+            e.rise(arm, "dpo", "mixed", "other", measure="p_rival"),
+        ),
     ):
-        text = f"{taken} irrelevant outputs: {name}"
-        yield from e.claim(f"to-{key}-{arm}", "abstract; 4.3", text, falls, (f"change of {name}", ">", gain))
-    yield from e.claim(
-        f"to-answers-{arm}",
-        "not the paper's",
-        f"{taken} what the model answered by itself before",
-        falls,
-        ("change of its own greedy answers", ">", e.rise(arm, "dpo", "mixed", "greedy_start")),
-    )
-    yield from e.claim(
-        f"to-rewordings-{arm}",
-        "not the paper's",
-        f"{taken} what says the same in other words",
-        falls,
-        ("change of y-, reworded", ">", e.rise(arm, "dpo", "mixed", "paraphrase_other")),
-    )
-    rival = e.rise(arm, "dpo", "mixed", "other", measure="p_rival")
-    yield from e.claim(
-        f"to-argmax-{arm}",
-        "not the paper's",
-        f"{taken} the tokens that the model finds likeliest there already",
-        falls,
-        ("change of the argmax's probability where y- has another token", ">", rival),
-    )
+        yield from e.claim(f"to-{key}-{arm}", where, f"{taken} {what}", falls, (f"change of {quantity}", ">", gain))

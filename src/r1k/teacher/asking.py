@@ -105,6 +105,18 @@ async def work_through(
     return client.stop_reason
 
 
+def make_requests(asked: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
+    """The request of each by its name, and why those that hold the prompt's own delimiters have none."""
+    requests: dict[str, Request] = {}
+    unasked: dict[str, str] = {}
+    for name, what in asked.items():
+        try:
+            requests[name] = make(what)
+        except TeacherError as error:
+            unasked[name] = str(error)
+    return requests, unasked
+
+
 def ask_all(
     server: Server | EmbeddedTeacher | ReplayTeacher,
     section: str,

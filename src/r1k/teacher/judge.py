@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from r1k import config
-from r1k.errors import TeacherError
 from r1k.records import Example
 from r1k.teacher.answers import SAYS, read, verdict
-from r1k.teacher.asking import ask_all
+from r1k.teacher.asking import ask_all, make_requests
 from r1k.teacher.journal import Entry, Message, Request
 from r1k.teacher.templates import Template, load_template
 
@@ -31,22 +30,21 @@ def judge(judge: config.Judge, asked: Sequence[Both], journal: Path) -> dict[str
 
     TeacherError where requests failed in the end; what was answered stays in the journal.
     """
-    requests: dict[str, Request] = {}
-    opinions: dict[str, Opinion] = {}
-    for forward, reverse in asked:
-        try:
-            requests[forward.problem] = question_to(
-                judge,
-                PROMPT,
-                question=forward.question,
-                answer=forward.answer,
-                reverse_question=reverse.question,
-                reverse_answer=reverse.answer,
-            )
-        except TeacherError as error:
-            opinions[forward.problem] = Opinion(None, f"the judge was not asked: {error}")
+    requests, unasked = make_requests({both[0].problem: both for both in asked}, lambda both: _request(judge, *both))
+    opinions = {problem: Opinion(None, f"the judge was not asked: {why}") for problem, why in unasked.items()}
     found = ask_all(judge, SECTION, requests, journal, unit="problem").entries
     return opinions | {problem: opinion(judge.model, entry) for problem, entry in found.items()}
+
+
+def _request(judge: config.Judge, forward: Example, reverse: Example) -> Request:
+    return question_to(
+        judge,
+        PROMPT,
+        question=forward.question,
+        answer=forward.answer,
+        reverse_question=reverse.question,
+        reverse_answer=reverse.answer,
+    )
 
 
 def question_to(judge: config.Judge, prompt: Template, **slots: str) -> Request:

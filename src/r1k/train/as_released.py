@@ -12,11 +12,10 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from r1k.errors import TrainError
-from r1k.records import Direction, Pair, Response
+from r1k.records import OPPOSITE, Direction, Pair, Response
 from r1k.text import encode, encode_plain
 from r1k.train.rows import Row, some
 
-OTHER: dict[Direction, Direction] = {"forward": "reverse", "reverse": "forward"}
 Questions = Mapping[tuple[str, Direction], str]
 """By problem and direction."""
 
@@ -32,11 +31,11 @@ def make_rows(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], max_len
 
 def row(tokenizer: PreTrainedTokenizerBase, pair: Pair, questions: Questions, max_length: int) -> Row:
     """`prompt_ids` of the forward question alone, and of each completion its whole conversation."""
-    other = questions.get((pair.problem, OTHER[pair.direction]))
+    other = questions.get((pair.problem, OPPOSITE[pair.direction]))
     if other is None:
         raise TrainError(
-            f"{pair.id}: problem {pair.problem!r} has no pair of the {OTHER[pair.direction]} direction, whose question "
-            "protocol as_released repeats; rebuild pairs.jsonl"
+            f"{pair.id}: problem {pair.problem!r} has no pair of the {OPPOSITE[pair.direction]} direction, whose "
+            "question protocol as_released repeats; rebuild pairs.jsonl"
         )
     chosen, rejected = (
         _conversation(tokenizer, question, response, f"{pair.id} {side}")

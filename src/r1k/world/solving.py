@@ -63,11 +63,7 @@ def paraphrase(question: str, reasoning: str) -> str:
     target, number, worked = _worked(asked)
     subject, _, rule = _law(asked).removesuffix(".").partition(" is ")
     law = f"{rule[0].upper()}{rule[1:]} is {subject[0].lower()}{subject[1:]}."
-    leading = asked.relation.given(asked.direction)[0]
-    given = [
-        f"{_with_article(_words(name))} of {asked.given[name]}{asked.unknown if name == leading else ''}"
-        for name in asked.relation.given(asked.direction)
-    ]
+    given = [f"{_with_article(name)} of {number}" for name, number in _given(asked)]
     reworded = f"{law} With {', '.join(given)}. {worked} {number} is the {target}."
     if not asked.options:
         return reworded
@@ -107,11 +103,16 @@ def _law(asked: Asked) -> str:
 
 
 def _premises(asked: Asked) -> str:
-    leading, *others = asked.relation.given(asked.direction)
-    told = [f"the {_words(leading)} is {asked.given[leading]}{asked.unknown}"]
-    told += [f"the {_words(name)} is {asked.given[name]}" for name in others]
+    told = [f"the {name} is {number}" for name, number in _given(asked)]
     sentence = f"{', '.join(told[:-1])} and {told[-1]}."
     return sentence[0].upper() + sentence[1:]
+
+
+def _given(asked: Asked) -> list[tuple[str, str]]:
+    """The given quantities, in words, with their numbers; the first is the multiple of a letter, if any is."""
+    leading, *others = asked.relation.given(asked.direction)
+    first = (_words(leading), f"{asked.given[leading]}{asked.unknown}")
+    return [first, *((_words(name), str(asked.given[name])) for name in others)]
 
 
 def _chosen(asked: Asked) -> tuple[str, str]:
