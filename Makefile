@@ -17,8 +17,8 @@ test: .venv/installed
 
 ## What has to pass before a commit.
 lint: .venv/installed
-	ruff check src tests
-	ruff format --check src tests
+	ruff check src tests benchmarks
+	ruff format --check src tests benchmarks
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from examples import QWEN_TEMPLATE, SHARED, make_both
-from r1k.process import wait_passively
 from r1k.records import write_jsonl
+from r1k.threads import wait_passively
 
 wait_passively()  # as the command line does
 

@@ -9,9 +9,9 @@ from examples import lines, make_both
 from r1k.cli import main
 from r1k.config import Evaluate, Probe, Sft
 from r1k.data.sets import make_mix, pairs, probe
-from r1k.evaluate.chat import ChatLM
+from r1k.evaluate.answer_cache import Kept
 from r1k.evaluate.generate import answer
-from r1k.evaluate.kept import Kept
+from r1k.evaluate.lm_eval_adapter import ChatLM
 from r1k.probe.responses import encode_pairs
 from r1k.records import DIRECTIONS, Greedy, Question, Sample, read_jsonl, write_jsonl
 from r1k.text import TAGS, encode_prompt, load_tokenizer, prompt_text, tag_of

@@ -24,11 +24,11 @@ from r1k.intervals import wilson
 from r1k.markup import one_line
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, Pair, Question, Response, Sample, Score, Tally, read_jsonl, write_jsonl
-from r1k.report.figure1 import TEXT, draw, make_figure1
-from r1k.report.figures import style
-from r1k.report.lettering import fit
-from r1k.report.page import write_report
-from r1k.report.tables import make_table
+from r1k.report.figures.figure1 import TEXT, draw, make_figure1
+from r1k.report.figures.style import style
+from r1k.report.figures.text_fit import fit
+from r1k.report.pages.report import write_report
+from r1k.report.tables.accuracy import make_table
 from r1k.teacher.inversion import invert
 from r1k.teacher.server import running
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE

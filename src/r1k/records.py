@@ -58,7 +58,7 @@ class Response(Record):
     answer: Text
 
 
-class Teaching(Record):
+class TeacherMetadata(Record):
     """Where a teacher's response came from."""
 
     model: Text
@@ -68,7 +68,7 @@ class Teaching(Record):
     tokens: int | None = Field(default=None, description="completion tokens that the server counted")
 
 
-class Lesson(Record):
+class SFTExample(Record):
     """A question and what is to be said to it: what SFT reads."""
 
     id: Text
@@ -82,7 +82,7 @@ class Lesson(Record):
     gold: str | None = Field(default=None, description="the reference answer, where one is known")
     kind: Text = Field(description="where the problem is from: s1K's source_type, or the world's relation")
     grade: bool | None = Field(default=None, description="was the answer graded correct (s1K's deepseek_grade)")
-    teaching: Teaching | None = None
+    teacher_metadata: TeacherMetadata | None = None
 
     @property
     def response(self) -> Response | str:
@@ -90,7 +90,7 @@ class Lesson(Record):
         return self.answer if self.reasoning is None else Response(reasoning=self.reasoning, answer=self.answer)
 
 
-class Example(Lesson):
+class Example(SFTExample):
     """A question with its reasoned response, in one direction (`s1k`, `r1k`, `mix`, `half`, `disjoint`)."""
 
     reasoning: Text

@@ -13,7 +13,7 @@ from r1k.checks.verdicts import own_question
 from r1k.config import Checks
 from r1k.data.s1k import S1kRow
 from r1k.data.sets import Both
-from r1k.records import VERDICTS, Check, Example, Teaching, VerdictName, read_jsonl
+from r1k.records import VERDICTS, Check, Example, TeacherMetadata, VerdictName, read_jsonl
 from r1k.world import forward_examples, invert, solve
 from r1k.world.catalogue import RELATIONS
 from r1k.world.relations import WorldError
@@ -30,7 +30,7 @@ Failing = dict[VerdictName, bool | None]
 def inverted(forward: Example) -> Example:
     question = invert(forward.question, forward.answer)
     response = solve(question)
-    teaching = Teaching(model="world", prompts={}, requests=[], finish_reason="stop")
+    teacher_metadata = TeacherMetadata(model="world", prompts={}, requests=[], finish_reason="stop")
     return Example(
         id=f"{forward.problem}-reverse",
         direction="reverse",
@@ -39,7 +39,7 @@ def inverted(forward: Example) -> Example:
         kind=forward.kind,
         reasoning=response.reasoning,
         answer=response.answer,
-        teaching=teaching,
+        teacher_metadata=teacher_metadata,
     )
 
 
@@ -151,13 +151,13 @@ def has_another_question(forward: Example, reverse: Example, other: Both) -> Exa
 
 
 def is_cut(forward: Example, reverse: Example, other: Both) -> Example:
-    teaching = reverse.teaching.model_copy(update={"finish_reason": "length"})
-    return reverse.model_copy(update={"answer": "So we are asked for", "teaching": teaching})
+    teacher_metadata = reverse.teacher_metadata.model_copy(update={"finish_reason": "length"})
+    return reverse.model_copy(update={"answer": "So we are asked for", "teacher_metadata": teacher_metadata})
 
 
 def did_not_end_by_itself(forward: Example, reverse: Example, other: Both) -> Example:
-    teaching = reverse.teaching.model_copy(update={"finish_reason": "length"})
-    return reverse.model_copy(update={"teaching": teaching})
+    teacher_metadata = reverse.teacher_metadata.model_copy(update={"finish_reason": "length"})
+    return reverse.model_copy(update={"teacher_metadata": teacher_metadata})
 
 
 SPOILED: list[tuple[Callable[[Example, Example, Both], Example | None], Failing]] = [
@@ -194,7 +194,7 @@ def test_a_spoiled_inverse_is_caught_by_what_is_wrong_with_it(worlds, spoil, exp
 
 def test_without_a_finish_reason_the_text_alone_decides(worlds):
     forward, reverse = worlds[0][0]
-    (found,) = check([(forward, reverse.model_copy(update={"teaching": None}))], NEAR_COPY)
+    (found,) = check([(forward, reverse.model_copy(update={"teacher_metadata": None}))], NEAR_COPY)
     assert found.reached is True
 
 

@@ -19,7 +19,7 @@ from r1k.data.sets import (
     read_both,
 )
 from r1k.errors import RecordError
-from r1k.records import Example, Lesson, Pair, ProbePair, read_jsonl, write_jsonl
+from r1k.records import Example, Pair, ProbePair, SFTExample, read_jsonl, write_jsonl
 
 DATA = Data(source=WorldSource(kind="world", problems=8), probe_train=2, probe_held_out=3)
 
@@ -62,7 +62,7 @@ def test_disjoint_is_even_in_what_is_held_out_and_in_what_is_left():
 def test_revthink_has_three_tasks_of_each_problem(tmp_path, both_files):
     s1k, r1k = both_files
     make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
-    lessons = read_jsonl(tmp_path / "revthink.jsonl", Lesson)
+    lessons = read_jsonl(tmp_path / "revthink.jsonl", SFTExample)
     assert len(lessons) == 24
     for forward, turning, reverse in zip(lessons[::3], lessons[1::3], lessons[2::3], strict=True):
         assert forward.problem == turning.problem == reverse.problem

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from examples import make_both
-from r1k.boxes import last_boxed
+from r1k.boxed import last_boxed
 from r1k.config import Variant
 from r1k.data.sets import make_mix, read_both
 from r1k.data.variants import make_variant, ratio

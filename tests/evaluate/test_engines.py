@@ -8,11 +8,11 @@ import torch
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError
+from r1k.evaluate.budget_forcing import Rules, begin
 from r1k.evaluate.engines import choose
-from r1k.evaluate.engines.draw import RowDraws, draw_tokens
+from r1k.evaluate.engines.sampling import RowDraws, draw_tokens
 from r1k.evaluate.engines.vllm_engine import engine_arguments, sampling_arguments, served_rank
-from r1k.evaluate.prompts import Draw, Prompt
-from r1k.evaluate.writing import Rules, begin
+from r1k.evaluate.prompts import Prompt, SamplingParams
 
 RULES = Rules(frozenset({7, 3}), 0)
 HERE = importlib.util.find_spec("vllm") is not None
@@ -57,7 +57,7 @@ def test_a_greedy_answer_and_a_draw_for_vllm():
     greedy = sampling_arguments(begin(Prompt(ids=[1], limit=9), RULES), RULES)
     assert (greedy["temperature"], greedy["seed"], greedy["max_tokens"]) == (0.0, None, 9)
     assert (greedy["stop_token_ids"], greedy["ignore_eos"], greedy["repetition_penalty"]) == ([3, 7], True, 1.0)
-    draw = Draw(temperature=0.6, top_p=0.95, seed=5)
+    draw = SamplingParams(temperature=0.6, top_p=0.95, seed=5)
     drawn = sampling_arguments(begin(Prompt(ids=[1], limit=9, draw=draw), RULES), RULES)
     assert (drawn["temperature"], drawn["top_p"], drawn["seed"]) == (0.6, 0.95, 5)
 
@@ -87,7 +87,7 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
 def test_a_rows_draws_are_its_own_and_a_greedy_row_is_left_alone():
     torch.manual_seed(0)
     scores = torch.randn(3, 50)
-    draws = [Draw(temperature=1, top_p=1, seed=seed) for seed in (1, 2)]
+    draws = [SamplingParams(temperature=1, top_p=1, seed=seed) for seed in (1, 2)]
     together, alone = RowDraws([draws[0], None, draws[1]]), RowDraws([draws[1]])
     for _ in range(20):
         left = together(None, scores)

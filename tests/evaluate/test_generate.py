@@ -12,11 +12,11 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from r1k.config import BudgetForcing, Evaluate
 from r1k.errors import R1kError, RecordError
+from r1k.evaluate.budget_forcing import end_ids
 from r1k.evaluate.engines.transformers_engine import TransformersEngine, load_model
 from r1k.evaluate.generate import describe, generate
 from r1k.evaluate.grade import grade_sample
 from r1k.evaluate.prompts import seed_of
-from r1k.evaluate.writing import end_ids
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
 from r1k.text import encode_prompt, format_question, format_response, load_tokenizer, prompt_text
 

@@ -13,11 +13,11 @@ from r1k.errors import RecordError, TeacherError
 from r1k.evaluate.grade import grade
 from r1k.evaluate.judge import PROMPT, judge_answers
 from r1k.records import Graded, Judged, Question, Sample, iterate_jsonl, read_jsonl, write_jsonl
-from r1k.teacher.client import Patience
+from r1k.teacher.client import RetryPolicy
 from r1k.teacher.journal import Journal
 from r1k.teacher.server import running
 
-HASTY = Patience(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
+HASTY = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from r1k.config import BudgetForcing, Evaluate
 from r1k.errors import RecordError
+from r1k.evaluate.answer_cache import AnswerLog, Finished, read_kept
 from r1k.evaluate.generate import generate
-from r1k.evaluate.kept import Finished, Keeper, read_kept
 from r1k.evaluate.prompts import Answer
 from r1k.evaluate.resume import answers_key
 from r1k.records import Question, write_jsonl
@@ -81,7 +81,7 @@ def test_a_second_call_loads_no_model(tmp_path, tiny_base, asked, monkeypatch):
 
 
 def test_a_torn_line_costs_its_own_answers(tmp_path, capsys):
-    with Keeper(tmp_path) as keeper:
+    with AnswerLog(tmp_path) as keeper:
         keeper.add([Answer(key="a", ids=[1, 2], ended=True), Answer(key="b", ids=[], ended=False)])
         keeper.add([Answer(key="c", ids=[3], ended=True)])
     (path,) = tmp_path.glob("*.jsonl")

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from r1k.evaluate.latex_normalize import spelled
 from r1k.evaluate.rules import TIMEOUT, compare
-from r1k.evaluate.spelling import spelled
 
 CASES = [
     # gold, extracted, correct, rule

@@ -16,8 +16,8 @@ from r1k.config import Architecture, Dpo, Lora, Sft, load
 from r1k.data.sets import make_pairs
 from r1k.plan import cost, memory
 from r1k.plan.architecture import lora_parameters, of_base, parameters
-from r1k.plan.counted import read_architecture
 from r1k.plan.memory import Placement
+from r1k.plan.workload import read_architecture
 from r1k.records import write_jsonl
 from r1k.train.describe import RunPlan, describe_run
 

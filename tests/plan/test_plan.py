@@ -14,11 +14,11 @@ from r1k.cli import main
 from r1k.config import Experiment, load, validate
 from r1k.errors import ConfigError
 from r1k.evaluate.engines.vllm_engine import GPU_SHARE
-from r1k.plan.asked import Asked
-from r1k.plan.counted import counted
 from r1k.plan.estimate import GIB, Need, estimator, expected
 from r1k.plan.plan import summarise
+from r1k.plan.resources import Asked
 from r1k.plan.table import render
+from r1k.plan.workload import counted
 from r1k.records import write_jsonl
 from r1k.train.describe import RunFile
 from r1k.train.describe import plan as run_plan

@@ -9,13 +9,13 @@ from probe_models import build_adapter, build_base, build_pairs
 from transformers import AutoModelForCausalLM
 
 from r1k.config import Dynamics, DynamicsSpec, Probe
-from r1k.probe.alp import probe
 from r1k.probe.engine import prepare
 from r1k.probe.responses import encode_pairs, read_pairs
+from r1k.probe.run_probe import probe
 from r1k.probe.tracked import follow
-from r1k.report.account import Measured
-from r1k.report.claims import claims
-from r1k.report.curves import SPLITS
+from r1k.report.statistics.changes import Measured
+from r1k.report.statistics.claims import claims
+from r1k.report.statistics.curves import SPLITS
 from r1k.text import load_tokenizer
 
 CONFIG = Probe(precision="fp32", tracked=["own", "other", "other_problem_own", "other_problem_other"])

@@ -16,10 +16,10 @@ from r1k.config import EmbeddedTeacher, Probe
 from r1k.data.sets import probe as probe_set
 from r1k.errors import R1kError, TeacherError
 from r1k.files import write_json
-from r1k.probe.alp import probe
 from r1k.probe.paraphrase import paraphrase
+from r1k.probe.paraphrase_text import excerpt, read_paraphrases
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.reworded import excerpt, read_paraphrases
+from r1k.probe.run_probe import probe
 from r1k.probe.tracked import follow
 from r1k.records import (
     PARAPHRASED,

@@ -13,10 +13,10 @@ from transformers import AutoModelForCausalLM
 
 from r1k.config import Probe
 from r1k.errors import RecordError
-from r1k.probe.alp import probe
-from r1k.probe.disorder import _sentences, reordered
 from r1k.probe.greedy import kept_answers, writers
 from r1k.probe.responses import encode_pairs, read_pairs
+from r1k.probe.run_probe import probe
+from r1k.probe.shuffle import _sentences, reordered
 from r1k.probe.tracked import follow, followed_pairs
 from r1k.records import GREEDY, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
 from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer

@@ -55,7 +55,7 @@ def test_datasets_opens_the_folder(exported: Path, inverted: Place, tmp_path: Pa
         reverse_row = (row["reverse_question"], row["reverse_reasoning"], row["reverse_answer"])
         assert reverse_row == (other.question, other.reasoning, other.answer)
         assert (row["teacher"], row["finish_reason"]) == ("riddles", "stop")
-        assert row["tokens"] == other.teaching.tokens > 0
+        assert row["tokens"] == other.teacher_metadata.tokens > 0
 
 
 def test_the_card_says_all_that_a_reader_has_to_know(exported: Path, inverted: Place):
@@ -111,14 +111,14 @@ def export_to(place: Place) -> str:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"teaching": None}, "field 'teaching' is missing"),
-        ("prompts", r"field 'teaching\.prompts': not the prompts of this version"),
+        ({"teacher_metadata": None}, "field 'teacher_metadata' is missing"),
+        ("prompts", r"field 'teacher_metadata\.prompts': not the prompts of this version"),
     ],
 )
 def test_a_record_of_unknown_provenance_is_named(copied: Place, change, said):
     records = read_jsonl(copied.output, Example)
     if change == "prompts":
-        change = {"teaching": records[4].teaching.model_copy(update={"prompts": {"solve": "0123"}})}
+        change = {"teacher_metadata": records[4].teacher_metadata.model_copy(update={"prompts": {"solve": "0123"}})}
     records[4] = records[4].model_copy(update=change)
     write_jsonl(copied.output, records)
     sealed(copied.output)

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from r1k.teacher.answers import Answer, Terms, defect, read
+from r1k.teacher.answers import AcceptancePolicy, Answer, defect, read
 from r1k.teacher.journal import Entry, Message, Request
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
@@ -59,15 +59,15 @@ def test_the_reverse_question_needs_no_reasoning():
 
 def test_a_cut_answer_is_bought_again_under_a_higher_limit_alone():
     cut = entry(finish_reason="length")
-    assert not Terms(100).asks(cut)
-    assert Terms(101).asks(cut) and Terms(None).asks(cut)
-    assert Terms(100).asks(None)
-    assert not Terms(101).asks(entry())
-    assert Terms(100).asks(entry(reasoning=None))
+    assert not AcceptancePolicy(100).asks(cut)
+    assert AcceptancePolicy(101).asks(cut) and AcceptancePolicy(None).asks(cut)
+    assert AcceptancePolicy(100).asks(None)
+    assert not AcceptancePolicy(101).asks(entry())
+    assert AcceptancePolicy(100).asks(entry(reasoning=None))
 
 
 def test_a_cut_answer_is_asked_again_with_twice_its_limit_up_to_the_highest():
-    terms, cut = Terms(100, highest_max_tokens=300), entry(finish_reason="length")
+    terms, cut = AcceptancePolicy(100, highest_max_tokens=300), entry(finish_reason="length")
     limits = [terms.limit(None)]
     while terms.asks(cut):
         limits.append(terms.limit(cut))
@@ -79,7 +79,7 @@ def test_a_cut_answer_is_asked_again_with_twice_its_limit_up_to_the_highest():
 
 def test_what_may_be_left_out_is_not_bought_again():
     cut, refused = entry(finish_reason="length"), entry(answer="", refusal="no")
-    assert Terms(100).asks(refused) and not Terms(100).leaves_out(refused)
-    left = Terms(100, leave_out_cut=True, leave_out_refused=True)
+    assert AcceptancePolicy(100).asks(refused) and not AcceptancePolicy(100).leaves_out(refused)
+    left = AcceptancePolicy(100, leave_out_cut=True, leave_out_refused=True)
     assert left.leaves_out(cut) and left.leaves_out(refused) and not left.leaves_out(entry(reasoning=None))
     assert not left.asks(cut) and not left.asks(refused)

@@ -8,10 +8,10 @@ from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, ha
 
 from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, Prices
-from r1k.teacher.client import Client, Endpoint, Patience
+from r1k.teacher.client import Client, Endpoint, RetryPolicy
 from r1k.teacher.journal import Message, Request, RunStoppedError
 
-HASTY = Patience(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
+HASTY = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
 HTML = raw(200, b"<html>Bad gateway</html>", "text/html")
 
 

@@ -36,13 +36,13 @@ def test_each_problem_gets_its_pair_in_order(server: FaultyServer, place: Place)
     assert (one.id, one.direction, one.kind, one.gold) == ("p003-reverse", "reverse", "riddle", None)
     assert (one.question, one.reasoning) == (question, f"Let me think of {question}")
     assert one.answer == f"It is {question.upper()}"
-    assert one.teaching.model == "riddles"
-    assert one.teaching.prompts == {"reverse_question": REVERSE_QUESTION.digest, "solve": SOLVE.digest}
-    assert (one.teaching.finish_reason, len(one.teaching.requests)) == ("stop", 2)
+    assert one.teacher_metadata.model == "riddles"
+    assert one.teacher_metadata.prompts == {"reverse_question": REVERSE_QUESTION.digest, "solve": SOLVE.digest}
+    assert (one.teacher_metadata.finish_reason, len(one.teacher_metadata.requests)) == ("stop", 2)
     with Journal(place.journal) as journal:
-        entries = [journal.get(key) for key in one.teaching.requests]
+        entries = [journal.get(key) for key in one.teacher_metadata.requests]
     assert [entry.answer for entry in entries] == [one.question, one.answer]
-    assert one.teaching.tokens == entries[1].usage["completion_tokens"]
+    assert one.teacher_metadata.tokens == entries[1].usage["completion_tokens"]
 
 
 def test_the_second_call_sees_the_reverse_question_alone(server: FaultyServer, place: Place):

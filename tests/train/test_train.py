@@ -16,7 +16,7 @@ from examples import lines, make_both
 from r1k.config import Dpo, Probe, Sft
 from r1k.data.sets import probe as draw_probe
 from r1k.errors import TrainError
-from r1k.probe.alp import probe
+from r1k.probe.run_probe import probe
 from r1k.records import Example, LogProb, Pair, read_jsonl, write_jsonl
 from r1k.text import format_response, load_tokenizer
 from r1k.train import worker

@@ -5,7 +5,7 @@ import re
 
 from r1k.config import Experiment, resolved, validate
 from r1k.errors import ConfigError
-from r1k.plan.asked import Asked
+from r1k.plan.resources import Asked
 from r1k.plan.estimate import estimator
 from r1k.train.describe import plan
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from r1k.boxes import all_boxed
+from r1k.boxed import all_boxed
 from r1k.checks.expressions import constant, sides
 from r1k.checks.quantities import Quantity, mentioned, read_quantity
 from r1k.evaluate.extract import ANSWER_LINE, clean, final_answer, plain, read_letter

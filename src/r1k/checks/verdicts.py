@@ -105,9 +105,9 @@ def _used(inverse: Inverse, answer: Answer) -> Verdict:
 
 def answer_reached(inverse: Inverse) -> Verdict:
     """The teacher's response ended by itself, with an answer that can be read."""
-    teaching = inverse.reverse.teaching
-    if teaching is not None and teaching.finish_reason not in FINISHED:
-        return Verdict(False, f"the response did not end by itself (finish_reason {teaching.finish_reason!r})")
+    teacher_metadata = inverse.reverse.teacher_metadata
+    if teacher_metadata is not None and teacher_metadata.finish_reason not in FINISHED:
+        return Verdict(False, f"the response did not end by itself (finish_reason {teacher_metadata.finish_reason!r})")
     if not inverse.answers:
         return Verdict(False, "the response ends with neither a box nor a line `Answer: …`")
     return Verdict(True, f"the response ends with {listed(inverse.answers)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from r1k import __version__
 from r1k.cli import bases, data, evaluate, plan, report, route, teacher, train
 from r1k.errors import R1kError
-from r1k.process import wait_passively
+from r1k.threads import wait_passively
 from r1k.usage import accounted
 
 NEEDS_NETWORK = {"get-s1k", "get-benchmark", "get-base", "push"}

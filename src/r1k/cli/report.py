@@ -10,7 +10,7 @@ from r1k.cli.options import add_command, optional_paths, path_lists, paths, quot
 
 def add(commands: Any) -> None:
     def table(o: argparse.Namespace) -> None:
-        from r1k.report.tables import make_table
+        from r1k.report.tables.accuracy import make_table
 
         spec = section(config.TableSpec, o.table)
         make_table(spec=spec, scores=o.scores, markdown=o.markdown, csv=o.csv, latex=o.latex)
@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     paths(command, "markdown", "csv", "latex")
 
     def dynamics_table(o: argparse.Namespace) -> None:
-        from r1k.report.dynamics_table import make_dynamics_table
+        from r1k.report.tables.dynamics import make_dynamics_table
 
         spec = section(config.DynamicsTableSpec, o.table)
         make_dynamics_table(spec=spec, tracked=o.tracked, markdown=o.markdown, csv=o.csv, latex=o.latex)
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     paths(command, "markdown", "csv", "latex")
 
     def checks_table(o: argparse.Namespace) -> None:
-        from r1k.report.checks import make_checks_table
+        from r1k.report.tables.checks import make_checks_table
 
         make_checks_table(checks=o.checks, markdown=o.markdown, csv=o.csv)
 
@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
     paths(command, "checks", "markdown", "csv")
 
     def disagreements(o: argparse.Namespace) -> None:
-        from r1k.report.disagreements import list_disagreements
+        from r1k.report.tables.disagreements import list_disagreements
 
         list_disagreements(graded=o.graded, quotable=o.quotable, markdown=o.markdown, csv=o.csv)
 
@@ -57,7 +57,7 @@ def add(commands: Any) -> None:
     paths(command, "markdown", "csv")
 
     def compare(o: argparse.Namespace) -> None:
-        from r1k.report.robust.table import compare_runs
+        from r1k.report.tables.paired_tests.table import compare_runs
 
         spec = section(config.TableSpec, o.table)
         compare_runs(
@@ -71,7 +71,7 @@ def add(commands: Any) -> None:
     paths(command, "markdown", "csv", "latex")
 
     def against(o: argparse.Namespace) -> None:
-        from r1k.report.against_paper.make import compare_with_paper
+        from r1k.report.tables.against_paper.make import compare_with_paper
 
         tables = [section(config.TableSpec, text) for text in o.tables]
         compare_with_paper(tables=tables, scores=o.scores, markdown=o.markdown, csv=o.csv)
@@ -88,7 +88,7 @@ def add(commands: Any) -> None:
     paths(command, "markdown", "csv")
 
     def figure1(o: argparse.Namespace) -> None:
-        from r1k.report.figure1 import make_figure1
+        from r1k.report.figures.figure1 import make_figure1
 
         make_figure1(s1k=o.s1k, r1k=o.r1k, png=o.png, pdf=o.pdf)
 
@@ -96,7 +96,7 @@ def add(commands: Any) -> None:
     paths(command, "s1k", "r1k", "png", "pdf")
 
     def figure2(o: argparse.Namespace) -> None:
-        from r1k.report.figure2 import make_figure2
+        from r1k.report.figures.figure2 import make_figure2
 
         spec = section(config.DynamicsSpec, o.dynamics)
         make_figure2(spec=spec, logprobs=o.logprobs, png=o.png, pdf=o.pdf, csv=o.csv)
@@ -107,7 +107,7 @@ def add(commands: Any) -> None:
     paths(command, "png", "pdf", "csv")
 
     def mass(o: argparse.Namespace) -> None:
-        from r1k.report.mass import make_mass
+        from r1k.report.figures.probability_shift import make_mass
 
         spec = section(config.DynamicsSpec, o.dynamics)
         make_mass(spec=spec, tracked=o.tracked, png=o.png, pdf=o.pdf, csv=o.csv)
@@ -118,7 +118,7 @@ def add(commands: Any) -> None:
     paths(command, "png", "pdf", "csv")
 
     def ntk(o: argparse.Namespace) -> None:
-        from r1k.report.ntk import make_ntk
+        from r1k.report.figures.ntk import make_ntk
 
         spec = section(config.DynamicsSpec, o.dynamics)
         make_ntk(spec=spec, influences=o.influences, png=o.png, pdf=o.pdf, csv=o.csv)
@@ -129,7 +129,7 @@ def add(commands: Any) -> None:
     paths(command, "png", "pdf", "csv")
 
     def claims(o: argparse.Namespace) -> None:
-        from r1k.report.claims_table import make_claims
+        from r1k.report.tables.claims import make_claims
 
         spec = section(config.DynamicsSpec, o.dynamics)
         make_claims(spec=spec, tracked=o.tracked, markdown=o.markdown, csv=o.csv)
@@ -140,7 +140,7 @@ def add(commands: Any) -> None:
     paths(command, "markdown", "csv")
 
     def report(o: argparse.Namespace) -> None:
-        from r1k.report.page import write_report
+        from r1k.report.pages.report import write_report
 
         write_report(
             title=o.title,
@@ -159,7 +159,7 @@ def add(commands: Any) -> None:
     paths(command, "output")
 
     def samples_page(o: argparse.Namespace) -> None:
-        from r1k.report.samples_page.page import write_samples_page
+        from r1k.report.pages.samples.page import write_samples_page
 
         write_samples_page(
             title=o.title,
@@ -177,7 +177,7 @@ def add(commands: Any) -> None:
     paths(command, "output")
 
     def audit_page(o: argparse.Namespace) -> None:
-        from r1k.report.audit_page import write_audit_page
+        from r1k.report.pages.audit import write_audit_page
 
         write_audit_page(
             title=o.title, summary=o.summary, contamination=o.contamination, examples=o.examples, output=o.output

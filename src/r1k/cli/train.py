@@ -86,7 +86,7 @@ def add(commands: Any) -> None:
     optional_paths(command, steps="directory for the adapter of the merge's step, where it is probed")
 
     def probe(o: argparse.Namespace) -> None:
-        from r1k.probe.alp import probe
+        from r1k.probe.run_probe import probe
         from r1k.train.describe import read_run
 
         settings, run = section(config.Probe, o.probe), read_run(o.run)

@@ -11,7 +11,7 @@ from pathlib import Path
 from r1k.config import Data
 from r1k.errors import RecordError
 from r1k.provenance import Stopwatch, facts_of, write_manifest
-from r1k.records import Example, Lesson, Pair, ProbePair, Record, Split, by_problem, read_jsonl, write_jsonl
+from r1k.records import Example, Pair, ProbePair, Record, SFTExample, Split, by_problem, read_jsonl, write_jsonl
 
 Both = tuple[Example, Example]
 """The forward and the reverse example of a problem."""
@@ -69,7 +69,7 @@ def disjoint(both: Sequence[Both], seed: int) -> list[Example]:
     return [pair[pair[0].problem in reverse] for pair in both]
 
 
-def revthink(both: Sequence[Both]) -> list[Lesson]:
+def revthink(both: Sequence[Both]) -> list[SFTExample]:
     """RevThink's three tasks of each problem (Chen et al. 2024, arXiv 2411.19865): the forward example, the reverse
     question from the forward one, and the reverse example."""
     return [lesson for forward, reverse in both for lesson in (forward, _turning(forward, reverse), reverse)]
@@ -127,8 +127,8 @@ def _write(name: str, s1k: Path, r1k: Path, output: Path, draw: Draw) -> None:
     write_manifest(output, f"data.{name}", {"s1k": s1k, "r1k": r1k}, watch, n=len(records))
 
 
-def _turning(forward: Example, reverse: Example) -> Lesson:
-    return Lesson(
+def _turning(forward: Example, reverse: Example) -> SFTExample:
+    return SFTExample(
         id=f"{forward.problem}-turning",
         problem=forward.problem,
         direction=forward.direction,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from r1k.config import Variant
+from r1k.data.answer_format import normalised
 from r1k.data.checked import kept
-from r1k.data.form import normalised
 from r1k.data.sets import Both, read_both
 from r1k.errors import RecordError
 from r1k.provenance import Stopwatch, write_manifest

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from r1k.boxes import last_boxed
+from r1k.boxed import last_boxed
 from r1k.text import ANSWER, OPTION_LETTERS
 
 SEPARATOR = ANSWER.strip()

@@ -11,8 +11,8 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError, RecordError
-from r1k.evaluate.chat import BenchmarkTask, ChatLM, Turn, document
 from r1k.evaluate.engines import ADAPTER_APPLIED, check_model, choose
+from r1k.evaluate.lm_eval_adapter import BenchmarkTask, ChatLM, Turn, document
 from r1k.evaluate.resume import Writer, answers_key
 from r1k.files import exclusive
 from r1k.provenance import Stopwatch, facts_of, write_manifest

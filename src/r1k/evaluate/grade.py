@@ -11,7 +11,7 @@ from tqdm import tqdm
 from r1k.config import Grader
 from r1k.errors import RecordError
 from r1k.evaluate.extract import digits_alone, final_answer, last_number, numbers, read_number
-from r1k.evaluate.pairing import answered
+from r1k.evaluate.join import answered
 from r1k.evaluate.rules import UNPARSED, Shape, Verdict, by_rules
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Graded, Judged, Question, Sample, iterate_jsonl, write_jsonl

@@ -7,15 +7,15 @@ from r1k import config
 from r1k.errors import TeacherError
 from r1k.evaluate.extract import final_answer
 from r1k.evaluate.grade import asks
-from r1k.evaluate.pairing import answered
+from r1k.evaluate.join import answered
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Judged, Question, write_jsonl
 from r1k.teacher.answers import SAYS, read, refused, verdict
-from r1k.teacher.asking import ask_all, make_requests
-from r1k.teacher.client import PATIENT, Patience
+from r1k.teacher.client import DEFAULT_RETRIES, RetryPolicy
 from r1k.teacher.journal import Entry, Request
 from r1k.teacher.judge import question_to
-from r1k.teacher.outcome import reasons
+from r1k.teacher.messages import reasons
+from r1k.teacher.requests import ask_all, make_requests
 from r1k.teacher.templates import load_template
 from r1k.text import format_question
 
@@ -32,7 +32,7 @@ def judge_answers(
     samples: Path,
     output: Path,
     journal: Path,
-    patience: Patience = PATIENT,
+    patience: RetryPolicy = DEFAULT_RETRIES,
 ) -> None:
     """Write the judge's verdicts: one for each question and answer that the grader asks about.
 

@@ -9,7 +9,7 @@ from r1k.files import value_digest
 from r1k.records import Record, Text
 
 
-class Draw(Record):
+class SamplingParams(Record):
     """How an answer is drawn."""
 
     temperature: float = Field(gt=0)
@@ -22,7 +22,7 @@ class Prompt(Record):
 
     ids: list[int] = Field(min_length=1, description="the prompt's tokens")
     limit: int = Field(gt=0, description="new tokens at most")
-    draw: Draw | None = Field(default=None, description="null: greedy")
+    draw: SamplingParams | None = Field(default=None, description="null: greedy")
 
     @cached_property
     def key(self) -> str:

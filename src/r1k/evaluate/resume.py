@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from r1k.config import Evaluate
+from r1k.evaluate.answer_cache import CachedAnswer, read_kept
 from r1k.evaluate.engines import Kind
-from r1k.evaluate.kept import Kept, read_kept
 from r1k.evaluate.prompts import Prompt
 from r1k.evaluate.worker import WorkOrder, start
 from r1k.files import value_digest
@@ -29,7 +29,7 @@ class Writer:
     found: int = 0
     """Answers that an earlier attempt had kept."""
 
-    def __call__(self, prompts: Sequence[Prompt]) -> Mapping[str, Kept]:
+    def __call__(self, prompts: Sequence[Prompt]) -> Mapping[str, CachedAnswer]:
         """The answers to all prompts, by key: what is not kept yet is generated."""
         kept = read_kept(self.state / "answers")
         missing = {prompt.key: prompt for prompt in prompts if prompt.key not in kept}

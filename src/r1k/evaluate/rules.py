@@ -9,7 +9,7 @@ from typing import Any, Literal
 from math_verify import LatexExtractionConfig, parse, verify
 
 from r1k.evaluate.extract import plain, read_integer, read_option, squeezed
-from r1k.evaluate.spelling import spelled
+from r1k.evaluate.latex_normalize import spelled
 from r1k.records import Question
 
 Shape = Literal["integer", "expression", "choice"]

@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError
+from r1k.evaluate.answer_cache import AnswerLog
+from r1k.evaluate.budget_forcing import rules_of
 from r1k.evaluate.engines import Kind, load
-from r1k.evaluate.kept import Keeper
 from r1k.evaluate.prompts import Prompt
-from r1k.evaluate.writing import rules_of
 from r1k.records import read_jsonl
 from r1k.text import load_tokenizer
 from r1k.train.launch import die_with_parent
@@ -44,7 +44,7 @@ def work(order: WorkOrder) -> None:
     rules = rules_of(order.base, load_tokenizer(order.base), order.evaluate.budget_forcing)
     engine = load(order.engine, order.base, order.adapter, order.evaluate, rules)
     title = "generating" if order.shares == 1 else f"generating, {order.share + 1} of {order.shares}"
-    with Keeper(order.kept) as keeper, tqdm(total=len(prompts), desc=title, unit="answer") as progress:
+    with AnswerLog(order.kept) as keeper, tqdm(total=len(prompts), desc=title, unit="answer") as progress:
         for answers in engine.answers(prompts):
             keeper.add(answers)
             progress.update(len(answers))

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from r1k.config import Experiment, ScratchBase
 from r1k.plan.estimate import CHARACTERS, Estimator, Need
-from r1k.plan.teacher import Teaching, teaching
+from r1k.plan.teacher import TeacherWorkload, teaching
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Jobs:
     estimator: Estimator
 
     @cached_property
-    def teaching(self) -> Teaching:
+    def teaching(self) -> TeacherWorkload:
         return teaching(self.estimator.experiment, self.estimator.workload)
 
     def all(self) -> list[Job]:

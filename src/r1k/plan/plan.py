@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from r1k.config import Experiment, load
-from r1k.plan.counted import counted
 from r1k.plan.estimate import GIB, Estimator, Workload
 from r1k.plan.jobs import Job, Jobs, critical_path
 from r1k.plan.measured import Measurement, measure
 from r1k.plan.memory import Parts
-from r1k.plan.teacher import Teaching
+from r1k.plan.teacher import TeacherWorkload
+from r1k.plan.workload import counted
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Summary:
     """The training with the highest peak."""
     verdict: Verdict
     path: list[Job]
-    teaching: Teaching
+    teaching: TeacherWorkload
 
 
 def summarise(experiment: Experiment, results: Path) -> Summary:

@@ -13,7 +13,7 @@ LOOPBACK_START, LOOPBACK_SECONDS = 0.3, 0.007
 
 
 @dataclass(frozen=True)
-class Teaching:
+class TeacherWorkload:
     """What is asked of the teacher, nothing journalled before."""
 
     calls: int
@@ -24,7 +24,7 @@ class Teaching:
     """None where the config states no prices."""
 
 
-def teaching(experiment: Experiment, workload: Workload) -> Teaching:
+def teaching(experiment: Experiment, workload: Workload) -> TeacherWorkload:
     """Call one reads question, answer and instructions and writes the reverse question; call two solves that.
 
     A paraphrase is as long as what it rewords, and as much is thought for it as for a reverse question.
@@ -39,12 +39,12 @@ def teaching(experiment: Experiment, workload: Workload) -> Teaching:
     written += reworded * (plan.inversion.mean + response)
     calls = 2 * n + reworded
     if not isinstance(teacher, OpenAITeacher):
-        return Teaching(calls, read, written, LOOPBACK_START + calls / 2 * LOOPBACK_SECONDS, 0.0)
+        return TeacherWorkload(calls, read, written, LOOPBACK_START + calls / 2 * LOOPBACK_SECONDS, 0.0)
     dollars = None
     asking = teacher.asking
     if asking.input_price is not None and asking.output_price is not None:
         dollars = (read * asking.input_price + written * asking.output_price) / 1e6
-    return Teaching(calls, read, written, written / plan.teacher_rate / asking.concurrency, dollars)
+    return TeacherWorkload(calls, read, written, written / plan.teacher_rate / asking.concurrency, dollars)
 
 
 def _paraphrased(experiment: Experiment) -> int:

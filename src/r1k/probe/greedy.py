@@ -8,9 +8,9 @@ from transformers import PreTrainedTokenizerBase
 
 from r1k import config as settings
 from r1k.errors import R1kError
+from r1k.evaluate.budget_forcing import rules_of
 from r1k.evaluate.engines.transformers_engine import TransformersEngine, without_habits
 from r1k.evaluate.prompts import Answer, Prompt
-from r1k.evaluate.writing import rules_of
 from r1k.files import exclusive, value_digest
 from r1k.probe.adapters import SwappableModel
 from r1k.probe.tracked import Both

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from r1k import config as settings
 from r1k.errors import TeacherError
+from r1k.probe.paraphrase_text import Excerpt, excerpt
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.reworded import Excerpt, excerpt
 from r1k.probe.tracked import followed_pairs
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Paraphrase, write_jsonl
 from r1k.teacher.answers import defect, read
-from r1k.teacher.asking import ask_all, make_requests
-from r1k.teacher.calls import calls_of
 from r1k.teacher.journal import Entry
-from r1k.teacher.outcome import reasons
+from r1k.teacher.messages import reasons
+from r1k.teacher.request_builder import calls_of
+from r1k.teacher.requests import ask_all, make_requests
 from r1k.teacher.templates import PARAPHRASE
 from r1k.text import load_tokenizer
 

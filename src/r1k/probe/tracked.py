@@ -14,11 +14,11 @@ from transformers import PreTrainedTokenizerBase
 
 from r1k import config as settings
 from r1k.errors import RecordError
-from r1k.probe.disorder import reordered
 from r1k.probe.engine import Item, Tokens
+from r1k.probe.paraphrase_text import Reworded, reworded
 from r1k.probe.responses import Scored, placed
-from r1k.probe.reworded import Reworded, reworded
 from r1k.probe.scoring import Checkpoint
+from r1k.probe.shuffle import reordered
 from r1k.records import (
     DISORDERED,
     GREEDY,

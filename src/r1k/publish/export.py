@@ -47,15 +47,15 @@ def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> N
 
 def _row(pair: Both, r1k: Path) -> ExportRow:
     forward, reverse = pair
-    teaching = reverse.teaching
-    if teaching is None:
+    teacher_metadata = reverse.teacher_metadata
+    if teacher_metadata is None:
         raise RecordError(
-            f"{r1k}: record {reverse.id!r}: field 'teaching' is missing, and a data set says who wrote it; "
+            f"{r1k}: record {reverse.id!r}: field 'teacher_metadata' is missing, and a data set says who wrote it; "
             "make the file with `r1k invert`"
         )
-    if teaching.prompts != {prompt.name: prompt.digest for prompt in PROMPTS}:
+    if teacher_metadata.prompts != {prompt.name: prompt.digest for prompt in PROMPTS}:
         raise RecordError(
-            f"{r1k}: record {reverse.id!r}: field 'teaching.prompts': not the prompts of this version of r1k, which "
+            f"{r1k}: record {reverse.id!r}: field 'teacher_metadata.prompts': not the prompts of this version of r1k, which "
             f"the card prints; rebuild it with `snakemake --force {r1k}`"
         )
     return ExportRow(
@@ -69,9 +69,9 @@ def _row(pair: Both, r1k: Path) -> ExportRow:
         reverse_question=reverse.question,
         reverse_reasoning=reverse.reasoning,
         reverse_answer=reverse.answer,
-        teacher=teaching.model,
-        tokens=teaching.tokens,
-        finish_reason=teaching.finish_reason,
+        teacher=teacher_metadata.model,
+        tokens=teacher_metadata.tokens,
+        finish_reason=teacher_metadata.finish_reason,
     )
 
 

@@ -75,7 +75,7 @@ def defect(entry: Entry) -> str | None:
 
 
 @dataclass(frozen=True)
-class Terms:
+class AcceptancePolicy:
     """Which answers are bought, and which problems may go without a pair."""
 
     max_tokens: int | None = None

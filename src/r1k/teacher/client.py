@@ -18,7 +18,7 @@ from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, most_tokens
 from r1k.teacher.completion import OVERLOADED, Completion, StreamBrokenError, collected
 from r1k.teacher.journal import Entry, Request, RunStoppedError
-from r1k.teacher.pace import Pace
+from r1k.teacher.rate_limiter import RateLimiter
 
 SHORTEST_SECRET = 12
 """Shorter keys are placeholders (`EMPTY`, `none`), and replacing them would spoil answers that hold the word."""
@@ -45,7 +45,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often and after how many seconds a request is tried again."""
 
     attempts: int = 8
@@ -56,7 +56,7 @@ class Patience:
     """So many requests given up with no answer between them: the server is down, and the run ends."""
 
 
-PATIENT = Patience()
+DEFAULT_RETRIES = RetryPolicy()
 
 
 class _TransientError(TeacherError):
@@ -71,11 +71,13 @@ class _TransientError(TeacherError):
 class Client:
     """Makes requests until it is stopped. Errors that it raises hold no key, whatever the server echoed."""
 
-    def __init__(self, endpoint: Endpoint, patience: Patience = PATIENT, budget: Budget | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, patience: RetryPolicy = DEFAULT_RETRIES, budget: Budget | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.stop_reason: str | None = None
         self.budget = budget or Budget()
-        self.pace = Pace(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self.pace = RateLimiter(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
         self._patience = patience
         self._stopped = asyncio.Event()
         self._exhausted = 0

@@ -16,15 +16,15 @@ from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher
 from r1k.errors import RecordError, TeacherError
 from r1k.files import exclusive
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import Example, Teaching, by_problem, read_jsonl, write_jsonl
-from r1k.teacher import outcome
-from r1k.teacher.answers import Terms, defect, read
-from r1k.teacher.asking import work_through
+from r1k.records import Example, TeacherMetadata, by_problem, read_jsonl, write_jsonl
+from r1k.teacher import messages
+from r1k.teacher.answers import AcceptancePolicy, defect, read
 from r1k.teacher.budget import Budget
-from r1k.teacher.calls import Calls, calls_of
 from r1k.teacher.client import Client, Endpoint
 from r1k.teacher.endpoints import budget_of, endpoint_of
 from r1k.teacher.journal import Entry, Journal, Request
+from r1k.teacher.request_builder import RequestBuilder, calls_of
+from r1k.teacher.requests import work_through
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 
@@ -36,9 +36,9 @@ class LeftOutError(TeacherError):
 class Inversion:
     """One run: what is asked, where the answers are kept, and which problems have no pair and why."""
 
-    calls: Calls
+    calls: RequestBuilder
     journal: Journal
-    terms: Terms = field(default_factory=Terms)
+    terms: AcceptancePolicy = field(default_factory=AcceptancePolicy)
     budget: Budget = field(default_factory=Budget)
     asked: int = 0
     missing: int = 0
@@ -118,7 +118,7 @@ def reverse_example(forward: Example, asked: Entry, solved: Entry) -> Example:
         reasoning=response.reasoning,
         answer=response.text,
         kind=forward.kind,
-        teaching=Teaching(
+        teacher_metadata=TeacherMetadata(
             model=solved.request.model,
             prompts={entry.request.call: entry.request.prompt for entry in (asked, solved)},
             requests=[asked.key, solved.key],
@@ -163,14 +163,14 @@ def invert(*, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, s1k: Pat
 def _agreed(inversion: Inversion, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, total: int) -> None:
     """TeacherError where more problems have no pair than may be."""
     if inversion.failures:
-        raise TeacherError(outcome.failed(inversion.failures, total, inversion.journal.path))
+        raise TeacherError(messages.failed(inversion.failures, total, inversion.journal.path))
     if not inversion.left_out:
         return
     least = teacher.least_share if isinstance(teacher, OpenAITeacher) else 1.0
     if total - len(inversion.left_out) < least * total:
-        raise TeacherError(outcome.too_few(inversion.left_out, total, least))
+        raise TeacherError(messages.too_few(inversion.left_out, total, least))
     print(f"{len(inversion.left_out)} of {total} problems are left out:", file=sys.stderr)
-    print(*outcome.reasons(inversion.left_out), sep="\n", file=sys.stderr, flush=True)
+    print(*messages.reasons(inversion.left_out), sep="\n", file=sys.stderr, flush=True)
 
 
 def _filled(
@@ -182,15 +182,15 @@ def _filled(
     pending = inversion.plan(forward)
     if pending:
         if isinstance(teacher, OpenAITeacher):
-            told = outcome.estimate(inversion.missing, teacher.max_tokens, inversion.budget)
+            told = messages.estimate(inversion.missing, teacher.max_tokens, inversion.budget)
             print("inversion:", told, file=sys.stderr, flush=True)
         with endpoint_of(teacher) as endpoint:
             _run(inversion, pending, len(forward), endpoint)
     return inversion
 
 
-def _terms(teacher: OpenAITeacher) -> Terms:
-    return Terms(
+def _terms(teacher: OpenAITeacher) -> AcceptancePolicy:
+    return AcceptancePolicy(
         max_tokens=teacher.max_tokens,
         highest_max_tokens=teacher.highest_max_tokens,
         leave_out_cut=teacher.when_cut == "leave_out",
@@ -202,7 +202,7 @@ def _run(inversion: Inversion, pending: list[Example], total: int, endpoint: End
     with tqdm(total=total, initial=total - len(pending), desc="inversion", unit="problem") as progress:
         reason = asyncio.run(inversion.ask(pending, endpoint, progress))
     if reason is not None:
-        raise TeacherError(outcome.stopped(reason, inversion.asked, inversion.journal.path, inversion.failures))
+        raise TeacherError(messages.stopped(reason, inversion.asked, inversion.journal.path, inversion.failures))
 
 
 def _forward_examples(s1k: Path) -> list[Example]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from r1k import config
 from r1k.records import Example
 from r1k.teacher.answers import SAYS, read, verdict
-from r1k.teacher.asking import ask_all, make_requests
 from r1k.teacher.journal import Entry, Message, Request
+from r1k.teacher.requests import ask_all, make_requests
 from r1k.teacher.templates import Template, load_template
 
 SECTION = "data.checks.judge"

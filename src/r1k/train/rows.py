@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from r1k.errors import TrainError
 from r1k.files import atomic_write
-from r1k.records import Example, Lesson, Pair, ProbePair, read_jsonl
+from r1k.records import Example, Pair, ProbePair, SFTExample, read_jsonl
 from r1k.text import Encoded, encode, tag_of
 
 IGNORED = -100
@@ -34,7 +34,7 @@ class Row:
 
 def read_records(
     method: str, data: Path, probe: Path | None, reasoned: bool = True
-) -> Sequence[Lesson] | Sequence[Pair]:
+) -> Sequence[SFTExample] | Sequence[Pair]:
     """The records of a run's data set, without the held-out problems of `probe` where it is given.
 
     `reasoned` says that every response must have its reasoning.
@@ -42,7 +42,7 @@ def read_records(
     if method != "sft":
         return read_pairs(data, probe)
     held_out = _held_out(probe)
-    kind = Example if reasoned else Lesson
+    kind = Example if reasoned else SFTExample
     return [record for record in read_jsonl(data, kind) if record.problem not in held_out]
 
 
@@ -52,7 +52,7 @@ def read_pairs(data: Path, probe: Path | None) -> list[Pair]:
     return [record for record in read_jsonl(data, Pair) if record.problem not in held_out]
 
 
-def sft_row(tokenizer: PreTrainedTokenizerBase, example: Lesson, max_length: int, tagged: bool = False) -> Row:
+def sft_row(tokenizer: PreTrainedTokenizerBase, example: SFTExample, max_length: int, tagged: bool = False) -> Row:
     """`input_ids` of prompt and response, `labels` of the response alone; a tagged prompt tells its direction."""
     tag = tag_of(example.direction, tagged)
     text = encode(tokenizer, example.question, example.response, example.id, max_length=max_length, tag=tag)
@@ -73,14 +73,14 @@ def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int, tag
 
 def make_rows(
     tokenizer: PreTrainedTokenizerBase,
-    records: Sequence[Lesson] | Sequence[Pair],
+    records: Sequence[SFTExample] | Sequence[Pair],
     max_length: int,
     tagged: bool = False,
 ) -> list[Row]:
     """The rows of all records, in their order."""
     rows = [
         sft_row(tokenizer, record, max_length, tagged)
-        if isinstance(record, Lesson)
+        if isinstance(record, SFTExample)
         else dpo_row(tokenizer, record, max_length, tagged)
         for record in tqdm(records, desc="tokens", unit="record")
     ]

@@ -9,9 +9,9 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase, Trainer
 
 from r1k.files import atomic_write, write_json
-from r1k.process import wait_passively
 from r1k.provenance import Stopwatch, peak_memory
 from r1k.text import load_tokenizer
+from r1k.threads import wait_passively
 from r1k.train import as_released
 from r1k.train.checkpoints import Checkpoints, save_adapter
 from r1k.train.describe import RunFile, read_run

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from r1k.boxes import last_boxed
+from r1k.boxed import last_boxed
 from r1k.data.audit.records import Cut, Facts, Form, Quantiles, Share
 from r1k.data.audit.tokens import Tokens, kept
 from r1k.intervals import wilson

@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError
+from r1k.evaluate.budget_forcing import Rules
 from r1k.evaluate.prompts import Answer, Prompt
-from r1k.evaluate.writing import Rules
 
 Kind = Literal["transformers", "vllm"]
 

@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessor
 
 from r1k.config import Evaluate
 from r1k.evaluate.batches import batches
+from r1k.evaluate.budget_forcing import DecodingState, Rules, begin, go_on, room, stops
 from r1k.evaluate.engines import check_model
-from r1k.evaluate.engines.draw import RowDraws
+from r1k.evaluate.engines.sampling import RowDraws
 from r1k.evaluate.prompts import Answer, Prompt
-from r1k.evaluate.writing import Rules, Writing, begin, go_on, room, stops
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -35,7 +35,7 @@ class TransformersEngine:
             yield [writing.answer for writing in writings]
 
     @torch.inference_mode()
-    def _write(self, writings: Sequence[Writing]) -> list[list[int]]:
+    def _write(self, writings: Sequence[DecodingState]) -> list[list[int]]:
         """The new tokens of each row, with whatever follows its end. All rows have the same stops."""
         rows = [writing.read for writing in writings]
         width, pad = max(map(len, rows)), self._rules.pad
@@ -58,7 +58,7 @@ class TransformersEngine:
         return new
 
 
-def _going(writings: Sequence[Writing]) -> list[int]:
+def _going(writings: Sequence[DecodingState]) -> list[int]:
     """The places of the answers to write on next. Those that think have other stops than the rest, and go first."""
     going = [place for place, writing in enumerate(writings) if not writing.over]
     return [place for place in going if writings[place].thinking] or going

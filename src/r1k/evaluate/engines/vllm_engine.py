@@ -11,9 +11,9 @@ from typing import Any
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError
+from r1k.evaluate.budget_forcing import DecodingState, Rules, begin, go_on, room, stops
 from r1k.evaluate.engines import check_model
 from r1k.evaluate.prompts import Answer, Prompt
-from r1k.evaluate.writing import Rules, Writing, begin, go_on, room, stops
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values of vLLM's `max_lora_rank`."""
@@ -52,7 +52,7 @@ class VllmEngine:
             if finished:
                 yield finished
 
-    def _ask(self, name: str, writing: Writing) -> None:
+    def _ask(self, name: str, writing: DecodingState) -> None:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -90,7 +90,7 @@ def served_rank(adapter: Path) -> int:
     )
 
 
-def sampling_arguments(writing: Writing, rules: Rules) -> dict[str, Any]:
+def sampling_arguments(writing: DecodingState, rules: Rules) -> dict[str, Any]:
     """The arguments of vLLM's `SamplingParams` for an answer's next step."""
     draw = writing.draw
     return {

@@ -1,0 +1,113 @@
+"""When the next request may begin: as many at once as the server bears, so many a minute, and not before it asked.
+
+The number at once is cut by half where the server says that it is too much, and grows by one for each full round of
+answers (additive increase, multiplicative decrease: Chiu and Jain, 1989). Requests that began before a cut do not cut
+again: they are of the burst that was already answered for.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiolimiter import AsyncLimiter
+
+PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class RateLimiter:
+    """Shared by all requests to one server; for one event loop."""
+
+    def __init__(
+        self, at_once: int, requests_per_minute: float | None = None, tokens_per_minute: float | None = None
+    ) -> None:
+        self._highest = at_once
+        self._at_once = float(at_once)
+        self._in_flight = 0
+        self._freed = asyncio.Condition()
+        self._stopped = asyncio.Event()
+        self._resume = self._cut = 0.0
+        # Requests come evenly, one interval after the other: servers count in windows shorter than a minute.
+        self._requests = AsyncLimiter(1, 60 / requests_per_minute) if requests_per_minute else None
+        self._tokens = AsyncLimiter(tokens_per_minute, 60) if tokens_per_minute else None
+
+    @property
+    def at_once(self) -> int:
+        """Requests that may be in flight now."""
+        return int(self._at_once)
+
+    @asynccontextmanager
+    async def turn(self, tokens: float) -> AsyncIterator[float]:
+        """Wait until a request of so many `tokens`, prompt and answer, may begin; yield when it began.
+
+        A request larger than a minute's tokens waits for a whole minute's.
+        """
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._in_flight < self.at_once)
+            self._in_flight += 1
+        try:
+            if self._tokens is not None:
+                await self._unless_stopped(self._tokens.acquire(min(tokens, self._tokens.max_rate)))
+            if self._requests is not None:
+                await self._unless_stopped(self._requests.acquire())
+            while (wait := self._resume - time.monotonic()) > 0 and not self._stopped.is_set():
+                await self._unless_stopped(asyncio.sleep(wait))
+            yield time.monotonic()
+        finally:
+            async with self._freed:
+                self._in_flight -= 1
+                self._freed.notify()
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        """An answer came: a little more at once; nothing more until a spent allowance is renewed."""
+        before = self.at_once
+        self._at_once = min(float(self._highest), self._at_once + 1 / self._at_once)
+        if self.at_once > before and self._in_flight >= before:
+            self._wake()
+        for what in ("requests", "tokens"):
+            if headers.get(f"x-ratelimit-remaining-{what}") == "0":
+                self.pause(duration(headers.get(f"x-ratelimit-reset-{what}", "")) or 0.0)
+
+    def too_much(self, began: float, retry_after: float | None) -> None:
+        """The server had too much to do when a request came that `began` then."""
+        if began > self._cut:
+            self._at_once = max(1.0, self._at_once / 2)
+            self._cut = time.monotonic()
+        self.pause(retry_after or 0.0)
+
+    def pause(self, seconds: float) -> None:
+        """Begin nothing for so long."""
+        self._resume = max(self._resume, time.monotonic() + seconds)
+
+    def stop(self) -> None:
+        """Let those that wait go on at once: they will see that nothing is to begin any more."""
+        self._stopped.set()
+
+    async def _unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> None:
+        both = [asyncio.ensure_future(waiting), asyncio.ensure_future(self._stopped.wait())]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in both:
+                each.cancel()
+
+    def _wake(self) -> None:
+        async def notify() -> None:
+            async with self._freed:
+                self._freed.notify()
+
+        self._waking = asyncio.ensure_future(notify())
+
+
+def duration(text: str) -> float | None:
+    """Seconds of a duration as rate-limit headers have it: `6m0s`, `20ms`, `1.5`; None for anything else."""
+    parts = PART.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * SECONDS[unit] for number, unit in parts)
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return None
