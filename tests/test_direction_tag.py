@@ -9,7 +9,7 @@ from examples import lines, make_both
 from r1k.cli import main
 from r1k.config import Evaluate, Probe, Sft
 from r1k.data.sets import make_mix, pairs, probe
-from r1k.evaluate.answer_cache import Kept
+from r1k.evaluate.answer_cache import CachedAnswer
 from r1k.evaluate.generate import answer
 from r1k.evaluate.lm_eval_adapter import ChatLM
 from r1k.probe.responses import encode_pairs
@@ -33,7 +33,7 @@ def asked(tokenizer, questions: list[Question], tagged: bool) -> dict[str, list[
 
     def write(wanted):
         prompts.extend(wanted)
-        return {prompt.key: Kept(ids=(1,), ended=True) for prompt in wanted}
+        return {prompt.key: CachedAnswer(ids=(1,), ended=True) for prompt in wanted}
 
     chat = ChatLM(tokenizer, 2048, 0, write)
     samples = answer(chat, {"b": questions}, {"b": 1}, Evaluate(max_new_tokens=4, precision="fp32"), tagged)["b"]

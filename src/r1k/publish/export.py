@@ -55,8 +55,8 @@ def _row(pair: Both, r1k: Path) -> ExportRow:
         )
     if teacher_metadata.prompts != {prompt.name: prompt.digest for prompt in PROMPTS}:
         raise RecordError(
-            f"{r1k}: record {reverse.id!r}: field 'teacher_metadata.prompts': not the prompts of this version of r1k, which "
-            f"the card prints; rebuild it with `snakemake --force {r1k}`"
+            f"{r1k}: record {reverse.id!r}: field 'teacher_metadata.prompts': not the prompts of this version of "
+            f"r1k, which the card prints; rebuild it with `snakemake --force {r1k}`"
         )
     return ExportRow(
         problem=forward.problem,
