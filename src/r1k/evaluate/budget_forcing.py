@@ -1,7 +1,7 @@
 """Where an answer ends, and s1's budget forcing. Pure functions of tokens, for every engine.
 
-An engine continues a prompt from `DecodingState.read`, by at most `room` tokens, up to one of `stops`, and hands the new
-tokens to `go_on`, until the answer is over. Without budget forcing this is one step.
+An engine continues a prompt from `DecodingState.read`, by at most `room` tokens, up to one of `stops`, and hands the
+new tokens to `go_on`, until the answer is over. Without budget forcing this is one step.
 
 Budget forcing (Muennighoff et al. 2025, section 3.1): the chain of thought is opened; where the model ends it early,
 `Wait` takes the place of its end; where it grows too long, it is ended and the final answer asked for.
