@@ -126,7 +126,7 @@ def _with_server(ask: Callable[[OpenAITeacher, Place], None], place: Place, conc
             kind="openai",
             base_url=url,
             model=Riddles.model,
-            key_variable=KEY_VARIABLE,
+            api_key_env=KEY_VARIABLE,
             asking=Asking(concurrency=concurrency, stream=stream),
         )
         begin = time.perf_counter()
@@ -171,7 +171,7 @@ def _invert_alone(problems: int) -> int:
 
 def _resume(place: Place, problems: int, characters: int) -> None:
     place.write_problems(problems)
-    teacher = OpenAITeacher(kind="openai", base_url="http://127.0.0.1:9/v1", model="m", key_variable=KEY_VARIABLE)
+    teacher = OpenAITeacher(kind="openai", base_url="http://127.0.0.1:9/v1", model="m", api_key_env=KEY_VARIABLE)
     calls = RequestBuilder(teacher.model, {})
     with place.journal.open("w", encoding="utf-8") as handle:
         for example in read_jsonl(place.s1k, Example):

@@ -79,7 +79,7 @@ def described(
         sft=Sft(),
         steps=max(epochs),
         measured=epochs,
-        without_held_out=True,
+        exclude_held_out=True,
     )
     describe_run(plan=plan, base=base, output=root / "run.json")
     problems, question, reasoning = texts

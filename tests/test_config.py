@@ -56,13 +56,13 @@ def test_the_experiments_are_valid(path):
         ("dynamics/mixed/sft", "tiny-mix", "dynamics.mixed.sft: 'tiny-mix' is not a probed sft run"),
         ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 160"),
         ("runs/tiny-s1k/changes", {"lr": 1}, "runs.tiny-s1k.changes.lr: unknown key"),
-        ("runs/tiny-s1k/changes", {"batch_size": 24}, "train.launch.micro_batch_size: 16 does not divide the batch"),
+        ("runs/tiny-s1k/changes", {"batch_size": 24}, "train.launch.per_device_train_batch_size: 16 does not divide the batch"),
         ("seeds", [], "seeds: "),
         ("teacher", {"kind": "oracle"}, "teacher"),
         ("evaluate/grader", "judge", "evaluate: grader: judge needs evaluate.judge"),
         ("evaluate/grader", "s2", "evaluate.grader: .*'rules', 's1' or 'judge'"),
-        ("evaluate/judge", {"model": "m", "key_variable": "K"}, "evaluate.judge.base_url: missing"),
-        ("evaluate/judge", {"when_cut": "fail"}, r"evaluate.judge.when_cut: unknown key"),
+        ("evaluate/judge", {"model": "m", "api_key_env": "K"}, "evaluate.judge.base_url: missing"),
+        ("evaluate/judge", {"on_truncation": "fail"}, r"evaluate.judge.on_truncation: unknown key"),
         ("tables/disagreements", {"shows": "sft", "rows": ["tiny"]}, "tables.disagreements: .* has this name"),
     ],
 )
@@ -81,7 +81,7 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
         ({"method": "merge"}, "runs.new: section merge is for method merge and needed there"),
         ({"method": "sft", "base": "tiny", "data": "s1k", "route": ROUTE}, "section route for method route"),
         ({"method": "merge", "merge": MERGE, "data": "s1k"}, "method merge takes no base"),
-        ({"method": "route", "route": ROUTE, "without_held_out": True, "measure_every": 2}, "and 1 to be probed"),
+        ({"method": "route", "route": ROUTE, "exclude_held_out": True, "probe_every_epochs": 2}, "and 1 to be probed"),
         ({"method": "merge", "merge": MERGE | {"weights": [1]}}, "runs.new.merge: weights: as many as runs"),
         ({"method": "merge", "merge": MERGE | {"how": "ties"}}, "runs.new.merge: density: ties and dare need one"),
         (
@@ -93,17 +93,17 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
             {"method": "route", "route": ROUTE | {"forward": "new"}},
             "runs.new.route: 'new' is not an SFT run or DPO run or",
         ),
-        ({"method": "merge", "merge": MERGE}, "runs.new.without_held_out: False, and True in dyn-s1k, True in dyn-r1k"),
+        ({"method": "merge", "merge": MERGE}, "runs.new.exclude_held_out: False, and True in dyn-s1k, True in dyn-r1k"),
         (
-            {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "other"]}, "without_held_out": True},
+            {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "other"]}, "exclude_held_out": True},
             "runs.new.merge: dyn-s1k, other are not of one base",
         ),
         (
-            {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "wide"]}, "without_held_out": True},
+            {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "wide"]}, "exclude_held_out": True},
             "runs.new.merge: dyn-s1k, wide have adapters of other ranks or targets",
         ),
         (
-            {"method": "route", "route": ROUTE | {"reverse": "wide"}, "without_held_out": True, "measure_every": 1},
+            {"method": "route", "route": ROUTE | {"reverse": "wide"}, "exclude_held_out": True, "probe_every_epochs": 1},
             r"runs.new.route: the probed steps of dyn-s1k, wide do not end alike.*\(55, 8.0\), None",
         ),
         ({"method": "dpo", "parent": "fix-linear", "data": "pairs"}, "runs.new.parent: 'fix-linear' is not an SFT run"),
@@ -113,11 +113,11 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
             "runs.new.direction_tag: True, and False in 'dyn-mix'",
         ),
         (
-            {"method": "route", "route": ROUTE | {"reverse": "fix-tag"}, "without_held_out": True},
+            {"method": "route", "route": ROUTE | {"reverse": "fix-tag"}, "exclude_held_out": True},
             "runs.new.direction_tag: False, and True in 'fix-tag'",
         ),
         (
-            {"method": "merge", "merge": MERGE, "without_held_out": True, "direction_tag": True},
+            {"method": "merge", "merge": MERGE, "exclude_held_out": True, "direction_tag": True},
             "runs.new.direction_tag: True, and False in 'dyn-s1k'",
         ),
         ({"method": "none", "base": "tiny", "direction_tag": True}, "method none takes a base and nothing else"),
@@ -125,12 +125,12 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
             {"method": "dpo", "parent": "fix-tag", "data": "pairs", "direction_tag": True, "protocol": "as_released"},
             "direction_tag is no part of protocol as_released",
         ),
-        ({"method": "sft", "base": "tiny", "data": "half", "without_held_out": True}, "data half cannot be without"),
+        ({"method": "sft", "base": "tiny", "data": "half", "exclude_held_out": True}, "data half cannot be without"),
     ],
 )
 def test_runs_that_cannot_be_joined_are_named(demo, run, message):
     demo["bases"]["second"] = demo["bases"]["tiny"]
-    sft = {"method": "sft", "data": "s1k", "without_held_out": True}
+    sft = {"method": "sft", "data": "s1k", "exclude_held_out": True}
     demo["runs"]["other"] = sft | {"base": "second"}
     demo["runs"]["wide"] = sft | {"base": "tiny", "changes": {"lora": {"rank": 64}}}
     with pytest.raises(ConfigError, match=message):
@@ -144,8 +144,8 @@ def test_a_merge_depends_on_its_runs_and_a_route_on_both(demo):
         assert before.digest(run, 0) != after.digest(run, 0)
     assert before.digest("fix-ties", 0) != before.digest("fix-dare", 0) != before.digest("fix-dare", 1)
     assert (before.lora("fix-linear").rank, before.lora("fix-route"), before.lora("tiny")) == (64, None, None)
-    assert before.measured_steps("fix-linear") == {1: 1.0}
-    assert before.measured_steps("fix-route") == {55: 8.0}
+    assert before.probed_steps("fix-linear") == {1: 1.0}
+    assert before.probed_steps("fix-route") == {55: 8.0}
 
 
 def test_a_run_is_what_it_was_before_there_were_other_losses_and_rows(demo):
@@ -176,9 +176,9 @@ def test_what_is_added_to_the_paper_makes_an_experiment():
     whole = validate(Experiment, paper | {key: paper[key] | more[key] for key in more})
     assert resolved.audit_spec(whole).limits == [20480]
     for run in more["runs"]:
-        assert whole.runs[run].without_held_out
+        assert whole.runs[run].exclude_held_out
         if run.startswith("fix") and whole.runs[run].trained:
-            assert list(whole.measured_steps(run)) == [whole.steps(run)]
+            assert list(whole.probed_steps(run)) == [whole.steps(run)]
 
 
 def test_the_released_protocol_takes_its_fifty_steps():
@@ -274,9 +274,9 @@ def test_arms_that_match_in_steps_take_the_same_steps():
     paper = load(ROOT / "config" / "paper.yaml")
     assert {paper.steps(run) for run in ("7b-s1k", "7b-r1k", "7b-half", "7b-mix")} == {313}
     assert {paper.steps(run) for run in ("dyn-s1k", "dyn-r1k", "dyn-mix")} == {713}
-    assert list(paper.measured_steps("dyn-mix").values()) == [2, 4, 6, 8, 10, 12]
-    assert list(paper.measured_steps("dyn-mix-dpo").values()) == [1, 2, 3, 4, 5, 6, 7]
-    assert max(paper.measured_steps("dyn-mix-dpo")) == paper.steps("dyn-mix-dpo")
+    assert list(paper.probed_steps("dyn-mix").values()) == [2, 4, 6, 8, 10, 12]
+    assert list(paper.probed_steps("dyn-mix-dpo").values()) == [1, 2, 3, 4, 5, 6, 7]
+    assert max(paper.probed_steps("dyn-mix-dpo")) == paper.steps("dyn-mix-dpo")
 
 
 def test_arms_that_match_in_epochs_take_the_steps_of_their_data(demo):
@@ -304,7 +304,7 @@ def test_the_identity_of_a_run_holds_its_ancestry_and_nothing_else(demo):
     assert before.digest("tiny-mix", 0) != before.digest("tiny-mix", 1)
     for irrelevant in (
         changed(demo, "bases/tiny/title", "another name"),
-        changed(demo, "train/launch/micro_batch_size", 4),
+        changed(demo, "train/launch/per_device_train_batch_size", 4),
         changed(demo, "benchmarks/aime/title", "another name"),
     ):
         assert validate(Experiment, irrelevant).digest("tiny-mix-dpo", 0) == before.digest("tiny-mix-dpo", 0)
@@ -331,17 +331,17 @@ def test_a_launcher_names_what_there_is():
 
 def test_gated_questions_are_not_quoted_and_cuts_are_those_of_the_trainings(demo):
     paper = load(ROOT / "config" / "paper.yaml")
-    assert resolved.audit_spec(paper).quotable == ["aime24", "math500"]
+    assert resolved.audit_spec(paper).redistributable == ["aime24", "math500"]
     assert paper.audited_base == "qwen2.5-7b"
     demo["runs"]["tiny-s1k-dpo"]["changes"] = {"max_length": 300}
     demo["runs"]["tiny-s1k"]["changes"] = {"max_length": 200}
     spec = resolved.audit_spec(validate(Experiment, demo))
-    assert (spec.quotable, spec.limits, spec.pair_limit) == (["aime", "math", "gpqa"], [200, 300, 512], 300)
+    assert (spec.redistributable, spec.limits, spec.pair_limit) == (["aime", "math", "gpqa"], [200, 300, 512], 300)
 
 
 def test_what_may_be_quoted_is_no_part_of_a_benchmark():
     aime = load(ROOT / "config" / "paper.yaml").benchmarks["aime24"]
-    assert aime.quotable and "quotable" not in aime.model_dump()
+    assert aime.redistributable and "redistributable" not in aime.model_dump()
 
 
 def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
@@ -365,7 +365,7 @@ def test_how_many_answers_is_no_part_of_a_benchmark(demo):
 
 
 def test_a_grader_changes_no_generation(demo):
-    judge = {"base_url": "https://x/v1", "model": "m", "key_variable": "K"}
+    judge = {"base_url": "https://x/v1", "model": "m", "api_key_env": "K"}
     graded = changed(changed(demo, "evaluate/judge", judge), "evaluate/grader", "s1")
     before, after = validate(Experiment, demo), validate(Experiment, graded)
     assert after.evaluate.judge.temperature == 0

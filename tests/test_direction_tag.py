@@ -87,7 +87,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
         direction_tag=True,
         steps=2,
         measured={2: 1.0},
-        without_held_out=True,
+        exclude_held_out=True,
     )
     inputs = {"data": folder / "mix.jsonl", "base": tiny_base, "probe": folder / "probe.jsonl"}
     describe_run(plan=plan, output=folder / "run.json", **inputs)
@@ -96,7 +96,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
         output=folder / "adapter",
         steps=folder / "steps",
         state=folder / "state",
-        micro_batch_size=4,
+        per_device_train_batch_size=4,
         checkpoint_seconds=1e9,
         processes=1,
         **inputs,

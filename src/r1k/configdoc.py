@@ -30,7 +30,7 @@ runs; and the released code's protocol. Table 3 says what they answer, Table 4 w
 `smollm2-arms.yaml` adds an arm for each direction to `smollm2.yaml`, for the claims about learning dynamics.
 
 The teacher may be DeepSeek's own endpoint, a vLLM server of yours, or any other that speaks OpenAI's protocol: `kind:
-openai`, its `base_url` up to and without `/chat/completions`, its `model`, and as `key_variable` the environment
+openai`, its `base_url` up to and without `/chat/completions`, its `model`, and as `api_key_env` the environment
 variable that holds its key (any word, for a server that asks for none). The README shows each. A judge is configured
 alike.
 

@@ -9,7 +9,7 @@ from examples import lines, make_both
 from r1k.checks.check import check, check_inverse
 from r1k.checks.copies import nearest_questions
 from r1k.checks.quantities import stated
-from r1k.checks.verdicts import own_question
+from r1k.checks.verdicts import distinct_question
 from r1k.config import Checks
 from r1k.data.s1k import S1kRow
 from r1k.data.sets import Both
@@ -19,7 +19,7 @@ from r1k.world.catalogue import RELATIONS
 from r1k.world.relations import WorldError
 from r1k.world.wording import Asked, read
 
-NEAR_COPY = Checks().near_copy
+NEAR_DUPLICATE_THRESHOLD = Checks().near_duplicate_threshold
 SEEDS = range(2)
 PROBLEMS = 387
 """All that the world has for training."""
@@ -54,7 +54,7 @@ def not_passed(found: Check) -> Failing:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_worlds_inverses_pass_every_check(worlds, seed):
-    found = check(worlds[seed], NEAR_COPY)
+    found = check(worlds[seed], NEAR_DUPLICATE_THRESHOLD)
     assert [not_passed(one) for one in found] == [{}] * PROBLEMS
     assert {one.kind for one in found} == {relation.name for relation in RELATIONS}
 
@@ -164,13 +164,13 @@ SPOILED: list[tuple[Callable[[Example, Example, Both], Example | None], Failing]
     (states_its_answer, {"answer_hidden": False}),
     (
         asks_the_forward_question,
-        {"asks_for_given": False, "uses_answer": False, "consistent": None, "own_question": False},
+        {"asks_for_given": False, "uses_answer": False, "consistent": None, "distinct_question": False},
     ),
     (asks_it_in_other_words, {"asks_for_given": False, "uses_answer": False, "consistent": None}),
     (changes_a_number, {"asks_for_given": None, "consistent": False}),
     (drops_the_forward_answer, {"uses_answer": False}),
     (has_another_answer, {"asks_for_given": None, "consistent": False}),
-    (has_another_question, {"uses_answer": False, "own_question": False}),
+    (has_another_question, {"uses_answer": False, "distinct_question": False}),
     (is_cut, {"answer_hidden": None, "asks_for_given": None, "consistent": None, "reached": False}),
     (did_not_end_by_itself, {"reached": False}),
 ]
@@ -185,7 +185,7 @@ def test_a_spoiled_inverse_is_caught_by_what_is_wrong_with_it(worlds, spoil, exp
             spoiled = None if is_ambiguous(forward, reverse) else spoil(forward, reverse, other)
             if spoiled is None:
                 continue
-            found = check([(forward, spoiled), other], NEAR_COPY)[0]
+            found = check([(forward, spoiled), other], NEAR_DUPLICATE_THRESHOLD)[0]
             assert not_passed(found) == expected, (forward.question, spoiled.question, spoiled.answer, found.why)
             kinds[found.kind] += 1
     assert set(kinds) == {relation.name for relation in RELATIONS}
@@ -194,7 +194,7 @@ def test_a_spoiled_inverse_is_caught_by_what_is_wrong_with_it(worlds, spoil, exp
 
 def test_without_a_finish_reason_the_text_alone_decides(worlds):
     forward, reverse = worlds[0][0]
-    (found,) = check([(forward, reverse.model_copy(update={"teacher_metadata": None}))], NEAR_COPY)
+    (found,) = check([(forward, reverse.model_copy(update={"teacher_metadata": None}))], NEAR_DUPLICATE_THRESHOLD)
     assert found.reached is True
 
 
@@ -227,7 +227,7 @@ def by_outcome(found: Sequence[Check], name: VerdictName) -> dict[bool | None, l
 
 
 def test_real_rows_get_the_verdicts_that_reading_them_gives(shared_data):
-    found = check(real_both(shared_data), NEAR_COPY)
+    found = check(real_both(shared_data), NEAR_DUPLICATE_THRESHOLD)
     assert by_outcome(found, "answer_hidden")[False] == [9, 10, 18]  # coefficients of the formula it states; two proofs
     assert by_outcome(found, "answer_hidden")[None] == [4, 5]
     assert by_outcome(found, "asks_for_given")[True] == [1, 2, 3, 7, 8]
@@ -237,7 +237,7 @@ def test_real_rows_get_the_verdicts_that_reading_them_gives(shared_data):
     assert by_outcome(found, "consistent")[True] == [1, 2, 3, 7, 8]
     assert by_outcome(found, "consistent")[False] == [19]  # the area is four times, and the answer another ratio
     assert by_outcome(found, "reached")[False] == [18]  # its displayed formulas are lost, and the box with them
-    assert by_outcome(found, "own_question") == {True: list(range(20)), False: [], None: []}
+    assert by_outcome(found, "distinct_question") == {True: list(range(20)), False: [], None: []}
 
 
 def test_a_real_question_asked_again_is_no_question_of_its_own(shared_data):
@@ -246,7 +246,7 @@ def test_a_real_question_asked_again_is_no_question_of_its_own(shared_data):
         original = both[index - 1][index % 2]
         copied = reverse.model_copy(update={"question": f"A9 {original.question.replace('$', '')} Explain."})
         nearest = nearest_questions([*both[:index], (forward, copied), *both[index + 1 :]])
-        found = own_question(nearest.get(forward.problem), NEAR_COPY)
+        found = distinct_question(nearest.get(forward.problem), NEAR_DUPLICATE_THRESHOLD)
         assert found.passed is False and original.id in found.why
 
 

@@ -8,16 +8,16 @@ def checked(problem: str, **verdicts: bool | None) -> Check:
 
 CHECKS = [
     checked("whole"),
-    checked("copy", own_question=False),
+    checked("copy", distinct_question=False),
     checked("open", consistent=None),
-    checked("both", own_question=False, consistent=None),
+    checked("both", distinct_question=False, consistent=None),
 ]
 
 
 def test_what_is_required_must_have_passed_and_nothing_else():
     assert kept(CHECKS, []) == {"whole", "copy", "open", "both"}
-    assert kept(CHECKS, ["own_question"]) == {"whole", "open"}
-    assert kept(CHECKS, ["own_question", "reached"]) == {"whole", "open"}
+    assert kept(CHECKS, ["distinct_question"]) == {"whole", "open"}
+    assert kept(CHECKS, ["distinct_question", "reached"]) == {"whole", "open"}
 
 
 def test_undecided_counts_as_failed():

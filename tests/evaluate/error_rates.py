@@ -100,7 +100,7 @@ def _graded(pairs: Sequence[Pair], folder: Path, grader: str, judge: LiteralJudg
         if judge is not None:
             judged = folder / "verdicts.jsonl"
             with running(judge_server(judge)) as server:
-                settings = {"judge": judge_at(server, concurrency=8), "grader": grader, "least_judged": 1.0}
+                settings = {"judge": judge_at(server, concurrency=8), "grader": grader, "min_judged_rate": 1.0}
                 judge_answers(**settings, **paths, output=judged, journal=folder / "journal.jsonl")
         output = folder / "graded.jsonl"
         grade(**paths, shape=shape, output=output, grader=grader, verdicts=judged)

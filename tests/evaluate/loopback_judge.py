@@ -55,7 +55,7 @@ def judge_at(server: FaultyServer, **changes: object) -> Judge:
     asking = {"concurrency": 4, "timeout": 20} | {
         key: changes.pop(key) for key in set(changes) & set(Asking.model_fields)
     }
-    place = {"base_url": server.url, "model": server.answerer.model, "key_variable": KEY_VARIABLE}
+    place = {"base_url": server.url, "model": server.answerer.model, "api_key_env": KEY_VARIABLE}
     return Judge(**(place | changes), asking=asking)
 
 

@@ -12,7 +12,7 @@ from r1k.cli import main
 from r1k.errors import RecordError, TeacherError
 from r1k.evaluate.grade import grade
 from r1k.evaluate.judge import PROMPT, judge_answers
-from r1k.records import Graded, Judged, Question, Sample, iterate_jsonl, read_jsonl, write_jsonl
+from r1k.records import Graded, JudgeVerdict, Question, Sample, iterate_jsonl, read_jsonl, write_jsonl
 from r1k.teacher.client import RetryPolicy
 from r1k.teacher.journal import Journal
 from r1k.teacher.server import running
@@ -43,11 +43,11 @@ class Place:
         write_jsonl(self.paths["questions"], questions)
         write_jsonl(self.paths["samples"], [sample(i, text) for i, text in zip(ids, texts, strict=True)])
 
-    def judge(self, server: FaultyServer, grader="judge", least=0.0001, **changes) -> list[Judged]:
+    def judge(self, server: FaultyServer, grader="judge", least=0.0001, **changes) -> list[JudgeVerdict]:
         judge = judge_at(server, **changes)
-        settings = {"grader": grader, "least_judged": least, "patience": HASTY}
+        settings = {"grader": grader, "min_judged_rate": least, "patience": HASTY}
         judge_answers(judge=judge, **settings, **self.paths, output=self.verdicts, journal=self.journal)
-        return [judged for _, judged in iterate_jsonl(self.verdicts, Judged)]
+        return [judged for _, judged in iterate_jsonl(self.verdicts, JudgeVerdict)]
 
     def grade(self, grader="judge", **changes) -> list[Graded]:
         settings = {"shape": "expression", "output": self.graded, "grader": grader, "verdicts": self.verdicts} | changes
@@ -79,12 +79,12 @@ def test_both_verdicts_are_kept_and_the_grader_decides(server: FaultyServer, pla
     found = place.grade()
     assert [one.rules for one in found] == [True, True, True, False, True]
     assert [one.judge for one in found] == [one.correct for one in found] == [one.equivalent for one in judged]
-    assert {one.rule for one in found} == {"judge"} and found[3].judge_said == judged[3].said
+    assert {one.rule for one in found} == {"judge"} and found[3].judge_rationale == judged[3].said
     by_rules = place.grade("rules")
     assert [one.correct for one in by_rules] == [one.rules for one in found]
     assert [one.judge for one in by_rules] == [one.judge for one in found]
     alone = place.grade("rules", verdicts=None)
-    assert {(one.judge, one.judge_said) for one in alone} == {(None, None)}
+    assert {(one.judge, one.judge_rationale) for one in alone} == {(None, None)}
 
 
 def test_the_judge_sees_question_right_answer_and_given_one_at_temperature_nought(server: FaultyServer, place: Place):
@@ -149,7 +149,7 @@ def test_a_judge_without_a_verdict_decides_nothing_and_is_counted(server: Faulty
     assert list(place.facts["undecided"]) == ["q0: 0.5"]
     first, second = place.grade()
     assert (first.correct, first.rule, first.judge, first.rules) == (False, "undecided", None, True)
-    assert first.judge_said == judged[0].said
+    assert first.judge_rationale == judged[0].said
     assert second.correct
     assert json.loads(place.graded.with_suffix(".manifest.json").read_text())["facts"]["rules"]["undecided"] == 1
 
@@ -200,7 +200,7 @@ def test_a_key_or_a_price_that_is_wrong_is_named_as_the_judges(server: FaultySer
     with pytest.raises(TeacherError, match=r"correct evaluate\.judge\.base_url or evaluate\.judge\.model"):
         place.judge(server)
     monkeypatch.delenv(KEY_VARIABLE)
-    with pytest.raises(TeacherError, match=rf"evaluate\.judge\.key_variable: .*{KEY_VARIABLE} is not set"):
+    with pytest.raises(TeacherError, match=rf"evaluate\.judge\.api_key_env: .*{KEY_VARIABLE} is not set"):
         place.judge(server)
 
 
@@ -258,9 +258,9 @@ def test_the_commands_judge_and_grade(server: FaultyServer, place: Place):
     place.write(["\\frac{1}{2}", "0.5"])
     files = [f"--{name}={path}" for name, path in place.paths.items()]
     judge = judge_at(server)
-    sections = [f"--judge={judge.model_dump_json()}", f"--asking={judge.asking.model_dump_json()}"]
+    sections = [f"--judge={judge.model_dump_json()}", f"--client={judge.asking.model_dump_json()}"]
     output = [f"--output={place.verdicts}", f"--journal={place.journal}"]
-    assert main(["judge", *sections, "--grader=s1", "--least-judged=0.5", *files, *output]) == 0
-    more = ["--shape=expression", "--grader=s1", f"--verdicts={place.verdicts}", f"--output={place.graded}"]
+    assert main(["judge", *sections, "--grader=s1", "--min-judged-rate=0.5", *files, *output]) == 0
+    more = ["--answer-type=expression", "--grader=s1", f"--verdicts={place.verdicts}", f"--output={place.graded}"]
     assert main(["grade", *files, *more]) == 0
     assert [one.correct for one in read_jsonl(place.graded, Graded)] == [True, False]

@@ -33,7 +33,7 @@ def build(a: Architecture) -> torch.nn.Module:
         "hidden_size": a.hidden,
         "num_hidden_layers": a.layers,
         "num_attention_heads": a.heads,
-        "num_key_value_heads": a.kv_heads,
+        "num_key_value_heads": a.num_key_value_heads,
         "intermediate_size": a.mlp,
         "vocab_size": a.vocabulary,
         "tie_word_embeddings": a.tied,

@@ -23,7 +23,7 @@ from r1k.train.describe import RunPlan, describe_run
 
 PAPER = load(ROOT / "config" / "paper.yaml")
 SEVEN = of_base("qwen2.5-7b", PAPER.bases["qwen2.5-7b"])
-EIGHT = Placement(gpus=8, micro_batch_size=1)
+EIGHT = Placement(gpus=8, per_device_train_batch_size=1)
 STATES = ("adapter", "gradients", "optimizer")
 SMALL = {"precision": "fp32", "attention": "sdpa", "gradient_checkpointing": False, "max_length": 4096}
 
@@ -88,7 +88,7 @@ from r1k.train.train import train
 before = peak_memory()["host"]
 folder, base, parent = map(Path, sys.argv[1:4])
 train(run=folder / "run.json", base=base, data=folder / "data.jsonl", output=folder / "adapter",
-      state=folder / "state", parent=parent if sys.argv[3] != "-" else None, micro_batch_size=4,
+      state=folder / "state", parent=parent if sys.argv[3] != "-" else None, per_device_train_batch_size=4,
       checkpoint_seconds=0, processes=1)
 print(before, peak_memory()["host"])
 """
@@ -134,7 +134,7 @@ def run_training(folder, base, settings, parent=None):
         write_jsonl(folder / "r1k.jsonl", reverse)
         make_pairs(s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "data.jsonl")
     method = "sft" if parent is None else "dpo"
-    plan = {"run": "x", "seed": 0, "identity": {}, "measured": {}, "without_held_out": False, "steps": 2}
+    plan = {"run": "x", "seed": 0, "identity": {}, "measured": {}, "exclude_held_out": False, "steps": 2}
     described = RunPlan(**plan, method=method, **{method: settings})
     describe_run(plan=described, data=folder / "data.jsonl", base=base, output=folder / "run.json")
     command = [sys.executable, "-c", PROGRAM, str(folder), str(base), str(parent or "-")]
@@ -188,7 +188,7 @@ def test_peak_memory_of_dpo_is_within_a_quarter(tmp_path, trained, base):
 
 
 def test_several_nodes_share_the_model_and_each_holds_its_own_processes():
-    two = Placement(gpus=8, micro_batch_size=1, nodes=2)
+    two = Placement(gpus=8, per_device_train_batch_size=1, nodes=2)
     assert (two.world_size, two.on_a_node, two.shards) == (16, 8, 16)
     settings = PAPER.train.sft
     one_node, two_nodes = (memory.training(SEVEN, settings, place, 4096) for place in (EIGHT, two))

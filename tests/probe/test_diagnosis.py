@@ -18,11 +18,11 @@ from r1k.report.statistics.claims import claims
 from r1k.report.statistics.curves import SPLITS
 from r1k.text import load_tokenizer
 
-CONFIG = Probe(precision="fp32", tracked=["own", "other", "other_problem_own", "other_problem_other"])
+CONFIG = Probe(precision="fp32", tracked=["own", "other", "other_problem_chosen", "other_problem_rejected"])
 SPEC = DynamicsSpec(
     arms={"mixed": Dynamics(sft="before", dpo="after")}, seeds=[0], epochs={"before": 1.0, "after": 1.0}
 )
-THIRD = ("other_problem_own", "other_problem_other")
+THIRD = ("other_problem_chosen", "other_problem_rejected")
 STEPS, FALL = 35, 0.2
 """Of the planted trainings; FALL is in nats a token."""
 

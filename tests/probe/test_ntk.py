@@ -163,7 +163,7 @@ def test_the_losses_are_those_of_the_trainers(tmp_path, study, tokenizer, model,
         rows=rows,
         steps=1,
         seed=0,
-        micro_batch_size=2,
+        per_device_train_batch_size=2,
         state=tmp_path,
         callback=TrainerCallback(),
     )

@@ -100,7 +100,7 @@ def test_each_response_is_reworded_and_scored_with_its_own_answer(server, tokeni
     reworded = [response for response in followed if response.kind in PARAPHRASED]
     assert lacking == 0 and len(reworded) == 2 * len(by_key)
     for response in reworded:
-        own = response.kind == "paraphrase_own"
+        own = response.kind == "paraphrase_chosen"
         pair = response.pair
         direction = pair.direction if own else {"forward": "reverse", "reverse": "forward"}[pair.direction]
         answer = (pair.chosen if own else pair.rejected).answer
@@ -174,13 +174,13 @@ def test_what_is_cut_refused_or_copied_is_an_error_or_left_out_and_named(server,
     server.fail(second.question, message("content_filter", content=""))
     server.fail(third.question, message(content=third.chosen.reasoning))
     with pytest.raises(
-        TeacherError, match=r"(?s)3 of 8 responses have no paraphrase, more than teacher\.least_share of 1"
+        TeacherError, match=r"(?s)3 of 8 responses have no paraphrase, more than teacher\.min_success_rate of 1"
     ) as told:
         paraphrase(teacher=server.teacher(), config=CONFIG, **paths)
     for pair, why in ((first, "was cut"), (second, "refused"), (third, "is the reasoning itself")):
         assert any(pair.id in line and why in line for line in str(told.value).splitlines())
     assert not paths["output"].exists() and server.total == 8
-    paraphrase(teacher=server.teacher(least_share=0.5), config=CONFIG, **paths)
+    paraphrase(teacher=server.teacher(min_success_rate=0.5), config=CONFIG, **paths)
     assert server.total == 8
     assert set(facts(paths)["left_out"]) == {first.id, second.id, third.id}
     assert len(read_jsonl(paths["output"], Paraphrase)) == facts(paths)["n"] == 5

@@ -96,7 +96,7 @@ def test_every_prompt_has_every_kind_and_each_is_whose_it_says(tokenizer, pairs,
             assert len(response.item.response) == 20 or text.endswith(END_OF_TURN)
             continue
         assert (response.of == pair.problem) == ("other_problem" not in response.kind)
-        side = source.rejected if response.kind in ("other", "other_problem_other") else source.chosen
+        side = source.rejected if response.kind in ("other", "other_problem_rejected") else source.chosen
         if "shuffled" not in response.kind:
             assert text == f"{THINK}{side.reasoning}\n{ANSWER}Answer: {side.answer}{END_OF_TURN}"
         else:

@@ -91,7 +91,7 @@ class FaultyServer(ChatServer):
             key: changes[key] for key in changes if key in Asking.model_fields
         }
         settings = {"max_tokens": 500} | {key: changes[key] for key in changes if key not in Asking.model_fields}
-        place = {"kind": "openai", "base_url": self.url, "model": Riddles.model, "key_variable": KEY_VARIABLE}
+        place = {"kind": "openai", "base_url": self.url, "model": Riddles.model, "api_key_env": KEY_VARIABLE}
         return OpenAITeacher(**place, **settings, asking=asking)
 
 

@@ -67,7 +67,7 @@ def test_a_cut_answer_is_bought_again_under_a_higher_limit_alone():
 
 
 def test_a_cut_answer_is_asked_again_with_twice_its_limit_up_to_the_highest():
-    terms, cut = AcceptancePolicy(100, highest_max_tokens=300), entry(finish_reason="length")
+    terms, cut = AcceptancePolicy(100, max_tokens_cap=300), entry(finish_reason="length")
     limits = [terms.limit(None)]
     while terms.asks(cut):
         limits.append(terms.limit(cut))
@@ -80,6 +80,6 @@ def test_a_cut_answer_is_asked_again_with_twice_its_limit_up_to_the_highest():
 def test_what_may_be_left_out_is_not_bought_again():
     cut, refused = entry(finish_reason="length"), entry(answer="", refusal="no")
     assert AcceptancePolicy(100).asks(refused) and not AcceptancePolicy(100).leaves_out(refused)
-    left = AcceptancePolicy(100, leave_out_cut=True, leave_out_refused=True)
+    left = AcceptancePolicy(100, skip_truncated=True, skip_refused=True)
     assert left.leaves_out(cut) and left.leaves_out(refused) and not left.leaves_out(entry(reasoning=None))
     assert not left.asks(cut) and not left.asks(refused)

@@ -20,7 +20,7 @@ def request(question="q"):
 
 
 def endpoint(server, **changes):
-    settings = {"base_url": server.url, "timeout": 10, "max_tokens": 50, "key_variable": KEY_VARIABLE}
+    settings = {"base_url": server.url, "timeout": 10, "max_tokens": 50, "api_key_env": KEY_VARIABLE}
     settings |= {"concurrency": 2} | changes
     return Endpoint(model=Riddles.model, key=KEY, **settings)
 

@@ -49,7 +49,7 @@ def test_in_the_end_every_problem_has_its_pair_and_nothing_was_bought_twice(serv
     while not place.output.exists():
         runs += 1
         assert runs < 200
-        highest = {"when_cut": "ask_again", "highest_max_tokens": 4000}
+        highest = {"on_truncation": "retry", "max_tokens_cap": 4000}
         with start(server, place, concurrency=at_once, timeout=5, **highest) as process:
             alive = server.requests.total()
             life = rng.uniform(0.2, 0.6)

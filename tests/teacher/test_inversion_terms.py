@@ -58,7 +58,7 @@ def test_a_cut_answer_is_kept_and_not_used_and_bought_again_under_a_higher_limit
 
 def test_a_cut_answer_is_asked_again_with_a_higher_limit_where_the_config_says_so(server: FaultyServer, place: Place):
     place.write(forward("p000"), forward("p001", "word " * 30))
-    higher = {"when_cut": "ask_again", "highest_max_tokens": 300}
+    higher = {"on_truncation": "retry", "max_tokens_cap": 300}
     invert(teacher=server.teacher(max_tokens=20, **higher), **place.paths)
     kept = [json.loads(line) for line in place.journal.read_text().splitlines()]
     limits = [entry["max_tokens"] for entry in kept if "word word" in entry["request"]["messages"][0]["content"]]
@@ -74,12 +74,12 @@ def test_what_the_config_leaves_out_is_named_and_bought_once(
 ):
     place.write(*(forward(f"p{index:03d}") for index in range(8)), forward("p008", "word " * 30))
     server.fail("question of p002\n", message("content_filter", content=""))
-    leaving = {"when_cut": "leave_out", "when_refused": "leave_out", "max_tokens": 60}
-    with pytest.raises(TeacherError, match=r"7 of 9 problems have a pair, fewer than teacher\.least_share of 0\.8"):
-        invert(teacher=server.teacher(**leaving, least_share=0.8), **place.paths)
+    leaving = {"on_truncation": "skip", "on_refusal": "skip", "max_tokens": 60}
+    with pytest.raises(TeacherError, match=r"7 of 9 problems have a pair, fewer than teacher\.min_success_rate of 0\.8"):
+        invert(teacher=server.teacher(**leaving, min_success_rate=0.8), **place.paths)
     assert not place.output.exists()
     total = server.total
-    invert(teacher=server.teacher(**leaving, least_share=0.7), **place.paths)
+    invert(teacher=server.teacher(**leaving, min_success_rate=0.7), **place.paths)
     assert server.total == total
     assert "2 of 9 problems are left out:\n  p002: reverse_question: the teacher refused" in capsys.readouterr().err
     assert facts(place)["n"] == len(written(place)) == 7

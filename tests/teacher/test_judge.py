@@ -14,7 +14,7 @@ BOTH = list(zip(FORWARD, REVERSE, strict=True))
 
 
 def judge_at(server: FaultyServer, concurrency: int = 2, **changes) -> Judge:
-    place = {"base_url": server.url, "model": "riddles", "key_variable": KEY_VARIABLE}
+    place = {"base_url": server.url, "model": "riddles", "api_key_env": KEY_VARIABLE}
     return Judge(**place, **changes, asking=Asking(concurrency=concurrency))
 
 
@@ -76,7 +76,7 @@ def test_a_judge_that_does_not_answer_is_an_error_and_what_was_answered_stays(se
 
 def test_a_key_that_is_missing_is_named_as_the_judges(server: FaultyServer, tmp_path, monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE)
-    with pytest.raises(TeacherError, match=rf"data\.checks\.judge\.key_variable: .*{KEY_VARIABLE} is not set"):
+    with pytest.raises(TeacherError, match=rf"data\.checks\.judge\.api_key_env: .*{KEY_VARIABLE} is not set"):
         judge(judge_at(server), BOTH, tmp_path / "judge.jsonl")
 
 

@@ -113,7 +113,7 @@ def test_serve_prints_where_it_is_and_answers(tmp_path):
 
 
 def test_serve_refuses_what_it_cannot_serve(tmp_path, url):
-    remote = OpenAITeacher(kind="openai", base_url="https://example.org/v1", model="m", key_variable="K")
+    remote = OpenAITeacher(kind="openai", base_url="https://example.org/v1", model="m", api_key_env="K")
     with pytest.raises(TeacherError, match=r"is served at https://example\.org/v1"):
         serve(remote)
     recorded = tmp_path / "pairs.jsonl"

@@ -46,7 +46,7 @@ def publish(tmp_path, tiny_base, adapters):
         above = []
         for parent in "ab":
             plan = {"run": parent, "merge": rule(), "seed": seed, "identity": {"run": parent}}
-            plan |= {"steps": 1, "without_held_out": True}
+            plan |= {"steps": 1, "exclude_held_out": True}
             above.append(folder / f"{parent}.json")
             describe_run(plan=make_plan("merge", **plan), base=tiny_base, output=above[-1])
         plan |= {"run": name, "merge": rule(how), "measured": {1: 1.0}}

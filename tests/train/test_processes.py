@@ -29,7 +29,7 @@ def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
             output=tmp_path / f"adapter-{processes}",
             steps=tmp_path / f"steps-{processes}",
             state=tmp_path / f"state-{processes}",
-            micro_batch_size=1,
+            per_device_train_batch_size=1,
             checkpoint_seconds=1e9,
             processes=processes,
         )
@@ -50,7 +50,7 @@ def test_a_launcher_that_is_not_here_is_said(tmp_path, tiny_base, both_files):
             data=s1k,
             output=tmp_path / "adapter",
             state=tmp_path / "state",
-            micro_batch_size=1,
+            per_device_train_batch_size=1,
             checkpoint_seconds=1,
             processes=1,
             nodes=2,

@@ -51,7 +51,7 @@ def options(folder: Path, base: Path, data: Path, name: str, parent: str | None 
         "steps": folder / name / "steps",
         "state": folder / "state",
         "parent": folder / parent / "adapter" if parent else None,
-        "micro_batch_size": 2,
+        "per_device_train_batch_size": 2,
         "checkpoint_seconds": 1e9,
         "processes": 1,
     }
@@ -90,7 +90,7 @@ def test_dpo_starts_at_ln_2_with_the_sft_model_as_reference(study):
 
 def test_a_curriculum_goes_on_where_its_first_stage_ended(study, tiny_base):
     """SFT on the other direction, from an SFT run: its step 0 is the first stage's last, to the bit."""
-    more = {"method": "sft", "sft": SFT, "dpo": None, "measured": {4: 2.0}, "without_held_out": True}
+    more = {"method": "sft", "sft": SFT, "dpo": None, "measured": {4: 2.0}, "exclude_held_out": True}
     first, second = study / "sft", study / "second"
     forward, reverse = make_both(8)
     write_jsonl(study / "probe.jsonl", draw_probe(list(zip(forward, reverse, strict=True)), 2, 2, 0))
@@ -125,7 +125,7 @@ def test_the_reference_is_the_parents_adapter_not_the_base(study, tiny_base):
     tokenizer = load_tokenizer(tiny_base)
     pairs = read_jsonl(study / "pairs.jsonl", Pair)
     rows = [row.columns for row in make_rows(tokenizer, pairs, 1024)]
-    more = {"parent": study / "sft" / "adapter", "steps": 4, "micro_batch_size": 2}
+    more = {"parent": study / "sft" / "adapter", "steps": 4, "per_device_train_batch_size": 2}
     trainer = trainer_of(DPO, tiny_base, rows, study / "scratch", **more)
     parent = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
     reference = {name: value.clone() for name, value in trainer.model.named_parameters() if ".ref." in name}
@@ -162,7 +162,7 @@ def test_the_tokens_that_enter_the_model_are_the_recorded_rows(tmp_path, tiny_ba
     tokenizer = load_tokenizer(tiny_base)
     forward, _ = make_both(8)
     rows = [row.columns for row in make_rows(tokenizer, forward, 1024)]
-    trainer = trainer_of(SFT, tiny_base, rows, tmp_path, steps=2, micro_batch_size=2)
+    trainer = trainer_of(SFT, tiny_base, rows, tmp_path, steps=2, per_device_train_batch_size=2)
     seen = []
     for batch in trainer.get_train_dataloader():
         for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
@@ -222,7 +222,7 @@ def test_kill_9_and_resume_ends_in_the_same_weights(study, tiny_base, tmp_path, 
         parent=study / "sft" / "adapter" if kind == "sft-dpo" else None,
         own=own,
         finished=own / "adapter",
-        micro_batch_size=2,
+        per_device_train_batch_size=2,
         checkpoint_seconds=0.5,
         deepspeed=None,
     )
@@ -288,7 +288,7 @@ def test_a_probed_run_needs_a_place_for_its_steps(study, tiny_base):
 
 def test_a_batch_that_does_not_divide_is_an_error(study, tiny_base, tmp_path):
     describe(tmp_path, tiny_base, study / "s1k.jsonl", "odd")
-    wanted = options(tmp_path, tiny_base, study / "s1k.jsonl", "odd") | {"micro_batch_size": 3}
+    wanted = options(tmp_path, tiny_base, study / "s1k.jsonl", "odd") | {"per_device_train_batch_size": 3}
     with pytest.raises(TrainError, match="3 on 1 processes do not divide the batch of 4"):
         train(**wanted)
 

@@ -120,7 +120,7 @@ def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
         parent=parent,
         own=tmp_path / "own",
         finished=tmp_path / "own" / "adapter",
-        micro_batch_size=1,
+        per_device_train_batch_size=1,
         checkpoint_seconds=1e9,
         deepspeed=ROOT / "envs" / "zero3.json",
     )

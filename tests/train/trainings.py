@@ -49,7 +49,7 @@ def write_data(folder: Path) -> None:
 
 def make_plan(method: str, **more: Any) -> RunPlan:
     """A run of the method's name; `more` are its settings and steps, and what is otherwise than here."""
-    plan = {"run": method, "method": method, "seed": 0, "identity": {}, "measured": {}, "without_held_out": False}
+    plan = {"run": method, "method": method, "seed": 0, "identity": {}, "measured": {}, "exclude_held_out": False}
     return RunPlan(**plan | more)
 
 
@@ -60,7 +60,7 @@ def trainer_of(settings: Sft | Dpo, base: Path, rows: list[Any], state: Path, **
         "tokenizer": load_tokenizer(base),
         "steps": 1,
         "seed": 0,
-        "micro_batch_size": settings.batch_size,
+        "per_device_train_batch_size": settings.batch_size,
         "callback": TrainerCallback(),
     }
     return make_trainer(settings=settings, base=base, rows=rows, state=state, **options | more)

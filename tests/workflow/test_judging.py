@@ -53,7 +53,7 @@ def test_a_judge_is_asked_between_generation_and_grading(workflow: Workflow, exp
     score = json.loads((place / "evaluate" / "tiny" / "0" / "math" / "score.json").read_text())
     assert (score["all"]["n"], score["all"]["correct"]) == (1, 0)
     (gpqa,) = read_jsonl(place / "evaluate" / "tiny" / "0" / "gpqa" / "graded.jsonl", Graded)
-    assert (gpqa.rule, gpqa.judge_said) == ("unparsed", None)
+    assert (gpqa.rule, gpqa.judge_rationale) == ("unparsed", None)
     listed = csv.DictReader((place / "tables" / "disagreements.csv").read_text().splitlines(keepends=True))
     assert len(list(listed)) == len({run for table in experiment.tables for run in experiment.table_runs(table)})
     written = [path for path in workflow.directory.rglob("*") if path.is_file() and not path.is_symlink()]

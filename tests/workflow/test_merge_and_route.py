@@ -15,19 +15,19 @@ RUNS = {
     "both": {
         "method": "merge",
         "merge": {"runs": ["dyn-mix", "dyn-mix-dpo"], "weights": [0.5, 0.5], "how": "ties", "density": 0.5},
-        "without_held_out": True,
-        "measure_every": 1,
+        "exclude_held_out": True,
+        "probe_every_epochs": 1,
     },
     "turns": {
         "method": "route",
         "route": {"forward": "dyn-mix", "reverse": "both"},
-        "without_held_out": True,
+        "exclude_held_out": True,
     },
     "ends": {
         "method": "route",
         "route": {"forward": "dyn-mix-dpo", "reverse": "dyn-mix-dpo"},
-        "without_held_out": True,
-        "measure_every": 1,
+        "exclude_held_out": True,
+        "probe_every_epochs": 1,
     },
 }
 

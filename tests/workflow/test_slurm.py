@@ -29,10 +29,10 @@ SFT = (
     "sft: {epochs: 10, batch_size: 4, max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa, "
     "gradient_checkpointing: false}"
 )
-ONE_PROCESS = ["--config", f"train={{launch: {{micro_batch_size: 4}}, {SFT}}}"]
+ONE_PROCESS = ["--config", f"train={{launch: {{per_device_train_batch_size: 4}}, {SFT}}}"]
 TWO_NODES = [
     "--config",
-    "train={launch: {nodes: 2, gpus: 8, processes: 1, micro_batch_size: 1, checkpoint_seconds: 1}, " + SFT + "}",
+    "train={launch: {nodes: 2, gpus: 8, processes: 1, per_device_train_batch_size: 1, checkpoint_seconds: 1}, " + SFT + "}",
 ]
 
 

@@ -159,7 +159,7 @@ def paraphrases(wildcards):
 def run_probe(wildcards):
     """The probe set, for a training that leaves its held-out problems out."""
     run = EXPERIMENT.runs[wildcards.run]
-    return probe_pairs(wildcards) if run.trained and run.without_held_out else []
+    return probe_pairs(wildcards) if run.trained and run.exclude_held_out else []
 
 
 def of_parents(wildcards, pattern):
@@ -204,7 +204,7 @@ def tagged_run(wildcards):
 
 
 def kept_steps(wildcards):
-    steps = EXPERIMENT.measured_steps(wildcards.run)
+    steps = EXPERIMENT.probed_steps(wildcards.run)
     return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
 
 

@@ -62,11 +62,11 @@ rule judge:
     params:
         judge=section(ANSWER_JUDGE) if ANSWER_JUDGE else "",
         grader=EXPERIMENT.evaluate.grader,
-        least=EXPERIMENT.evaluate.least_judged,
+        least=EXPERIMENT.evaluate.min_judged_rate,
         journal="results/journal/judge.jsonl",
     shell:
-        "r1k judge --judge {params.judge:q} --asking {resources.asking:q} --grader {params.grader}"
-        " --least-judged {params.least} --questions {input.questions} --samples {input.samples} --output {output}"
+        "r1k judge --judge {params.judge:q} --client {resources.asking:q} --grader {params.grader}"
+        " --min-judged-rate {params.least} --questions {input.questions} --samples {input.samples} --output {output}"
         " --journal {params.journal} >{log} 2>&1"
 
 
@@ -86,7 +86,7 @@ rule grade:
         shape=benchmark_shape,
         grader=EXPERIMENT.evaluate.grader,
     shell:
-        "r1k grade --questions {input.questions} --samples {input.samples} --shape {params.shape}"
+        "r1k grade --questions {input.questions} --samples {input.samples} --answer-type {params.shape}"
         " --grader {params.grader} --verdicts {input.verdicts} --output {output} >{log} 2>&1"
 
 

@@ -23,7 +23,7 @@ rule invert:
         teacher=section(EXPERIMENT.teacher),
         journal=JOURNAL,
     shell:
-        "r1k invert --teacher {params.teacher:q} --asking {resources.asking:q} --s1k {input.s1k} --output {output}"
+        "r1k invert --teacher {params.teacher:q} --client {resources.asking:q} --s1k {input.s1k} --output {output}"
         " --journal {params.journal} >{log} 2>&1"
 
 
@@ -44,5 +44,5 @@ rule check_inverse:
         checks=section(EXPERIMENT.data.checks),
         journal="results/journal/judge.jsonl",
     shell:
-        "r1k check-inverse --checks {params.checks:q} --asking {resources.asking:q} --s1k {input.s1k} --r1k {input.r1k}"
+        "r1k check-inverse --checks {params.checks:q} --client {resources.asking:q} --s1k {input.s1k} --r1k {input.r1k}"
         " --output {output} --journal {params.journal} >{log} 2>&1"

@@ -14,7 +14,7 @@ for run in EXPERIMENT.merged_runs:
             steps=directory(
                 expand(
                     "results/{{experiment}}/runs/{{run}}/{{seed}}/steps/{step}",
-                    step=EXPERIMENT.measured_steps(run),
+                    step=EXPERIMENT.probed_steps(run),
                 )
             ),
         log:

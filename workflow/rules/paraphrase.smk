@@ -25,6 +25,6 @@ rule paraphrase:
         probe=section(EXPERIMENT.probe),
         journal=JOURNAL,
     shell:
-        "r1k paraphrase --teacher {params.teacher:q} --asking {resources.asking:q} --probe {params.probe:q}"
+        "r1k paraphrase --teacher {params.teacher:q} --client {resources.asking:q} --probe {params.probe:q}"
         " --base {input.base} --pairs {input.pairs} --r1k {input.r1k} --output {output}"
         " --journal {params.journal} >{log} 2>&1"

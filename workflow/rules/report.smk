@@ -89,9 +89,9 @@ rule list_disagreements:
     conda:
         "../../envs/cpu.yaml"
     params:
-        quotable=EXPERIMENT.quotable,
+        redistributable=EXPERIMENT.redistributable,
     shell:
-        "r1k list-disagreements --graded {input.graded} --quotable {params.quotable} --markdown {output.markdown}"
+        "r1k list-disagreements --graded {input.graded} --redistributable {params.redistributable} --markdown {output.markdown}"
         " --csv {output.csv} >{log} 2>&1"
 
 
@@ -245,10 +245,10 @@ rule write_samples_page:
     conda:
         "../../envs/cpu.yaml"
     params:
-        quotable=EXPERIMENT.quotable,
+        redistributable=EXPERIMENT.redistributable,
     shell:
         "r1k write-samples-page --title {wildcards.experiment} --questions {input.questions} --samples {input.samples}"
-        " --graded {input.graded} --quotable {params.quotable} --output {output} >{log} 2>&1"
+        " --graded {input.graded} --redistributable {params.redistributable} --output {output} >{log} 2>&1"
 
 
 # Everything on one page that opens without a server.

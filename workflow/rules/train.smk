@@ -42,7 +42,7 @@ for run in EXPERIMENT.trained_runs:
             steps=directory(
                 expand(
                     "results/{{experiment}}/runs/{{run}}/{{seed}}/steps/{step}",
-                    step=EXPERIMENT.measured_steps(run),
+                    step=EXPERIMENT.probed_steps(run),
                 )
             ),
         log:
@@ -58,14 +58,14 @@ for run in EXPERIMENT.trained_runs:
             gpu=LAUNCH.nodes * LAUNCH.gpus,
             processes=LAUNCH.processes,
             launcher=LAUNCH.launch_command,
-            micro_batch_size=LAUNCH.micro_batch_size,
+            per_device_train_batch_size=LAUNCH.per_device_train_batch_size,
             checkpoint_seconds=LAUNCH.checkpoint_seconds,
             mem=ASKED["train"].mem,
             runtime=ASKED["train"].runtime,
             disk=ASKED["train"].disk,
         shell:
             "r1k train --run {input.run} --data {input.data} --base {input.base} --probe {input.probe}"
-            " --parent {input.parent} --micro-batch-size {resources.micro_batch_size}"
+            " --parent {input.parent} --per-device-train-batch-size {resources.per_device_train_batch_size}"
             " --checkpoint-seconds {resources.checkpoint_seconds} --processes {resources.processes} --nodes {resources.nodes}"
             " --launcher {resources.launcher:q} --deepspeed envs/zero3.json"
             " --state results/{wildcards.experiment}/state/train --output {output.adapter}"

@@ -10,7 +10,7 @@ from r1k import config
 from r1k.checks.consistency import consistent
 from r1k.checks.copies import nearest_questions
 from r1k.checks.inverse import Inverse
-from r1k.checks.verdicts import answer_hidden, answer_reached, asks_for_given, own_question, uses_answer
+from r1k.checks.verdicts import answer_hidden, answer_reached, asks_for_given, distinct_question, uses_answer
 from r1k.data.sets import Both, read_both
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import VERDICTS, Check, write_jsonl
@@ -25,7 +25,7 @@ def check_inverse(*, checks: config.Checks, s1k: Path, r1k: Path, output: Path, 
     """
     watch = Stopwatch()
     both = read_both(s1k, r1k)
-    found = check(both, checks.near_copy)
+    found = check(both, checks.near_duplicate_threshold)
     asked = [pair for pair, one in zip(both, found, strict=True) if one.consistent is None]
     facts = {}
     if checks.judge is not None and asked:
@@ -35,14 +35,14 @@ def check_inverse(*, checks: config.Checks, s1k: Path, r1k: Path, output: Path, 
     write_jsonl(output, found)
     inputs = {"s1k": s1k, "r1k": r1k}
     write_manifest(
-        output, "checks", inputs, watch, n=len(found), near_copy=checks.near_copy, verdicts=counts(found), **facts
+        output, "checks", inputs, watch, n=len(found), near_duplicate_threshold=checks.near_duplicate_threshold, verdicts=counts(found), **facts
     )
 
 
-def check(both: Sequence[Both], near_copy: float) -> list[Check]:
+def check(both: Sequence[Both], near_duplicate_threshold: float) -> list[Check]:
     """The verdicts by rules on each pair, in their order.
 
-    `near_copy` is the share of word triples, from 0 to 1, from which two questions of the same numbers are one.
+    `near_duplicate_threshold` is the share of word triples, from 0 to 1, from which two questions of the same numbers are one.
     """
     nearest = nearest_questions(both)
     found = []
@@ -54,7 +54,7 @@ def check(both: Sequence[Both], near_copy: float) -> list[Check]:
             "uses_answer": uses_answer(inverse),
             "consistent": consistent(inverse),
             "reached": answer_reached(inverse),
-            "own_question": own_question(nearest.get(reverse.problem), near_copy),
+            "distinct_question": distinct_question(nearest.get(reverse.problem), near_duplicate_threshold),
         }
         passed = {name: verdict.passed for name, verdict in verdicts.items()}
         why = {name: verdict.why for name, verdict in verdicts.items()}

@@ -113,7 +113,7 @@ def answer_reached(inverse: Inverse) -> Verdict:
     return Verdict(True, f"the response ends with {listed(inverse.answers)}")
 
 
-def own_question(nearest: Nearest | None, threshold: float) -> Verdict:
+def distinct_question(nearest: Nearest | None, threshold: float) -> Verdict:
     """The reverse question is no near-copy of another question."""
     if nearest is None:
         return Verdict(True, "no other question of its numbers has three of its words in a row")

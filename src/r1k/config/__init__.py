@@ -34,19 +34,19 @@ from r1k.config.report import (
 )
 from r1k.config.runs import Dpo, Launch, Lora, Merge, Ntk, Probe, Route, Run, Settings, Sft, Train
 from r1k.config.section import Arm, DataName, Method, Name, Revision, Section
-from r1k.config.servers import Asking, EmbeddedTeacher, Judge, OpenAITeacher, ReplayTeacher, Server, Teacher
+from r1k.config.servers import Client, EmbeddedTeacher, Judge, OpenAITeacher, ReplayTeacher, Server, Teacher
 
 __all__ = [
     "TAKEN_TABLES",
     "VERSIONS",
     "Architecture",
     "Arm",
-    "Asking",
     "AuditSpec",
     "Base",
     "Benchmark",
     "BudgetForcing",
     "Checks",
+    "Client",
     "Data",
     "DataName",
     "Device",

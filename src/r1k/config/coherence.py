@@ -1,10 +1,10 @@
-"""What the parts of an experiment must agree in: names that exist, and settings that go together."""
+"""Checks across sections: names that exist, settings that go together, and keys that act."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from r1k.config.report import TAKEN_TABLES
-from r1k.config.runs import Run
+from r1k.config.runs import Run, Sft
 from r1k.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def problems(experiment: "Experiment") -> list[str]:
-    """What is wrong, a line each that begins with the key."""
+    """Return what is wrong, one line each, which begins with the key."""
     found = list(_run_problems(experiment))
     return [
         *found,
@@ -20,6 +20,7 @@ def problems(experiment: "Experiment") -> list[str]:
         *_report_problems(experiment),
         *_probe_problems(experiment),
         *(() if found else _kernel_problems(experiment)),
+        *_evaluate_problems(experiment),
         *_plan_problems(experiment),
     ]
 
@@ -49,7 +50,7 @@ def _parent_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[
         elif experiment.runs[parent].direction_tag != run.direction_tag:
             yield (
                 f"runs.{name}.direction_tag: {run.direction_tag!r}, and {not run.direction_tag!r} in {parent!r}, whose "
-                "prompts are then others; give both the same"
+                "prompts would differ; give both the same"
             )
     circle = _circle(experiment, name)
     if circle is not None:
@@ -57,7 +58,7 @@ def _parent_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[
 
 
 def _circle(experiment: "Experiment", name: str) -> list[str] | None:
-    """A run's ancestors from it to one that comes twice, if any does."""
+    """Return a run's ancestors from it to one that appears twice, if any does."""
     chains = [[name]]
     while chains:
         chain = chains.pop()
@@ -75,46 +76,50 @@ def _joined_problems(experiment: "Experiment") -> Iterator[str]:
 
 
 def _unlike_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[str]:
-    """What keeps the runs of a merge or a route from being joined; their references are known to be right."""
+    """Yield what keeps the runs of a merge or a route from being combined; the names of the runs are known to exist."""
     where, parents = f"runs.{name}.{run.method}", run.parents
     if len({experiment.base_of(parent) for parent in parents}) > 1:
-        yield f"{where}: {', '.join(parents)} are not of one base; name runs that are"
+        yield f"{where}: {', '.join(parents)} have different bases; name runs with one base"
         return
-    for key in ("variant", "without_held_out"):
+    for key in ("variant", "exclude_held_out"):
         found = {parent: getattr(experiment.runs[parent], key) for parent in parents}
         if any(value != getattr(run, key) for value in found.values()):
-            said = ", ".join(f"{value!r} in {parent}" for parent, value in found.items())
-            yield f"runs.{name}.{key}: {getattr(run, key)!r}, and {said}; all must have the same"
+            theirs = ", ".join(f"{value!r} in {parent}" for parent, value in found.items())
+            yield f"runs.{name}.{key}: {getattr(run, key)!r}, and {theirs}; all must have the same"
     if run.method == "merge":
-        shapes = {(lora.rank, tuple(sorted(lora.targets))) for p in parents if (lora := experiment.lora(p))}
+        shapes = {(lora.r, tuple(sorted(lora.target_modules))) for p in parents if (lora := experiment.lora(p))}
         if len(shapes) > 1:
-            yield f"{where}: {', '.join(parents)} have adapters of other ranks or targets; name runs that agree"
-    elif run.measure_every is not None:
-        ends = [max(experiment.measured_steps(parent).items(), default=None) for parent in parents]
+            yield (
+                f"{where}: {', '.join(parents)} have adapters of different rank or target_modules; name runs that agree"
+            )
+    elif run.probe_every_epochs is not None:
+        ends = [max(experiment.probed_steps(parent).items(), default=None) for parent in parents]
         if None in ends or len(set(ends)) > 1:
             yield (
-                f"{where}: the probed steps of {', '.join(parents)} do not end alike, in step and epoch "
-                f"({', '.join(map(str, ends))}); give them the same measure_every and length, or leave out "
-                f"measure_every of {name!r}"
+                f"{where}: the last probed step and epoch of {', '.join(parents)} differ "
+                f"({', '.join(map(str, ends))}); give them the same probe_every_epochs and length, or remove "
+                f"probe_every_epochs of {name!r}"
             )
 
 
 def _settings_problems(experiment: "Experiment", name: str) -> Iterator[str]:
     try:
         settings = experiment.settings(name)
+        experiment.lora(name)
     except ConfigError as error:
         yield str(error)
         return
     variant = experiment.data.variants.get(str(experiment.runs[name].variant))
-    if settings.match == "epochs" and variant is not None and variant.chooses:
+    if isinstance(settings, Sft) and settings.match_by == "epochs" and variant is not None and variant.selects:
         yield (
-            f"runs.{name}: match epochs needs the number of examples, and variant {experiment.runs[name].variant!r} "
-            "chooses them by what they hold; match steps"
+            f"runs.{name}: match_by epochs needs the number of examples, and variant {experiment.runs[name].variant!r} "
+            "selects them by their content; set match_by: steps"
         )
-    if settings.batch_size % experiment.train.launch.micro_batch_size:
+    per_device = experiment.train.launch.per_device_train_batch_size
+    if settings.train_batch_size % per_device:
         yield (
-            f"train.launch.micro_batch_size: {experiment.train.launch.micro_batch_size} does not divide the batch of "
-            f"{settings.batch_size} of run {name!r}"
+            f"train.launch.per_device_train_batch_size: {per_device} does not divide the train_batch_size of "
+            f"{settings.train_batch_size} of run {name!r}"
         )
 
 
@@ -125,10 +130,13 @@ def _report_problems(experiment: "Experiment") -> Iterator[str]:
         for row in table.rows:
             if row not in experiment.runs:
                 yield f"tables.{name}.rows: no run {row!r} in runs{did_you_mean(row, experiment.runs)}"
-            elif table.shows == "dpo" and experiment.runs[row].method != "dpo":
-                yield f"tables.{name}.rows: {row!r} is no DPO run, and the table shows changes against a parent"
-            elif table.shows == "dynamics" and experiment.runs[row].measure_every is None:
-                yield f"tables.{name}.rows: {row!r} is not probed, and the table shows dynamics; give it measure_every"
+            elif table.kind == "dpo" and experiment.runs[row].method != "dpo":
+                yield f"tables.{name}.rows: {row!r} is not a DPO run, and the table shows changes against a parent"
+            elif table.kind == "dynamics" and experiment.runs[row].probe_every_epochs is None:
+                yield (
+                    f"tables.{name}.rows: {row!r} is not probed, and the table shows dynamics; give it "
+                    f"probe_every_epochs"
+                )
         if table.reference is not None and table.reference not in table.rows:
             yield (
                 f"tables.{name}.reference: {table.reference!r} is not one of the table's rows"
@@ -139,38 +147,49 @@ def _report_problems(experiment: "Experiment") -> Iterator[str]:
             known = did_you_mean(benchmark, experiment.benchmarks)
             yield f"tables.{name}.benchmarks: no benchmark {benchmark!r} in benchmarks{known}"
         if not unknown and not experiment.table_benchmarks(name, drawn=False):
-            yield f"tables.{name}.benchmarks: none has samples: 1, and a table counts questions; add one that has"
+            yield f"tables.{name}.benchmarks: none has repeats: 1, and a table counts questions; add one that has"
     if not experiment.scored_tables:
-        yield "tables: all show dynamics; add one of accuracies"
+        yield "tables: all have kind dynamics; add one of accuracies"
     for arm, lines in experiment.dynamics.items():
         for method, run in (("sft", lines.sft), ("dpo", lines.dpo)):
             if run not in experiment.runs:
                 yield f"dynamics.{arm}.{method}: no run {run!r} in runs{did_you_mean(run, experiment.runs)}"
-            elif experiment.runs[run].measure_every is None or experiment.runs[run].method != method:
-                yield f"dynamics.{arm}.{method}: {run!r} is not a probed {method} run; give it measure_every"
+            elif experiment.runs[run].probe_every_epochs is None or experiment.runs[run].method != method:
+                yield f"dynamics.{arm}.{method}: {run!r} is not a probed {method} run; give it probe_every_epochs"
 
 
 def _probe_problems(experiment: "Experiment") -> Iterator[str]:
     wanted = experiment.data.probe_train + experiment.data.probe_held_out
     if wanted > experiment.data.source.problems:
         yield (
-            f"data.probe_train: {wanted} probe problems are asked of {experiment.data.source.problems}; "
-            "lower probe_train or probe_held_out"
+            f"data.probe_train: with probe_held_out it takes {wanted} problems of {experiment.data.source.problems}; "
+            "lower one of the two"
         )
     for split, problems in (("train", experiment.data.probe_train), ("held_out", experiment.data.probe_held_out)):
         if problems < 2 and any("other_problem" in kind for kind in experiment.probe.tracked):
-            yield f"data.probe_{split}: 1, and probe.tracked asks for another problem's response; raise it to 2"
+            yield f"data.probe_{split}: 1, and probe.tracked has another problem's response; raise it to 2"
     if experiment.probe.paraphrased and experiment.teacher.kind == "replay":
-        yield "probe.tracked: a replay teacher has no paraphrases; leave them out, or take another teacher"
+        yield "probe.tracked: a replay teacher writes no paraphrases; remove them, or use another teacher"
+
+
+def _evaluate_problems(experiment: "Experiment") -> Iterator[str]:
+    """Yield keys of evaluation that are set and do nothing."""
+    if all(benchmark.repeats == 1 for benchmark in experiment.benchmarks.values()):
+        for key in ("temperature", "top_p", "seed"):
+            if key in experiment.evaluate.model_fields_set:
+                yield f"evaluate.{key}: does nothing, because every benchmark is greedy; remove it, or set repeats"
+    for name, benchmark in experiment.benchmarks.items():
+        if "shuffle_seed" in benchmark.model_fields_set and not benchmark.shuffles:
+            yield f"benchmarks.{name}.shuffle_seed: does nothing, because no options are shuffled; remove it"
 
 
 def _kernel_problems(experiment: "Experiment") -> Iterator[str]:
     epoch = experiment.ntk.epoch
     for run in experiment.kernel_runs:
-        known = experiment.measured_steps(run).values() if run in experiment.runs else ()
+        known = experiment.probed_steps(run).values() if run in experiment.runs else ()
         if epoch is not None and known and epoch not in known:
             measured = ", ".join(f"{each:g}" for each in known)
-            yield f"ntk.epoch: {epoch:g} is no measured epoch of run {run!r}, which has {measured}; name one"
+            yield f"ntk.epoch: {epoch:g} is not a probed epoch of run {run!r}, which has {measured}; name one"
 
 
 def _plan_problems(experiment: "Experiment") -> Iterator[str]:

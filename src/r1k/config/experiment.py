@@ -27,27 +27,29 @@ from r1k.errors import ConfigError
 from r1k.files import value_digest
 
 VERSIONS = {"text": 1, "train": 1}
-"""Raised by hand when the meaning of a stage's code changes: runs are then trained anew."""
+"""Raised by hand when the meaning of a stage's code changes, so that runs are trained again."""
 
 
 class Experiment(Section):
     """A whole study, from forward data to tables and figures."""
 
-    experiment: Name = Field(description="its name, and its folder under results/")
+    experiment: Name = Field(description="name of the experiment and of its folder under results/")
     description: str = Field(description="one line, printed in the report")
     seeds: list[int] = Field(default=[0], min_length=1, description="training seeds; every run is trained with each")
-    data: Data = Field(description="forward problems")
-    teacher: Teacher = Field(description="who turns the problems round")
-    bases: dict[Name, Base] = Field(min_length=1, description="the models that runs start from")
+    data: Data = Field(description="forward problems and data sets")
+    teacher: Teacher = Field(description="the model that inverts the problems")
+    bases: dict[Name, Base] = Field(min_length=1, description="models that runs start from, by name")
     train: Train = Field(default=Train(), description="training settings")
-    runs: dict[Name, Run] = Field(min_length=1, description="the models of the study, by name")
-    probe: Probe = Field(default=Probe(), description="log-probability probing")
+    runs: dict[Name, Run] = Field(min_length=1, description="models of the study, by name")
+    probe: Probe = Field(default=Probe(), description="log-probabilities over checkpoints")
     ntk: Ntk = Field(default=Ntk(), description="empirical neural tangent kernel")
-    benchmarks: dict[Name, Benchmark] = Field(min_length=1, description="what runs are evaluated on, in table order")
-    evaluate: Evaluate = Field(default=Evaluate(), description="generation")
+    benchmarks: dict[Name, Benchmark] = Field(min_length=1, description="benchmarks by name, in the order of columns")
+    evaluate: Evaluate = Field(default=Evaluate(), description="generation and grading")
     tables: dict[Name, Table] = Field(min_length=1, description="tables, by file name")
-    dynamics: dict[Arm, Dynamics] = Field(description="Figure 2: the probed runs by what they train on")
-    plan: Plan = Field(default=Plan(), description="what the needs of jobs are computed from; changes no result")
+    dynamics: dict[Arm, Dynamics] = Field(
+        description="the probed runs of Figure 2 and the claims, by training direction"
+    )
+    plan: Plan = Field(default=Plan(), description="assumptions behind the resources of jobs; changes no result")
 
     @model_validator(mode="after")
     def _references(self) -> Self:
@@ -58,7 +60,7 @@ class Experiment(Section):
 
     @property
     def trained_runs(self) -> list[str]:
-        """The runs that are trainings, with settings and steps."""
+        """The runs that are trained."""
         return [name for name, run in self.runs.items() if run.trained]
 
     @property
@@ -68,12 +70,12 @@ class Experiment(Section):
 
     @property
     def routed_runs(self) -> list[str]:
-        """The runs that are two others, by the prompt's direction."""
+        """The runs that select one of two others by the prompt's direction."""
         return [name for name, run in self.runs.items() if run.method == "route"]
 
     @property
     def answering_runs(self) -> list[str]:
-        """The runs that are models of their own, which generate and are probed."""
+        """The runs that generate and are probed as models of their own: all but routes."""
         return [name for name, run in self.runs.items() if run.method != "route"]
 
     @property
@@ -87,46 +89,46 @@ class Experiment(Section):
         return list(dict.fromkeys(lines.sft for lines in self.dynamics.values()))
 
     def probe_of(self, run: str) -> Probe:
-        """How a run is probed: which responses are followed depends on what is shown of it."""
-        if self.probe.followed == "all" or run in self.dynamics_runs:
+        """Return how a run is probed: outside of `dynamics`, `chosen` and `rejected` alone are tracked by default."""
+        if self.probe.tracked_runs == "all" or run in self.dynamics_runs:
             return self.probe
-        return self.probe.model_copy(update={"tracked": ["own", "other"]})
+        return self.probe.model_copy(update={"tracked": ["chosen", "rejected"]})
 
     @property
     def probed_runs(self) -> list[str]:
         """The runs whose checkpoints are kept and scored."""
-        return [name for name, run in self.runs.items() if run.measure_every is not None]
+        return [name for name, run in self.runs.items() if run.probe_every_epochs is not None]
 
     @property
     def scored_tables(self) -> list[str]:
         """The tables of accuracies."""
-        return [name for name, table in self.tables.items() if table.shows != "dynamics"]
+        return [name for name, table in self.tables.items() if table.kind != "dynamics"]
 
     @property
     def dynamics_tables(self) -> list[str]:
-        """The tables of where trainings put the probability."""
-        return [name for name, table in self.tables.items() if table.shows == "dynamics"]
+        """The tables of learning dynamics."""
+        return [name for name, table in self.tables.items() if table.kind == "dynamics"]
 
     def table_runs(self, name: str) -> list[str]:
-        """The runs that a table needs: its rows, and the parents that it compares them with."""
+        """Return the runs that a table needs: its rows and, in a table of DPO, their parents."""
         table = self.tables[name]
-        parents = [self.parent_of(row) for row in table.rows] if table.shows == "dpo" else []
+        parents = [self.parent_of(row) for row in table.rows] if table.kind == "dpo" else []
         return list(dict.fromkeys([*table.rows, *parents]))
 
     def table_benchmarks(self, name: str, drawn: bool) -> list[str]:
-        """The benchmarks that a table shows, in the config's order.
+        """Return the benchmarks that a table shows, in the config's order.
 
-        A score counts questions: without `drawn`, those with several answers a question are left out.
+        A score counts questions, so without `drawn` benchmarks with several answers per question are left out.
         """
         chosen = self.tables[name].benchmarks
         return [
             key
             for key, benchmark in self.benchmarks.items()
-            if (chosen is None or key in chosen) and (drawn or benchmark.samples == 1)
+            if (chosen is None or key in chosen) and (drawn or benchmark.repeats == 1)
         ]
 
     def shown(self, tables: Iterable[str], drawn: bool = True) -> dict[str, list[str]]:
-        """Run to the benchmarks on which one of the tables shows it, both in the config's order."""
+        """Return, for each run in the tables, the benchmarks that they show it on; both in the config's order."""
         found = {
             (run, key) for name in tables for run in self.table_runs(name) for key in self.table_benchmarks(name, drawn)
         }
@@ -134,7 +136,7 @@ class Experiment(Section):
 
     @cached_property
     def answered(self) -> dict[str, list[str]]:
-        """What each run that is a model of its own answers: what tables show of it, or of a route to it; else all."""
+        """The benchmarks that each run answers: those on which tables show it or a route to it; by default all."""
         shown = self.shown(self.scored_tables)
         found = {}
         for run in self.answering_runs:
@@ -149,14 +151,14 @@ class Experiment(Section):
         return [name for name, table in self.tables.items() if table.published]
 
     def kernel_step(self, run: str) -> int | None:
-        """The measured step whose kernel is measured; None for a run's end."""
+        """Return the probed step whose kernel is measured; None for a run's end."""
         if self.ntk.epoch is None:
             return None
-        return next(step for step, epoch in self.measured_steps(run).items() if epoch == self.ntk.epoch)
+        return next(step for step, epoch in self.probed_steps(run).items() if epoch == self.ntk.epoch)
 
     @property
-    def quotable(self) -> list[str]:
-        """The benchmarks whose text may be shown."""
+    def redistributable(self) -> list[str]:
+        """The benchmarks whose text may be printed."""
         return [name for name, benchmark in self.benchmarks.items() if benchmark.may_be_quoted]
 
     @property
@@ -166,49 +168,65 @@ class Experiment(Section):
         return next(name for name in self.bases if name in used)
 
     def parent_of(self, run: str) -> str:
-        """The parent's name; ConfigError for a run that starts from a base."""
+        """Return the parent's name; raise ConfigError for a run that starts from a base."""
         parent = self.runs[run].parent
         if parent is None:
             raise ConfigError(f"runs.{run}.parent: not set")
         return parent
 
     def base_of(self, run: str) -> str:
-        """The name of the base at the root of a run's ancestry."""
+        """Return the name of the base at the root of a run's ancestry."""
         entry = self.runs[run]
         return entry.base if entry.base is not None else self.base_of(entry.parents[0])
 
+    def base_title(self, base: str) -> str:
+        """Return a base's label in tables and figures."""
+        return self.bases[base].title or base
+
+    def benchmark_title(self, benchmark: str) -> str:
+        """Return a benchmark's label in tables and figures."""
+        return self.benchmarks[benchmark].title or benchmark
+
     def lora(self, run: str) -> Lora | None:
-        """A run's adapter; None where it has none of its own. A merge's is as wide as those of its runs together."""
+        """Return a run's adapter, which DPO and SFT from a parent continue; None for a base or a route.
+
+        A linear merge is exact in the summed rank of its runs.
+        """
         entry = self.runs[run]
-        if entry.merge is None:
-            return self.settings(run).lora if entry.trained else None
-        parts = [self.settings(parent).lora for parent in entry.merge.runs]
-        rank = sum(lora.rank for lora in parts)
-        return parts[0].model_copy(update={"rank": rank, "alpha": rank})
+        if entry.parent is not None:
+            return self.lora(entry.parent)
+        if entry.merge is not None:
+            parts = [lora for parent in entry.merge.runs if (lora := self.lora(parent))]
+            rank = sum(lora.r for lora in parts)
+            return parts[0].model_copy(update={"r": rank, "lora_alpha": rank})
+        if not entry.trained:
+            return None
+        merged = _merge({"lora": self.train.lora.model_dump()}, {"lora": entry.overrides.get("lora", {})})
+        return validate(Lora, merged["lora"], where=f"runs.{run}.overrides.lora")
 
     def settings(self, run: str) -> Sft | Dpo:
-        """A run's settings: those of its method with the run's changes."""
+        """Return a run's settings: those of its method with the run's overrides."""
         entry = self.runs[run]
         if not entry.trained:
             raise ConfigError(f"runs.{run}: method {entry.method} is not trained")
         start = self.train.sft if entry.method == "sft" else self.train.dpo
-        merged = _merge(start.model_dump(), entry.changes)
-        return validate(type(start), merged, where=f"runs.{run}.changes")
+        own = {key: value for key, value in entry.overrides.items() if key != "lora"}
+        return validate(type(start), _merge(start.model_dump(), own), where=f"runs.{run}.overrides")
 
     def steps(self, run: str) -> int:
-        """Optimizer steps of a run's training."""
+        """Return the optimizer steps of a run's training."""
         settings = self.settings(run)
-        return math.ceil(Fraction(str(settings.epochs)) * self.steps_per_epoch(run))
+        return math.ceil(Fraction(str(settings.num_train_epochs)) * self.steps_per_epoch(run))
 
     def steps_per_epoch(self, run: str) -> Fraction:
-        """Optimizer steps, not rounded, that count as one epoch of a run.
+        """Return the optimizer steps, not rounded, that count as one epoch of a run.
 
-        Where arms match in steps, that is a pass over the forward examples for SFT, and over the pairs for DPO,
-        whatever the arm's own data.
+        Where SFT arms match by steps, an epoch is a pass over the forward examples, whatever the arm's own data.
         """
         entry, settings = self.runs[run], self.settings(run)
-        problems = self.data.source.problems - (self.data.probe_held_out if entry.without_held_out else 0)
-        reference = {"sft": "s1k", "dpo": "pairs"}[entry.method] if settings.match == "steps" else str(entry.data)
+        problems = self.data.source.problems - (self.data.probe_held_out if entry.exclude_held_out else 0)
+        matched = isinstance(settings, Sft) and settings.match_by == "steps"
+        reference = "s1k" if matched else str(entry.data)
         examples = {
             "s1k": problems,
             "r1k": problems,
@@ -218,30 +236,30 @@ class Experiment(Section):
             "revthink": 3 * problems,
             "pairs": 2 * problems,
         }
-        return Fraction(examples[reference], settings.batch_size)
+        return Fraction(examples[reference], settings.train_batch_size)
 
-    def measured_steps(self, run: str) -> dict[int, float]:
-        """The steps whose adapters are kept and probed, after step 0, with the epoch of each.
+    def probed_steps(self, run: str) -> dict[int, float]:
+        """Return the steps after step 0 whose adapters are kept and probed, with the epoch of each.
 
-        A merge has one step, from the base to what it is; a route has the last step of its runs.
+        A merge has one step, from the base to the merged model; a route has the last step of its runs.
         """
         entry = self.runs[run]
-        every = entry.measure_every
+        every = entry.probe_every_epochs
         if every is None:
             return {}
         if entry.merge is not None:
             return {1: 1.0}
         if entry.route is not None:
-            return dict([max(self.measured_steps(entry.route.forward).items())])
-        stride, total = Fraction(str(every)), Fraction(str(self.settings(run).epochs))
+            return dict([max(self.probed_steps(entry.route.forward).items())])
+        stride, total = Fraction(str(every)), Fraction(str(self.settings(run).num_train_epochs))
         per_epoch = self.steps_per_epoch(run)
         epochs = [stride * k for k in range(1, math.floor(total / stride) + 1)]
         return {math.ceil(epoch * per_epoch): float(epoch) for epoch in epochs}
 
     def identity(self, run: str, seed: int) -> dict[str, Any]:
-        """All of the config that decides a run's weights, ancestry included; `run.json` adds the data's digests."""
+        """Return all of the config that decides a run's weights, ancestry included; `run.json` adds the data's digests."""
         entry = self.runs[run]
-        base = self.bases[self.base_of(run)].model_dump(mode="json", exclude={"title"})
+        base = self.bases[self.base_of(run)].model_dump(mode="json")
         if entry.method == "none":
             return {"method": "none", "base": base}
         if not entry.trained:
@@ -249,27 +267,26 @@ class Experiment(Section):
                 "versions": VERSIONS,
                 "method": entry.method,
                 "seed": seed,
-                "how": entry.merge.model_dump(mode="json", exclude={"runs"}) if entry.merge else {},
-                "of": [self.identity(parent, seed) for parent in entry.parents],
+                "merge": entry.merge.model_dump(mode="json", exclude={"runs"}) if entry.merge else {},
+                "runs": [self.identity(parent, seed) for parent in entry.parents],
             }
+        lora = None if entry.parent else self.lora(run)
         return {
             "versions": VERSIONS,
             "method": entry.method,
             "seed": seed,
             "start": self.identity(entry.parent, seed) if entry.parent else base,
-            "data": {"name": entry.data, "without_held_out": entry.without_held_out}
+            "data": {"name": entry.data, "exclude_held_out": entry.exclude_held_out}
             | ({"variant": self.data.variants[entry.variant].model_dump(mode="json")} if entry.variant else {}),
             "settings": self.settings(run).model_dump(mode="json"),
+            "lora": lora and lora.model_dump(mode="json"),
             "steps": self.steps(run),
-        } | self._told_where_set(entry)
-
-    def _told_where_set(self, entry: Run) -> dict[str, Any]:
-        """What was added later, so that earlier runs stay what they were."""
-        protocol = {} if entry.protocol == "paper" else {"protocol": entry.protocol}
-        return protocol | ({"direction_tag": True} if entry.direction_tag else {})
+            "protocol": entry.protocol,
+            "direction_tag": entry.direction_tag,
+        }
 
     def digest(self, run: str, seed: int) -> str:
-        """16 hexadecimal digits of a run's identity."""
+        """Return 16 hexadecimal digits of a run's identity."""
         return value_digest(self.identity(run, seed))
 
 
@@ -288,13 +305,13 @@ def load(path: Path) -> Experiment:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of an experiment."""
+    """Return the JSON schema of an experiment."""
     return Experiment.model_json_schema()
 
 
-def _merge(start: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(start: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(start)
-    for key, value in changes.items():
+    for key, value in overrides.items():
         old = merged.get(key)
         merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged

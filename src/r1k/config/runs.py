@@ -1,116 +1,136 @@
-"""Runs: methods and their settings, how they are launched, and how they are probed."""
+"""Runs: their methods and settings, how they are launched, and how they are probed."""
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from r1k.config.section import DataName, Method, Name, Section
+from r1k.config.section import DataName, Dtype, Method, Name, Section
 from r1k.records import PARAPHRASED, RESPONSE_KINDS, ResponseKind
+
+PreferenceLoss = Literal["sigmoid", "ipo", "robust", "sigmoid_norm"]
 
 
 class Lora(Section):
-    """The adapter."""
+    """The LoRA adapter. SFT of a base creates it; DPO and SFT from a parent continue the parent's."""
 
-    rank: int = Field(default=256, gt=0, description="r")
-    alpha: int = Field(default=512, gt=0, description="alpha; the update is scaled by alpha / r")
-    dropout: float = Field(default=0.05, ge=0, lt=1, description="dropout before the adapter")
-    targets: list[str] = Field(
+    r: int = Field(default=256, gt=0, description="rank")
+    lora_alpha: int = Field(default=512, gt=0, description="the update is scaled by lora_alpha / r")
+    lora_dropout: float = Field(
+        default=0.05, ge=0, lt=1, description="dropout before the adapter, in SFT; TRL disables it in DPO"
+    )
+    target_modules: list[str] = Field(
         default=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-        description="the projections that get an adapter",
+        min_length=1,
+        description="projections that get an adapter",
     )
 
 
 class Settings(Section):
-    """What a training's weights depend on besides data and start."""
+    """What the trained weights depend on besides data, start and adapter."""
 
-    learning_rate: float = Field(gt=0, description="at its peak")
-    epochs: float = Field(gt=0, description="passes over the arm's data, or the reference's where arms match in steps")
-    match: Literal["steps", "epochs"] = Field(
-        default="steps",
-        description="`steps`: every arm takes the steps of `epochs` over the forward set; `epochs`: its own data's",
+    learning_rate: float = Field(gt=0, description="peak learning rate")
+    num_train_epochs: float = Field(gt=0, description="passes over the data")
+    train_batch_size: int = Field(
+        default=16, gt=0, description="examples or pairs per optimizer step, over all processes (global batch)"
     )
-    batch_size: int = Field(default=16, gt=0, description="examples or pairs an optimizer step, over all processes")
-    max_length: int = Field(default=20480, gt=0, description="tokens of prompt and response; what is cut is counted")
-    schedule: Literal["cosine", "linear", "constant_with_warmup"] = Field(default="cosine", description="learning rate")
-    warmup_ratio: float = Field(default=0.05, ge=0, lt=1, description="share of the steps")
-    weight_decay: float = Field(default=1e-4, ge=0, description="AdamW's")
-    beta1: float = Field(default=0.9, ge=0, lt=1, description="AdamW's")
-    beta2: float = Field(default=0.95, ge=0, lt=1, description="AdamW's")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="the gradient's norm is clipped here")
-    lora: Lora = Field(default=Lora(), description="the adapter; DPO goes on with that of its parent")
-    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of base weights and activations")
-    attention: Literal["flash_attention_2", "sdpa"] = Field(default="flash_attention_2", description="implementation")
-    gradient_checkpointing: bool = Field(default=True, description="recompute activations to save memory")
+    max_length: int = Field(
+        default=20480, gt=0, description="maximum tokens of prompt and response; truncated rows are counted"
+    )
+    lr_scheduler_type: Literal["cosine", "linear", "constant_with_warmup"] = Field(
+        default="cosine", description="learning-rate schedule"
+    )
+    warmup_ratio: float = Field(default=0.05, ge=0, lt=1, description="share of the steps that warm up")
+    weight_decay: float = Field(default=1e-4, ge=0, description="weight decay of AdamW")
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="beta 1 of AdamW")
+    adam_beta2: float = Field(default=0.95, ge=0, lt=1, description="beta 2 of AdamW")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="the gradient's norm is clipped to this value")
+    dtype: Dtype = Field(default="bfloat16", description="data type of the base's weights and of activations")
+    attn_implementation: Literal["flash_attention_2", "sdpa"] = Field(
+        default="flash_attention_2", description="attention implementation of transformers"
+    )
 
 
 class Sft(Settings):
     """Supervised fine-tuning: cross-entropy on the assistant turn alone."""
 
-    learning_rate: float = Field(default=1e-4, gt=0, description="at its peak")
-    epochs: float = Field(default=5, gt=0, description="passes over the data; see `match`")
+    learning_rate: float = Field(default=1e-4, gt=0, description="peak learning rate")
+    num_train_epochs: float = Field(default=5, gt=0, description="passes over the data; see `match_by`")
+    match_by: Literal["steps", "epochs"] = Field(
+        default="steps",
+        description="`steps`: every arm takes as many steps as `num_train_epochs` over the forward set; `epochs`: each "
+        "arm makes `num_train_epochs` passes over its own data",
+    )
 
 
 class Dpo(Settings):
-    """Direct preference optimization; the reference is the parent run's model, fixed."""
+    """Direct preference optimization; the reference is the parent run's model, frozen."""
 
-    learning_rate: float = Field(default=5e-7, gt=0, description="at its peak")
-    epochs: float = Field(default=1, gt=0, description="passes over the pairs")
+    learning_rate: float = Field(default=5e-7, gt=0, description="peak learning rate")
+    num_train_epochs: float = Field(default=1, gt=0, description="passes over the pairs")
     beta: float = Field(
         default=0.6,
         gt=0,
-        description="strength of the tie to the reference; with `ipo`, the margin is drawn to 1 / (2 beta)",
+        description="DPO's beta, the strength of the KL penalty; IPO regresses the margin to 1 / (2 beta)",
     )
-    # What was added later is told only where it is set: earlier runs so stay what they were.
-    loss: Literal["sigmoid", "ipo", "robust", "sigmoid_norm"] = Field(
-        default="sigmoid",
-        exclude_if=lambda loss: loss == "sigmoid",
-        description="of the margin, the difference of the two responses' log-ratios to the reference: `sigmoid` is "
-        "DPO's own; `ipo` is squared around a target; `robust` allows for preferences that are the wrong way round; "
-        "`sigmoid_norm` is DPO's with log-ratios by the token, as they are in `ipo`",
+    loss_type: list[PreferenceLoss | Literal["sft"]] = Field(
+        default=["sigmoid"],
+        description="TRL's losses: one preference loss, to which `sft` adds the cross-entropy of the chosen responses "
+        "(mean over tokens). `sigmoid` is DPO's own; `ipo` is a squared loss around a target margin; `robust` assumes "
+        "that a share of the preferences is flipped; `sigmoid_norm` is DPO's with log-ratios averaged over tokens, as "
+        "`ipo` has them. One name or a list",
+    )
+    loss_weights: list[float] | None = Field(
+        default=None, description="weights of the losses in `loss_type`, in its order; unset: 1 each"
     )
     label_smoothing: float = Field(
-        default=0,
-        ge=0,
-        lt=0.5,
-        exclude_if=lambda share: share == 0,
-        description="share of the preferences that `robust` takes to be the wrong way round",
-    )
-    sft_weight: float = Field(
-        default=0,
-        ge=0,
-        exclude_if=lambda weight: weight == 0,
-        description="weight of the preferred responses' cross-entropy, a token's mean, that is added to the loss",
+        default=0, ge=0, lt=0.5, description="share of the preferences that `robust` assumes to be flipped"
     )
 
+    @field_validator("loss_type", mode="before")
+    @classmethod
+    def _as_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
     @model_validator(mode="after")
-    def _smoothed_where_robust(self) -> Self:
-        if (self.loss == "robust") != (self.label_smoothing > 0):
-            raise ValueError("label_smoothing: loss robust needs one above 0, and no other loss has one")
+    def _one_preference_loss(self) -> Self:
+        if self.loss_type[1:] not in ([], ["sft"]) or self.loss_type[:1] in ([], ["sft"]):
+            raise ValueError(
+                f"loss_type: {self.loss_type} must be one preference loss, alone or followed by sft: [sigmoid, sft]"
+            )
+        if self.loss_weights is not None and len(self.loss_weights) != len(self.loss_type):
+            raise ValueError(f"loss_weights: {len(self.loss_weights)} for {len(self.loss_type)} losses; give one each")
+        if any(weight <= 0 for weight in self.loss_weights or ()):
+            raise ValueError("loss_weights: must be above 0; remove a loss that must not act from loss_type")
+        if (self.loss_type[0] == "robust") != (self.label_smoothing > 0):
+            raise ValueError("label_smoothing: loss_type robust needs a value above 0; other losses ignore it")
         return self
 
 
 class Launch(Section):
     """How a training runs; nothing here changes what it computes."""
 
-    nodes: int = Field(default=1, gt=0, description="nodes of a training, each with the same GPUs, cores and processes")
-    gpus: int = Field(default=8, ge=0, description="GPUs that a training job asks for on a node, where there are any")
+    nodes: int = Field(default=1, gt=0, description="nodes per training, each with the same GPUs, cores and processes")
+    gpus: int = Field(default=8, ge=0, description="GPUs per node that a training job requests, where there are any")
     cores: int = Field(
-        default=1, gt=0, description="CPU cores that a training, probing or generating job asks for, on a node"
+        default=1, gt=0, description="CPU cores per node that a training, probing or generation job requests"
     )
     processes: int = Field(
-        default=0, ge=0, description="processes of a training on a node; 0: one for each GPU seen there, at least one"
+        default=0, ge=0, description="training processes per node; 0 means one per visible GPU, and at least one"
     )
     launcher: str = Field(
         default="srun --nodes={nodes} --ntasks={nodes} --cpus-per-task={cores} --kill-on-bad-exit=1",
-        description="the command before a command that is to run once on each node, where there are several; "
-        "`{nodes}`, `{gpus}` (on a node) and `{cores}` are put in",
+        description="command that starts another command once on each node, used with several nodes; `{nodes}`, "
+        "`{gpus}` (per node) and `{cores}` are filled in",
     )
-    micro_batch_size: int = Field(default=1, gt=0, description="examples on one device at once; divides the batch")
+    per_device_train_batch_size: int = Field(
+        default=1, gt=0, description="examples or pairs per device and forward pass; must divide `train_batch_size`"
+    )
+    gradient_checkpointing: bool = Field(default=True, description="recompute activations in the backward pass")
     checkpoint_seconds: int = Field(default=900, gt=0, description="seconds of training that a kill may cost")
 
     @property
     def launch_command(self) -> str:
-        """The launcher, with what it may name put in."""
+        """The launcher with its placeholders filled in."""
         return self.launcher.format(nodes=self.nodes, gpus=self.gpus, cores=self.cores)
 
     @model_validator(mode="after")
@@ -121,28 +141,31 @@ class Launch(Section):
             raise ValueError(f"launcher: {self.launcher!r} may name {{nodes}}, {{gpus}} and {{cores}} only") from error
         if self.nodes > 1 and empty:
             raise ValueError(f"launcher: needed for {self.nodes} nodes; leave it out for the default")
+        if self.nodes == 1 and "launcher" in self.model_fields_set:
+            raise ValueError("launcher: does nothing on one node; remove it, or set nodes")
         return self
 
 
 class Train(Section):
-    """Settings of each method; a run can change single keys."""
+    """Training settings by method; a run overrides single keys."""
 
+    lora: Lora = Field(default=Lora(), description="the adapter, of SFT and of the DPO that continues it")
     sft: Sft = Field(default=Sft(), description="supervised fine-tuning")
     dpo: Dpo = Field(default=Dpo(), description="direct preference optimization")
-    launch: Launch = Field(default=Launch(), description="how it runs, without effect on the weights")
+    launch: Launch = Field(default=Launch(), description="how trainings run, without effect on the weights")
 
 
 class Merge(Section):
-    """One adapter from several, without training. Rules work on the updates of the weights, not on their factors."""
+    """One adapter from several, without training. Methods act on weight updates B A, not on their factors."""
 
-    runs: list[Name] = Field(min_length=2, description="the SFT or DPO runs; of one base, with adapters of one shape")
-    weights: list[float] = Field(description="one for each of the runs")
-    how: Literal["linear", "ties", "dare_linear", "dare_ties"] = Field(
+    runs: list[Name] = Field(min_length=2, description="SFT or DPO runs with one base and adapters of one shape")
+    weights: list[float] = Field(description="one weight per run")
+    merge_method: Literal["linear", "ties", "dare_linear", "dare_ties"] = Field(
         default="linear",
-        description="`linear`: the weighted sum, exactly; `ties`: entries that are large in their update, and of the "
-        "sign that prevails, weighted and averaged over the updates that they are left in; `dare_linear`, "
-        "`dare_ties`: entries are dropped at random, by the run's seed, the others scaled up, then summed or elected "
-        "so. What is not `linear` is approximated in the rank of the sum, the runs' ranks together",
+        description="`linear`: the weighted sum, exactly. `ties`: trims each update to its largest entries, elects a "
+        "sign per entry, and averages the updates that agree. `dare_linear`, `dare_ties`: drop entries at random (by "
+        "the run's seed), rescale the others, then sum or elect. All but `linear` are approximated in the summed rank "
+        "of the runs",
     )
     density: float | None = Field(
         default=None, gt=0, le=1, description="share of an update's entries that is kept; not for `linear`"
@@ -152,69 +175,74 @@ class Merge(Section):
     def _whole(self) -> Self:
         if len(self.weights) != len(self.runs) or len(set(self.runs)) < len(self.runs):
             raise ValueError("weights: as many as runs, and no run twice")
-        if (self.how == "linear") != (self.density is None):
-            raise ValueError("density: ties and dare need one, and linear has none")
+        if (self.merge_method == "linear") != (self.density is None):
+            raise ValueError("density: ties and dare need one, and linear ignores it")
         return self
 
 
 class Route(Section):
-    """The run that answers, by the direction of the prompt."""
+    """Two runs as one model: the direction of the prompt selects the run that answers."""
 
-    forward: Name = Field(description="the run for forward prompts, and for those whose direction is not marked")
-    reverse: Name = Field(description="the run for reverse prompts")
+    forward: Name = Field(description="run for forward prompts and for prompts without a marked direction")
+    reverse: Name = Field(description="run for reverse prompts")
 
 
 class Run(Section):
-    """A model of the experiment: a base as it is, what a training makes of a base or of another run, or what others
-    make together."""
+    """A model of the experiment: a base as it is, a training run from a base or another run, or a combination of
+    runs."""
 
     method: Method = Field(
-        description="`none` is the base itself, for comparison; `merge` makes one adapter of several; `route` is two "
-        "runs, and the prompt's direction says which"
+        description="`sft` and `dpo` train; `none` is the base itself, for comparison; `merge` makes one adapter from "
+        "several; `route` selects one of two runs by the direction of the prompt"
     )
-    base: Name | None = Field(default=None, description="the base to start from, one of `bases`")
-    parent: Name | None = Field(default=None, description="the run to start from (DPO's reference), one of `runs`")
+    base: Name | None = Field(default=None, description="base to start from, a name in `bases`")
+    parent: Name | None = Field(
+        default=None, description="run to start from (in DPO also the reference), a name in `runs`"
+    )
     merge: Merge | None = Field(default=None, description="for `merge`: what is merged, and how")
     route: Route | None = Field(default=None, description="for `route`: the two runs")
     data: DataName | None = Field(
         default=None,
-        description="the data set; `pairs` for DPO. `s1k` is forward, `r1k` reverse; `mix` is both, of all problems, "
-        "and `half` of half of them; `disjoint` is half of the problems forward and the other half reverse. `revthink` "
-        "has the three tasks of Chen et al. 2024 (arXiv 2411.19865): from the question its reasoning and answer, from "
-        "the question the reverse question alone, from the reverse question its reasoning and answer. They keep "
-        "problems whose forward answer is right and whose inverse is consistent, which here a variant does; here every "
-        "token weighs alike, and so a task by its length; the instruction of the second task is ours; and the model is "
-        "asked questions of both directions, where theirs is asked forward ones",
+        description="data set; `pairs` for DPO. `s1k` is forward, `r1k` reverse, `mix` both directions of all "
+        "problems, `half` both directions of half of them; `disjoint` has half of the problems forward and the other "
+        "half reverse. `revthink` has the three tasks of Chen et al. 2024 (arXiv 2411.19865): question to reasoning "
+        "and answer, question to reverse question, reverse question to its reasoning and answer. It departs from them "
+        "in this: problems are selected by a variant; every token has the same weight, which weighs tasks by length; "
+        "the instruction of the second task is ours; and the model is evaluated in both directions",
     )
-    variant: Name | None = Field(default=None, description="the form of the data set, one of `data.variants`")
+    variant: Name | None = Field(default=None, description="form of the data set, a name in `data.variants`")
     protocol: Literal["paper", "as_released"] = Field(
         default="paper",
-        description="for DPO: `as_released` has the token rows of the authors' released code. The prompt is the "
-        "forward question as bare text, whatever the pair's direction; each completion is a whole conversation, the "
-        "system and user turns of its own question included, and all of it has loss; preferred ones end in a newline "
-        "more; and of what is longer than `max_length` the last tokens are kept. Not imitated: full fine-tuning with a "
-        "second reference model, and the limits in characters that leave pairs out",
+        description="for DPO: `as_released` builds token rows as the authors' released code does. The prompt is the "
+        "forward question as bare text, whatever the pair's direction; each completion is a whole conversation with "
+        "the system and user turns of its own question, and all of it has loss; chosen completions end in an extra "
+        "newline; rows longer than `max_length` keep their last tokens. Not imitated: full fine-tuning with a second "
+        "reference model, and the character limits that drop pairs",
     )
     direction_tag: bool = Field(
         default=False,
-        description="after the template's own text, the system prompt says in which direction to reason, in training, "
-        "probing and evaluation; there a question without a marked direction is taken for a forward one. A run has it "
-        "where those have it that it starts from or is made of",
+        description="append to the system prompt in which direction to reason, in training, probing and evaluation. "
+        "A question without a marked direction counts as forward. A run must agree with the runs it starts from or "
+        "is made of",
     )
-    without_held_out: bool = Field(
+    exclude_held_out: bool = Field(
         default=False,
-        description="leave the held-out probe problems out of the training; of a merge or route, did its runs",
+        description="exclude the held-out probe problems from training; a merge or route repeats its runs'",
     )
-    measure_every: float | None = Field(
+    probe_every_epochs: float | None = Field(
         default=None,
         gt=0,
-        description="epochs between probed checkpoints; unset: not probed. A merge or route has 1: its one state",
+        description="epochs between probed checkpoints; unset: not probed. A merge or route has 1, its only state",
     )
-    changes: dict[str, Any] = Field(default={}, description="settings of the method that differ for this run")
+    overrides: dict[str, Any] = Field(
+        default={},
+        description="settings of `train.sft` or `train.dpo` that differ for this run; SFT of a base may also override "
+        "`lora`",
+    )
 
     @property
     def trained(self) -> bool:
-        """Is it a training, with settings and steps?"""
+        """Whether it is a training run, with settings and steps."""
         return self.method in ("sft", "dpo")
 
     @property
@@ -228,107 +256,114 @@ class Run(Section):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        training = (self.base, self.parent, self.data, self.changes)
+        training = (self.base, self.parent, self.data, self.overrides)
         if (self.merge is not None, self.route is not None) != (self.method == "merge", self.method == "route"):
             raise ValueError("section merge is for method merge and needed there, section route for method route")
         match self.method:
             case "none" if not self.base or any(
-                (self.parent, self.data, self.variant, self.measure_every, self.changes, self.direction_tag)
+                (self.parent, self.data, self.variant, self.probe_every_epochs, self.overrides, self.direction_tag)
             ):
                 raise ValueError("method none takes a base and nothing else")
             case "sft" if (self.base is None) == (self.parent is None) or self.data in (None, "pairs"):
                 raise ValueError("method sft takes a base or a parent, and data that is not pairs")
             case "dpo" if self.parent is None or self.base is not None or self.data != "pairs":
                 raise ValueError("method dpo takes a parent and data pairs")
-            case "merge" | "route" if any(training) or self.measure_every not in (None, 1):
-                raise ValueError(f"method {self.method} takes no base, parent, data or changes, and 1 to be probed")
+            case "merge" | "route" if any(training) or self.probe_every_epochs not in (None, 1):
+                raise ValueError(f"method {self.method} takes no base, parent, data or overrides, and 1 to be probed")
         if self.protocol != "paper" and self.method != "dpo":
-            raise ValueError("protocol as_released is of DPO's pairs; leave it out for other methods")
+            raise ValueError("protocol as_released is for DPO; leave it out for other methods")
         if self.protocol == "as_released" and self.direction_tag:
-            raise ValueError("direction_tag is no part of protocol as_released; leave one of them out")
-        if self.without_held_out and self.data == "half":
-            raise ValueError("data half cannot be without_held_out: its size would depend on the draw")
-        if self.measure_every is not None and not self.without_held_out:
-            raise ValueError("a run that is probed (measure_every) must be without_held_out")
+            raise ValueError("protocol as_released has no direction_tag; leave one of them out")
+        if self.exclude_held_out and self.data == "half":
+            raise ValueError("data half cannot exclude_held_out: its size would depend on the draw")
+        if self.probe_every_epochs is not None and not self.exclude_held_out:
+            raise ValueError("a run that is probed (probe_every_epochs) must set exclude_held_out")
+        if self.parent is not None and "lora" in self.overrides:
+            raise ValueError(
+                f"overrides.lora: does nothing, because the run continues the adapter of {self.parent!r}; set it there"
+            )
         return self
 
 
 class Probe(Section):
-    """Log-probabilities of the preferred and the rejected responses over a run's checkpoints, and of other responses
-    to the same prompts, to see where the probability went."""
+    """Log-probabilities of chosen, rejected and other responses to the probe prompts over a run's checkpoints: they
+    show where the probability went."""
 
-    max_tokens: int = Field(default=1000, gt=0, description="response tokens that are scored, from its start")
+    max_tokens: int = Field(default=1000, gt=0, description="tokens of a response that are scored, from its start")
     tokens_per_batch: int = Field(
-        default=8192, gt=0, description="padded tokens of one forward pass; memory, not result"
+        default=8192, gt=0, exclude=True, description="padded tokens per forward pass; sets memory, not results"
     )
-    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="of the model; sums are float32 or better")
+    dtype: Dtype = Field(default="bfloat16", description="data type of the model; sums use float32 or better")
     tracked: list[ResponseKind] = Field(
         default=[kind for kind in RESPONSE_KINDS if kind not in PARAPHRASED],
-        description="responses that are followed token by token under each prompt: its `own`, that of the `other` "
-        "direction (these two always), another problem's in either direction, its own with its reasoning's "
-        "sentences or tokens shuffled, `own` and `other` with their reasoning in the teacher's words (paraphrases: a "
-        "request for each response, so only where they are named here), and what the model itself answered, greedily, "
-        "as the base and as the run that this one starts from",
+        description="responses that are scored token by token under each prompt: `chosen`, the response of the "
+        "prompt's own direction, and `rejected`, that of the other direction (both always); another problem's, of "
+        "either direction; the chosen one with the sentences or tokens of its reasoning shuffled; `chosen` and "
+        "`rejected` with their reasoning paraphrased by the teacher (one request per response, so they are not in the "
+        "default); and the greedy answers of the base and of the run that this one starts from",
     )
-    followed: Literal["dynamics", "all"] = Field(
+    tracked_runs: Literal["dynamics", "all"] = Field(
         default="dynamics",
         exclude=True,
-        description="whose responses are all followed: of the runs of `dynamics`, all others following `own` and "
-        "`other` alone, which is what tables of dynamics read; or of all probed runs",
+        description="runs for which every kind in `tracked` is scored: those of section `dynamics`, or all "
+        "probed runs. "
+        "Other runs score `chosen` and `rejected` alone, which is what tables of dynamics need",
     )
     tracked_problems: int | None = Field(
-        default=None, ge=2, description="problems of each split whose responses are followed, the first; unset: all"
+        default=None, ge=2, description="problems per split whose responses are tracked, the first ones; unset: all"
     )
     greedy_tokens: int | None = Field(
-        default=None, gt=0, description="tokens of the model's own answers at most; unset: `max_tokens`"
+        default=None, gt=0, description="maximum tokens of the greedy answers; defaults to `max_tokens`"
     )
     first_tokens: int = Field(default=16, gt=0, description="tokens of the span `first`, a response's start")
 
     @model_validator(mode="after")
     def _trackable(self) -> Self:
-        if not {"own", "other"} <= set(self.tracked) or len(set(self.tracked)) < len(self.tracked):
-            raise ValueError("tracked: own and other must be among them, and none may come twice")
+        if not {"chosen", "rejected"} <= set(self.tracked) or len(set(self.tracked)) < len(self.tracked):
+            raise ValueError("tracked: must include chosen and rejected, and no kind twice")
+        if "greedy_tokens" in self.model_fields_set and not any(kind.startswith("greedy") for kind in self.tracked):
+            raise ValueError(
+                "greedy_tokens: does nothing, because tracked has no greedy_base or greedy_start; remove it"
+            )
         return self
 
     @property
     def paraphrased(self) -> bool:
-        """Are responses in the teacher's words among those that are followed?"""
+        """Whether paraphrases by the teacher are tracked."""
         return any(kind in PARAPHRASED for kind in self.tracked)
 
     def kinds(self, with_parent: bool) -> list[ResponseKind]:
-        """The kinds of responses that are followed; a run without a parent starts from the base itself."""
+        """Return the kinds of responses that are tracked; a run without a parent starts from the base itself."""
         return [kind for kind in self.tracked if with_parent or kind != "greedy_start"]
 
 
 class Ntk(Section):
-    """The empirical neural tangent kernel of the SFT runs that Figure 2 shows, on their adapters' parameters: what one
-    step on an example does to responses, predicted to first order and measured."""
+    """The empirical neural tangent kernel on the adapter's parameters, for the SFT runs in Figure 2: how one step on
+    an example changes responses, predicted to first order and measured."""
 
     examples: int = Field(
         default=8,
         gt=0,
-        description="problems of each split of the probe set, the first: on those trained on a step is taken, the "
-        "responses of all are measured",
+        description="problems per split of the probe set, the first ones. A step is taken on each trained problem, and "
+        "the responses of all problems are measured",
     )
     steps: list[float] = Field(
         default=[0.0001, 0.01],
         min_length=1,
-        description="lengths of the steps that are taken, as shares of the norm of the adapter's parameters",
+        description="lengths of the steps, as shares of the norm of the adapter's parameters",
     )
     draws: int = Field(
-        default=1, gt=0, description="random directions of the logits, for the norm of the kernel between two responses"
+        default=1, gt=0, description="random directions of the logits for the norm of the kernel between two responses"
     )
     sketch: int | None = Field(
-        default=None,
-        gt=0,
-        description="numbers that stand for a gradient in inner products, a count sketch; unset: the gradient itself",
+        default=None, gt=0, description="size of the count sketch of a gradient in inner products; unset: no sketch"
     )
     epoch: float | None = Field(
-        default=None, gt=0, description="the measured epoch whose model it is of; unset: the end, where DPO starts"
+        default=None, gt=0, description="the probed epoch whose model is used; unset: the end of SFT, where DPO starts"
     )
 
     @model_validator(mode="after")
     def _steps_once(self) -> Self:
         if any(step <= 0 for step in self.steps) or len(set(self.steps)) < len(self.steps):
-            raise ValueError("steps: all above 0, and none may come twice")
+            raise ValueError("steps: must be above 0, and none may appear twice")
         return self

@@ -1,4 +1,4 @@
-"""Teachers and judges: which, and how they are asked."""
+"""Teachers and judges: which endpoint, and how its client sends requests."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,7 +9,7 @@ from r1k.config.section import Section
 
 
 class EmbeddedTeacher(Section):
-    """A chat-completions server on loopback that solves the world's problems."""
+    """A chat-completions server on loopback that solves the problems of the embedded world."""
 
     kind: Literal["embedded"]
 
@@ -22,23 +22,23 @@ class ReplayTeacher(Section):
     path: Path = Field(description="the recorded pairs, relative to the working directory")
 
 
-class Asking(Section):
-    """How a server is asked; nothing here changes an answer."""
+class Client(Section):
+    """How requests are sent to an endpoint; nothing here changes an answer."""
 
     concurrency: int = Field(
-        default=16, gt=0, description="requests in flight at once; fewer for a while where the server is overloaded"
+        default=16, gt=0, description="requests in flight at once; lowered for a while when the server is overloaded"
     )
-    timeout: float = Field(default=1200, gt=0, description="seconds that one answer may take, to its last byte")
+    timeout: float = Field(default=1200, gt=0, description="seconds that one answer may take, up to its last byte")
     stream: bool = Field(
-        default=True, description="have answers sent as they are written, so that no gateway cuts a silent connection"
+        default=True, description="stream answers, so that no gateway closes a connection that is silent for minutes"
     )
-    requests_per_minute: float | None = Field(default=None, gt=0, description="no more than these; unset: no limit")
+    requests_per_minute: float | None = Field(default=None, gt=0, description="rate limit; unset: none")
     tokens_per_minute: float | None = Field(
-        default=None, gt=0, description="no more than these, of prompts and answers; unset: no limit"
+        default=None, gt=0, description="rate limit over tokens of prompts and answers; unset: none"
     )
-    input_price: float | None = Field(default=None, ge=0, description="US dollars for a million prompt tokens")
+    input_price: float | None = Field(default=None, ge=0, description="US dollars per million prompt tokens")
     output_price: float | None = Field(
-        default=None, ge=0, description="US dollars for a million tokens of reasoning and answer"
+        default=None, ge=0, description="US dollars per million tokens of reasoning and answer"
     )
     max_dollars: float | None = Field(
         default=None, gt=0, description="ceiling on the cost of an experiment's answers; needs both prices"
@@ -55,39 +55,41 @@ class Asking(Section):
 
 
 class Server(Section):
-    """Any OpenAI-compatible endpoint."""
+    """An OpenAI-compatible endpoint."""
 
     kind: Literal["openai"]
-    base_url: str = Field(description="of the endpoint, up to and without `/chat/completions`")
+    base_url: str = Field(description="URL of the endpoint, without `/chat/completions`")
     model: str = Field(description="the model's name at the endpoint")
-    key_variable: str = Field(description="environment variable that holds the API key; the key is never written")
-    max_tokens: int = Field(default=32768, gt=0, description="limit of reasoning and answer")
-    temperature: float | None = Field(default=None, ge=0, description="sampling temperature; the server's own if unset")
-    asking: Asking = Field(default=Asking(), exclude=True, description="how the server is asked")
+    api_key_env: str = Field(description="environment variable that holds the API key; the key itself is never written")
+    max_tokens: int = Field(default=32768, gt=0, description="maximum tokens of reasoning and answer")
+    temperature: float | None = Field(
+        default=None, ge=0, description="sampling temperature; defaults to the server's own"
+    )
+    client: Client = Field(default=Client(), exclude=True, description="how requests are sent")
 
 
 class OpenAITeacher(Server):
-    """Any OpenAI-compatible endpoint; DeepSeek-R1 in the paper experiment."""
+    """An OpenAI-compatible endpoint as the teacher; DeepSeek-R1 in the paper's experiment."""
 
-    when_cut: Literal["fail", "ask_again", "leave_out"] = Field(
+    on_truncation: Literal["fail", "retry", "skip"] = Field(
         default="fail",
-        description="an answer that the limit cut: the problem fails; is asked again with twice the limit, up to "
-        "`highest_max_tokens`; or is left out",
+        description="for an answer that reached `max_tokens`: `fail` the problem; `retry` with twice the limit, up to "
+        "`max_tokens_cap`; or `skip` the problem",
     )
-    highest_max_tokens: int | None = Field(default=None, gt=0, description="for `ask_again`")
-    when_refused: Literal["fail", "leave_out"] = Field(
-        default="fail", description="a refusal: the problem fails, or is left out"
+    max_tokens_cap: int | None = Field(default=None, gt=0, description="largest limit of `on_truncation: retry`")
+    on_refusal: Literal["fail", "skip"] = Field(
+        default="fail", description="for a refusal: `fail` or `skip` the problem"
     )
-    least_share: float = Field(
-        default=1.0, gt=0, le=1, description="share of the problems that must have a pair; fewer are an error"
+    min_success_rate: float = Field(
+        default=1.0, gt=0, le=1, description="share of the problems that must get a pair; fewer are an error"
     )
 
     @model_validator(mode="after")
     def _limits(self) -> Self:
-        if (self.when_cut == "ask_again") != (self.highest_max_tokens is not None):
-            raise ValueError("highest_max_tokens: is for when_cut: ask_again, which needs it")
-        if self.highest_max_tokens is not None and self.highest_max_tokens <= self.max_tokens:
-            raise ValueError(f"highest_max_tokens: must be above max_tokens, which is {self.max_tokens}")
+        if (self.on_truncation == "retry") != (self.max_tokens_cap is not None):
+            raise ValueError("max_tokens_cap: is for on_truncation: retry, which needs it")
+        if self.max_tokens_cap is not None and self.max_tokens_cap <= self.max_tokens:
+            raise ValueError(f"max_tokens_cap: must be above max_tokens, which is {self.max_tokens}")
         return self
 
 
@@ -95,8 +97,10 @@ Teacher = Annotated[EmbeddedTeacher | ReplayTeacher | OpenAITeacher, Field(discr
 
 
 class Judge(Server):
-    """Any OpenAI-compatible endpoint that is asked for verdicts: on inverses, or on answers to benchmarks."""
+    """An OpenAI-compatible endpoint that gives verdicts: on inverses, or on answers to benchmarks."""
 
-    kind: Literal["openai"] = Field(default="openai", description="says which kind this is")
-    max_tokens: int = Field(default=8192, gt=0, description="limit of an answer; a cut one decides nothing")
+    kind: Literal["openai"] = Field(default="openai", description="the only kind")
+    max_tokens: int = Field(
+        default=8192, gt=0, description="maximum tokens of an answer; a truncated one decides nothing"
+    )
     temperature: float | None = Field(default=0, ge=0, description="sampling temperature")

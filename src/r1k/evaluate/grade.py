@@ -14,13 +14,13 @@ from r1k.evaluate.extract import digits_alone, final_answer, last_number, number
 from r1k.evaluate.join import answered
 from r1k.evaluate.rules import UNPARSED, Shape, Verdict, by_rules
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import Graded, Judged, Question, Sample, iterate_jsonl, write_jsonl
+from r1k.records import Graded, JudgeVerdict, Question, Sample, iterate_jsonl, write_jsonl
 from r1k.text import OPTION_LETTERS
 
 COEFFICIENT = re.compile(r"(?<=\d)\s*[a-z]$")
 UNDECIDED = Verdict(correct=False, rule="undecided")
 
-Opinions = Mapping[tuple[str, str, str], Judged]
+Opinions = Mapping[tuple[str, str, str], JudgeVerdict]
 """By the question's id, the gold answer and the extracted one."""
 
 
@@ -65,7 +65,7 @@ def grade(
 
 def read_opinions(verdicts: Path) -> Opinions:
     """The judge's verdicts; none where no answer could be read."""
-    found = (judged for _, judged in iterate_jsonl(verdicts, Judged))
+    found = (judged for _, judged in iterate_jsonl(verdicts, JudgeVerdict))
     return {(judged.question, judged.gold, judged.extracted): judged for judged in found}
 
 
@@ -96,14 +96,14 @@ def grade_sample(
         rule=verdict.rule,
         rules=rules.correct,
         judge=opinion.equivalent if opinion else None,
-        judge_said=opinion.said if opinion else None,
+        judge_rationale=opinion.said if opinion else None,
         last_number=last[0] if last else None,
         last_number_correct=None if value is None else last is not None and last[1] == value,
         truncated=sample.truncated,
     )
 
 
-def decided(grader: Grader, extracted: str | None, gold: str, rules: Verdict, opinion: Judged | None) -> Verdict:
+def decided(grader: Grader, extracted: str | None, gold: str, rules: Verdict, opinion: JudgeVerdict | None) -> Verdict:
     """The grader's verdict. An answer that the judge was asked about and gave no verdict on is wrong, and counted."""
     if extracted is None:
         return UNPARSED
@@ -119,7 +119,7 @@ def asks(grader: Grader, extracted: str, gold: str) -> bool:
     return not (grader == "s1" and digits_alone(extracted) and digits_alone(gold))
 
 
-def _opinion(question: Question, extracted: str | None, grader: Grader, opinions: Opinions | None) -> Judged | None:
+def _opinion(question: Question, extracted: str | None, grader: Grader, opinions: Opinions | None) -> JudgeVerdict | None:
     if extracted is None or (opinions is None and grader == "rules") or not asks(grader, extracted, question.gold):
         return None
     found = (opinions or {}).get((question.id, question.gold, extracted))

@@ -9,7 +9,7 @@ from r1k.evaluate.extract import final_answer
 from r1k.evaluate.grade import asks
 from r1k.evaluate.join import answered
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import Judged, Question, write_jsonl
+from r1k.records import JudgeVerdict, Question, write_jsonl
 from r1k.teacher.answers import SAYS, read, refused, verdict
 from r1k.teacher.client import DEFAULT_RETRIES, RetryPolicy
 from r1k.teacher.journal import Entry, Request
@@ -27,7 +27,7 @@ def judge_answers(
     *,
     judge: config.Judge,
     grader: config.Grader,
-    least_judged: float,
+    min_judged_rate: float,
     questions: Path,
     samples: Path,
     output: Path,
@@ -37,7 +37,7 @@ def judge_answers(
     """Write the judge's verdicts: one for each question and answer that the grader asks about.
 
     Only what the journal lacks is asked for. TeacherError where requests failed in the end, or where fewer answers
-    than `least_judged` of those asked about got a verdict; no output is then written.
+    than `min_judged_rate` of those asked about got a verdict; no output is then written.
     """
     watch = Stopwatch()
     asked = asked_about(grader, questions, samples)
@@ -50,8 +50,8 @@ def judge_answers(
         for name, (question, extracted) in asked.items()
     ]
     undecided = {name: one.said for name, one in zip(asked, judged, strict=True) if one.equivalent is None}
-    if len(judged) - len(undecided) < least_judged * len(judged):
-        raise TeacherError(_too_few(judge.model, undecided, len(judged), least_judged))
+    if len(judged) - len(undecided) < min_judged_rate * len(judged):
+        raise TeacherError(_too_few(judge.model, undecided, len(judged), min_judged_rate))
     write_jsonl(output, judged)
     write_manifest(
         output,
@@ -87,14 +87,14 @@ def request(judge: config.Judge, question: Question, extracted: str) -> Request:
     return question_to(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
 
 
-def _unjudged(question: Question, extracted: str, why: str) -> Judged:
+def _unjudged(question: Question, extracted: str, why: str) -> JudgeVerdict:
     said = f"the judge was not asked: {why}"
-    return Judged(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, said=said)
+    return JudgeVerdict(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, said=said)
 
 
-def _judged(question: Question, extracted: str, key: str, entry: Entry) -> Judged:
+def _judged(question: Question, extracted: str, key: str, entry: Entry) -> JudgeVerdict:
     word = verdict(entry)
-    return Judged(
+    return JudgeVerdict(
         question=question.id,
         gold=question.gold,
         extracted=extracted,
@@ -118,7 +118,7 @@ def _too_few(model: str, undecided: dict[str, str], total: int, least: float) ->
     return "\n".join(
         [
             f"{total - len(undecided)} of {total} answers have a verdict of judge {model}, fewer than "
-            f"evaluate.least_judged of {least:g} asks for, and no output was written; take a judge that ends in a "
+            f"evaluate.min_judged_rate of {least:g} asks for, and no output was written; take a judge that ends in a "
             "verdict, or lower it:",
             *reasons({name: said[:200] for name, said in undecided.items()}),
         ]

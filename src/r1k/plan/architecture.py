@@ -19,7 +19,7 @@ def of_base(name: str, base: Base) -> Architecture:
             hidden=base.hidden,
             layers=base.layers,
             heads=base.heads,
-            kv_heads=base.heads,
+            num_key_value_heads=base.heads,
             mlp=base.mlp,
             vocabulary=base.vocabulary,
             tied=True,
@@ -35,7 +35,7 @@ def of_base(name: str, base: Base) -> Architecture:
 
 def kv_width(a: Architecture) -> int:
     """Width of keys, and of values."""
-    return a.hidden // a.heads * a.kv_heads
+    return a.hidden // a.heads * a.num_key_value_heads
 
 
 def projections(a: Architecture) -> dict[str, tuple[int, int]]:

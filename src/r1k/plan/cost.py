@@ -25,12 +25,12 @@ CHECKPOINTS_KEPT = 2
 
 def training_rate(device: Device) -> float:
     """FLOP/s that the training of an adapter reaches: its narrow products and their sums are slower than wide ones."""
-    return device.flops * device.utilisation
+    return device.flops * device.mfu
 
 
 def plain_rate(device: Device) -> float:
     """FLOP/s that wide products alone reach."""
-    return device.flops * device.plain_utilisation
+    return device.flops * device.forward_mfu
 
 
 def attention_flops(a: Architecture, width: float) -> float:
@@ -54,7 +54,7 @@ def training_seconds(
     Sequences of a micro-batch are padded to its longest, and all devices wait for the one with the longest.
     """
     per_example = 2 if isinstance(settings, Dpo) else 1
-    sequences = placement.micro_batch_size * per_example
+    sequences = placement.per_device_train_batch_size * per_example
     length = capped(length, settings.max_length)
     width = min(longest(length, sequences * placement.world_size), settings.max_length)
     adapter = lora_parameters(a, settings.lora.rank, settings.lora.targets)
@@ -68,7 +68,7 @@ def training_seconds(
     rate = training_rate(device) / (1 if placement.gpus else placement.on_a_node)
     micro = max(flops / rate, gathering / (device.interconnect if placement.nodes == 1 else device.network))
     micro += (forwards + 2) * a.layers * device.layer_seconds
-    micro_batches = settings.batch_size / (placement.micro_batch_size * placement.world_size)
+    micro_batches = settings.batch_size / (placement.per_device_train_batch_size * placement.world_size)
     return device.start_seconds + steps * (math.ceil(micro_batches) * micro + a.layers * device.layer_seconds)
 
 

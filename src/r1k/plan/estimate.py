@@ -103,7 +103,7 @@ class Estimator:
         """A training's GPUs and micro-batch."""
         launch = self.experiment.train.launch
         gpus = launch.gpus if self.on_gpu else 0
-        return Placement(gpus, launch.micro_batch_size, launch.processes, launch.nodes)
+        return Placement(gpus, launch.per_device_train_batch_size, launch.processes, launch.nodes)
 
     def architecture(self, base: str) -> Architecture:
         """A base's sizes: as counted, else as configured."""
@@ -122,7 +122,7 @@ class Estimator:
         device, steps = experiment.plan.device, experiment.steps(run)
         seconds = cost.training_seconds(a, settings, device, placement, steps, length)
         parts = memory.training(a, settings, placement, self._longest(length, settings.max_length))
-        measured, every = len(experiment.measured_steps(run)), experiment.train.launch.checkpoint_seconds
+        measured, every = len(experiment.probed_steps(run)), experiment.train.launch.checkpoint_seconds
         return self._need(
             seconds,
             parts,
@@ -158,7 +158,7 @@ class Estimator:
         followed = 2 * sum(min(problems, probe.tracked_problems or problems) for problems in splits)
         kinds = probe.kinds(with_parent=experiment.runs[run].parent is not None)
         responses = 4 * sum(splits) + (len(kinds) - 2) * followed
-        checkpoints = 1 + len(experiment.measured_steps(run))
+        checkpoints = 1 + len(experiment.probed_steps(run))
         seconds = cost.probing_seconds(
             a, experiment.plan.device, checkpoints, responses, length, probe.tokens_per_batch
         )

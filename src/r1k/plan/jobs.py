@@ -88,7 +88,7 @@ class Jobs:
             if not entry.trained:
                 continue
             after = [self._base_job(run)]
-            after += ["invert"] if entry.data != "s1k" or entry.without_held_out else []
+            after += ["invert"] if entry.data != "s1k" or entry.exclude_held_out else []
             after += [f"train {entry.parent}"] if entry.parent else []
             group = f"train ({entry.method}, {experiment.bases[base].title})"
             artefact = f"runs/{run}/{{seed}}/adapter"
@@ -106,7 +106,7 @@ class Jobs:
     def _probes(self) -> Iterator[Job]:
         experiment = self.estimator.experiment
         for run in self.wanted:
-            if experiment.measured_steps(run) and run in experiment.answering_runs:
+            if experiment.probed_steps(run) and run in experiment.answering_runs:
                 group = f"probe ({experiment.bases[experiment.base_of(run)].title})"
                 need = self.estimator.probe(run)
                 yield Job(f"probe {run}", group, f"probe/{run}/{{seed}}.jsonl", need, (self._made(run),), run)

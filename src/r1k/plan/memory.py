@@ -32,7 +32,7 @@ class Placement:
 
     gpus: int
     """GPUs on a node; 0 where it computes on the CPU."""
-    micro_batch_size: int
+    per_device_train_batch_size: int
     """Examples or pairs on one device at once."""
     processes: int = 0
     """Processes on a node; 0: one for each GPU, at least one."""
@@ -62,7 +62,7 @@ def training(a: Architecture, settings: Sft | Dpo, placement: Placement, tokens:
     size, shards = BYTES[settings.precision], placement.shards
     adapter = lora_parameters(a, settings.lora.rank, settings.lora.targets)
     copies = 2 if isinstance(settings, Dpo) else 1  # DPO's reference is a frozen copy of the adapter
-    sequences = placement.micro_batch_size * copies  # chosen and rejected
+    sequences = placement.per_device_train_batch_size * copies  # chosen and rejected
     # peft keeps an adapter in float32. Under ZeRO-3 it has the base's precision, the optimizer a float32 master, and
     # the step float32 gradients: 18 bytes a parameter in bf16, as in DeepSpeed's estimator.
     own = size if placement.zero_stage == 3 else 4

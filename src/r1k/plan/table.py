@@ -9,7 +9,7 @@ from r1k.plan.memory import Parts
 from r1k.plan.plan import Row, Summary, Verdict
 
 KNOBS = {
-    "train": "train.launch.micro_batch_size or train.*.max_length",
+    "train": "train.launch.per_device_train_batch_size or train.*.max_length",
     "probe": "probe.tokens_per_batch",
     "ntk": "train.sft.max_length",
     "generate": "evaluate.batch_size or evaluate.max_new_tokens",
@@ -42,7 +42,7 @@ def _device(experiment: Experiment) -> str:
     device, launch = experiment.plan.device, experiment.train.launch
     nodes = f"{launch.nodes} nodes of " if launch.nodes > 1 else ""
     many = nodes + (f"{launch.gpus} x {device.title}" if device.kind == "gpu" else device.title)
-    reached = device.flops * device.utilisation
+    reached = device.flops * device.mfu
     return f"Trained on {many}: {device.memory:g} GiB, {reached:.3g} of {device.flops:.3g} FLOP/s reached."
 
 
@@ -112,7 +112,7 @@ def _place(estimator: Estimator) -> str:
         return ""
     placed = estimator.placement
     stage = f"ZeRO-3 over {placed.world_size} GPUs" if placed.zero_stage else "one GPU"
-    return f" on each GPU ({stage}, micro-batch {placed.micro_batch_size}, sequences at their limit)"
+    return f" on each GPU ({stage}, micro-batch {placed.per_device_train_batch_size}, sequences at their limit)"
 
 
 def _memory(parts: Parts) -> str:

@@ -66,7 +66,7 @@ def read_architecture(path: Path) -> Architecture:
         hidden=value["hidden_size"],
         layers=value["num_hidden_layers"],
         heads=value["num_attention_heads"],
-        kv_heads=value["num_key_value_heads"],
+        num_key_value_heads=value["num_key_value_heads"],
         mlp=value["intermediate_size"],
         vocabulary=value["vocab_size"],
         tied=value["tie_word_embeddings"],

@@ -29,7 +29,7 @@ def paraphrase(
 
     Only as much is reworded as the probe reads, in tokens of `base`. What the journal holds is not asked for again,
     and what the teacher was paid for `r1k` counts under the same ceiling. A response whose paraphrase is cut, refused,
-    or a copy is left out, and named in the manifest; TeacherError where fewer than `least_share` are left, or where
+    or a copy is left out, and named in the manifest; TeacherError where fewer than `min_success_rate` are left, or where
     requests have no answer.
     """
     watch = Stopwatch()
@@ -91,11 +91,11 @@ def _record(part: Excerpt, entry: Entry) -> Paraphrase:
 def _agreed(teacher: Teacher, left_out: Mapping[str, str], total: int) -> None:
     if not left_out:
         return
-    least = teacher.least_share if isinstance(teacher, settings.OpenAITeacher) else 1.0
+    least = teacher.min_success_rate if isinstance(teacher, settings.OpenAITeacher) else 1.0
     told = "\n".join(reasons(left_out))
     if total - len(left_out) < least * total:
         raise TeacherError(
-            f"{len(left_out)} of {total} responses have no paraphrase, more than teacher.least_share of {least:g} "
+            f"{len(left_out)} of {total} responses have no paraphrase, more than teacher.min_success_rate of {least:g} "
             f"allows, and no output was written; lower it, or mend what follows:\n{told}"
         )
     print(f"{len(left_out)} of {total} responses have no paraphrase:\n{told}", file=sys.stderr, flush=True)

@@ -20,7 +20,7 @@ from r1k.probe.responses import Scored, placed
 from r1k.probe.scoring import Checkpoint
 from r1k.probe.shuffle import reordered
 from r1k.records import (
-    DISORDERED,
+    SHUFFLED,
     GREEDY,
     METRICS,
     PARAPHRASED,
@@ -95,7 +95,7 @@ def follow(
                 found.append(_answered(tokenizer, both, own_answers, kind))
                 continue
             if kind in PARAPHRASED:
-                made = reworded(tokenizer, both.pair, kind == "paraphrase_own", paraphrases or {}, config.max_tokens)
+                made = reworded(tokenizer, both.pair, kind == "paraphrase_chosen", paraphrases or {}, config.max_tokens)
                 if made is None:
                     lacking += 1
                 else:
@@ -103,7 +103,7 @@ def follow(
                 continue
             source = _source(kind, pairs, place)
             tokens: tuple[int, ...] | None = source.item.response
-            if kind in DISORDERED:
+            if kind in SHUFFLED:
                 by_sentence = kind == "shuffled_sentences"
                 tokens = reordered(tokenizer, source.item.response, f"{both.pair.id}/{kind}", by_sentence)
             if tokens is None:
@@ -200,13 +200,13 @@ def _first_problems(pairs: Sequence[Both], limit: int | None) -> dict[Split, lis
 def _source(kind: ResponseKind, pairs: Sequence[Both], place: int) -> Scored:
     """The response that is meant, before any disorder; another problem is the next in turn of the same split."""
     both = pairs[place]
-    if kind == "own" or kind in DISORDERED:
+    if kind == "own" or kind in SHUFFLED:
         return both.own
     if kind == "other":
         return both.other
     for candidate in (*pairs[place + 1 :], *pairs[:place]):
         same = (candidate.pair.split, candidate.pair.direction) == (both.pair.split, both.pair.direction)
-        source = candidate.own if kind == "other_problem_own" else candidate.other
+        source = candidate.own if kind == "other_problem_chosen" else candidate.other
         known = {both.own.item.response, both.other.item.response}
         if same and candidate.pair.problem != both.pair.problem and source.item.response not in known:
             return source

@@ -60,7 +60,7 @@ def defect(entry: Entry) -> str | None:
     if refused(entry):
         said = f": {entry.refusal[:200]!r}" if entry.refusal else ""
         return (
-            f"the teacher refused{said} (finish_reason {entry.finish_reason!r}); leave it out by teacher.when_refused"
+            f"the teacher refused{said} (finish_reason {entry.finish_reason!r}); leave it out by teacher.on_refusal"
         )
     if entry.finish_reason not in FINISHED:
         return f"the answer did not end by itself (finish_reason {entry.finish_reason!r}); run again, or change teacher"
@@ -80,18 +80,18 @@ class AcceptancePolicy:
 
     max_tokens: int | None = None
     """The limit of an answer; None for servers that have none."""
-    highest_max_tokens: int | None = None
+    max_tokens_cap: int | None = None
     """Where set, a cut answer is asked again with twice its limit, up to this one."""
-    leave_out_cut: bool = False
-    leave_out_refused: bool = False
+    skip_truncated: bool = False
+    skip_refused: bool = False
 
     def limit(self, entry: Entry | None) -> int | None:
         """The limit under which a request is asked, `entry` being its newest answer."""
         if entry is None or not entry.cut or self.max_tokens is None or entry.max_tokens is None:
             return self.max_tokens
-        if entry.max_tokens < self.max_tokens or self.highest_max_tokens is None:
+        if entry.max_tokens < self.max_tokens or self.max_tokens_cap is None:
             return self.max_tokens
-        return min(2 * entry.max_tokens, self.highest_max_tokens)
+        return min(2 * entry.max_tokens, self.max_tokens_cap)
 
     def asks(self, entry: Entry | None) -> bool:
         """Is a request to be asked? A cut answer is not bought again under the limit that cut it."""
@@ -104,4 +104,4 @@ class AcceptancePolicy:
 
     def leaves_out(self, entry: Entry) -> bool:
         """May a problem with this answer go without a pair?"""
-        return self.leave_out_cut if entry.cut else self.leave_out_refused and refused(entry)
+        return self.skip_truncated if entry.cut else self.skip_refused and refused(entry)

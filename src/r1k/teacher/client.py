@@ -34,7 +34,7 @@ class Endpoint:
     concurrency: int
     timeout: float
     """Seconds that one request may take, from its first byte to its last."""
-    key_variable: str | None = None
+    api_key_env: str | None = None
     """Unset for the teachers on loopback, which take any key."""
     max_tokens: int | None = None
     stream: bool = False
@@ -90,7 +90,7 @@ class Client:
             # Over aiohttp a request takes a quarter to a third less processor time. A proxy of the environment must not
             # be asked for a server on loopback.
             http_client=openai.DefaultAioHttpClient(
-                trust_env=endpoint.key_variable is not None,
+                trust_env=endpoint.api_key_env is not None,
                 limits=httpx2.Limits(
                     max_connections=endpoint.concurrency, max_keepalive_connections=endpoint.concurrency
                 ),
@@ -252,7 +252,7 @@ class Client:
         return _TransientError(said, retry_after, overloaded=status in (429, 503))
 
     def _remedy(self, status: int) -> str:
-        variable, section = self.endpoint.key_variable, self.endpoint.section
+        variable, section = self.endpoint.api_key_env, self.endpoint.section
         if variable is None:
             return ""
         remedies = {

@@ -46,10 +46,10 @@ def remote_endpoint(server: Server, section: str = "teacher") -> Endpoint:
     return Endpoint(
         base_url=_checked_url(server.base_url, section),
         model=server.model,
-        key=_key(server.key_variable, section),
+        key=_key(server.api_key_env, section),
         concurrency=asking.concurrency,
         timeout=asking.timeout,
-        key_variable=server.key_variable,
+        api_key_env=server.api_key_env,
         max_tokens=server.max_tokens,
         stream=asking.stream,
         requests_per_minute=asking.requests_per_minute,
@@ -68,7 +68,7 @@ def _checked_url(base_url: str, section: str) -> str:
     parts = urlsplit(base_url)
     if parts.username or parts.password:
         raise TeacherError(
-            f"{section}.base_url: holds a user or a password; put the key in {section}.key_variable's variable"
+            f"{section}.base_url: holds a user or a password; put the key in {section}.api_key_env's variable"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise TeacherError(f"{section}.base_url: {base_url!r} is no URL as https://host/v1; correct it")
@@ -81,7 +81,7 @@ def _key(variable: str, section: str) -> str:
     key = os.environ.get(variable, "").strip()
     if not key:
         raise TeacherError(
-            f"{section}.key_variable: the environment variable {variable} is not set; export it with the server's "
+            f"{section}.api_key_env: the environment variable {variable} is not set; export it with the server's "
             "API key (any word, for a server that asks for none)"
         )
     if not (key.isascii() and key.isprintable() and " " not in key):

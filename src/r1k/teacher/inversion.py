@@ -133,7 +133,7 @@ def invert(*, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, s1k: Pat
 
     Only what the journal lacks is asked for; with nothing to ask, neither server nor key is needed. Where a problem
     has no pair in the end, TeacherError says which and why, and no output is written; but for those that the config
-    leaves out, which the manifest lists, and of which there may be no more than its `least_share` allows.
+    leaves out, which the manifest lists, and of which there may be no more than its `min_success_rate` allows.
     """
     watch = Stopwatch()
     forward = _forward_examples(s1k)
@@ -166,7 +166,7 @@ def _agreed(inversion: Inversion, teacher: EmbeddedTeacher | ReplayTeacher | Ope
         raise TeacherError(messages.failed(inversion.failures, total, inversion.journal.path))
     if not inversion.left_out:
         return
-    least = teacher.least_share if isinstance(teacher, OpenAITeacher) else 1.0
+    least = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
     if total - len(inversion.left_out) < least * total:
         raise TeacherError(messages.too_few(inversion.left_out, total, least))
     print(f"{len(inversion.left_out)} of {total} problems are left out:", file=sys.stderr)
@@ -192,9 +192,9 @@ def _filled(
 def _terms(teacher: OpenAITeacher) -> AcceptancePolicy:
     return AcceptancePolicy(
         max_tokens=teacher.max_tokens,
-        highest_max_tokens=teacher.highest_max_tokens,
-        leave_out_cut=teacher.when_cut == "leave_out",
-        leave_out_refused=teacher.when_refused == "leave_out",
+        max_tokens_cap=teacher.max_tokens_cap,
+        skip_truncated=teacher.on_truncation == "skip",
+        skip_refused=teacher.on_refusal == "skip",
     )
 
 

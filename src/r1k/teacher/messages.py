@@ -51,12 +51,12 @@ def _nothing_written(what: str, these: str, failures: Mapping[str, str], total: 
     )
 
 
-def too_few(left_out: Mapping[str, str], total: int, least_share: float) -> str:
+def too_few(left_out: Mapping[str, str], total: int, min_success_rate: float) -> str:
     """More problems left out than may be."""
     return "\n".join(
         [
-            f"{total - len(left_out)} of {total} problems have a pair, fewer than teacher.least_share of "
-            f"{least_share:g} asks for, and no output was written; lower it, or see why so many are left out:",
+            f"{total - len(left_out)} of {total} problems have a pair, fewer than teacher.min_success_rate of "
+            f"{min_success_rate:g} asks for, and no output was written; lower it, or see why so many are left out:",
             *reasons(left_out),
         ]
     )

@@ -138,7 +138,7 @@ def ask_all(
         limit = server.max_tokens if isinstance(server, Server) else None
         budget = budget_of(server.asking, section) if isinstance(server, Server) else Budget(section=section)
         budget.dollars_before, budget.tokens_before = spent_before
-        asking = _Asking(book, AcceptancePolicy(max_tokens=limit, leave_out_refused=True), budget)
+        asking = _Asking(book, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
         pending = asking.plan(requests)
         if pending:
             if isinstance(server, Server):

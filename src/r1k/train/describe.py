@@ -33,7 +33,7 @@ class RunPlan(BaseModel):
     )
     steps: int = Field(gt=0, description="optimizer steps of the whole training; 1 of a merge")
     measured: dict[int, float] = Field(description="steps whose adapters are kept, with the epoch of each")
-    without_held_out: bool
+    exclude_held_out: bool
 
     @property
     def settings(self) -> Sft | Dpo:
@@ -66,8 +66,8 @@ def plan(experiment: Experiment, run: str, seed: int) -> RunPlan:
         direction_tag=entry.direction_tag,
         reasoned=entry.data != "revthink",
         steps=1 if settings is None else experiment.steps(run),
-        measured=experiment.measured_steps(run),
-        without_held_out=entry.without_held_out,
+        measured=experiment.probed_steps(run),
+        exclude_held_out=entry.exclude_held_out,
     )
 
 

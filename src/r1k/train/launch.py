@@ -30,7 +30,7 @@ class WorkOrder(BaseModel):
     parent: Path | None
     own: Path
     finished: Path
-    micro_batch_size: int
+    per_device_train_batch_size: int
     checkpoint_seconds: float
     deepspeed: Path | None
     resume: Path | None = None

@@ -25,7 +25,7 @@ def train(
     data: Path,
     output: Path,
     state: Path,
-    micro_batch_size: int,
+    per_device_train_batch_size: int,
     checkpoint_seconds: float,
     probe: Path | None = None,
     parent: Path | None = None,
@@ -45,7 +45,7 @@ def train(
     described = read_run(run)
     if described.measured and steps is None:
         raise TrainError(f"run {described.run} is probed: say with --steps where the adapters of its steps go")
-    if described.without_held_out and probe is None:
+    if described.exclude_held_out and probe is None:
         raise TrainError(f"run {described.run} leaves the held-out problems out: give the probe set with --probe")
     own = state / described.digest
     with exclusive(own / "lock", f"training {described.run}"):
@@ -56,11 +56,11 @@ def train(
                 run=run,
                 base=base,
                 data=data,
-                probe=probe if described.without_held_out else None,
+                probe=probe if described.exclude_held_out else None,
                 parent=parent,
                 own=own,
                 finished=own / FINISHED,
-                micro_batch_size=micro_batch_size,
+                per_device_train_batch_size=per_device_train_batch_size,
                 checkpoint_seconds=checkpoint_seconds,
                 deepspeed=deepspeed,
             )

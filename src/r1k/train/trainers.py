@@ -63,7 +63,7 @@ def make_trainer(
     rows: Sequence[dict[str, list[int]]],
     steps: int,
     seed: int,
-    micro_batch_size: int,
+    per_device_train_batch_size: int,
     state: Path,
     callback: TrainerCallback,
     processes: int = 1,
@@ -76,7 +76,7 @@ def make_trainer(
     `rows` come in the order of training, `settings.batch_size` a step. SFT from a base gets a new adapter; a run
     with a `parent` goes on with the parent's. DPO's reference is a frozen copy of the parent's adapter.
     """
-    arguments = _arguments(settings, steps, seed, micro_batch_size, state, processes, deepspeed)
+    arguments = _arguments(settings, steps, seed, per_device_train_batch_size, state, processes, deepspeed)
     # ZeRO-3 shards a model as it is loaded, which needs the training arguments to be there before it.
     config = (
         SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}) if isinstance(settings, Sft) else None
@@ -113,21 +113,21 @@ def _arguments(
     settings: Settings,
     steps: int,
     seed: int,
-    micro_batch_size: int,
+    per_device_train_batch_size: int,
     state: Path,
     processes: int,
     deepspeed: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    devices = micro_batch_size * processes
+    devices = per_device_train_batch_size * processes
     if settings.batch_size % devices:
         raise TrainError(
-            f"train.launch.micro_batch_size: {micro_batch_size} on {processes} processes do not divide the "
+            f"train.launch.per_device_train_batch_size: {per_device_train_batch_size} on {processes} processes do not divide the "
             f"batch of {settings.batch_size}; lower it"
         )
     return {
         "output_dir": str(state),
         "max_steps": steps,
-        "per_device_train_batch_size": micro_batch_size,
+        "per_device_train_batch_size": per_device_train_batch_size,
         "gradient_accumulation_steps": settings.batch_size // devices,
         "train_sampling_strategy": "sequential",
         "learning_rate": settings.learning_rate,

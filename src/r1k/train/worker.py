@@ -39,7 +39,7 @@ def work(order: WorkOrder) -> None:
         rows=[rows[index].columns for index in sequence],
         steps=run.steps,
         seed=run.seed,
-        micro_batch_size=order.micro_batch_size,
+        per_device_train_batch_size=order.per_device_train_batch_size,
         state=order.own,
         callback=Checkpoints(order.own, order.checkpoint_seconds, run.measured),
         processes=world_size(),

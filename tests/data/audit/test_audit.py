@@ -10,7 +10,7 @@ from r1k.data.sets import make_pairs
 from r1k.errors import RecordError
 from r1k.records import Example, Question, read_jsonl, write_jsonl
 
-SPEC = AuditSpec(quotable=["open"], limits=[120, 4096], pair_limit=100_000)
+SPEC = AuditSpec(redistributable=["open"], limits=[120, 4096], pair_limit=100_000)
 
 
 def write_questions(path, name, texts):

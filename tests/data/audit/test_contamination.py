@@ -24,8 +24,8 @@ def example(question: str = "Other words.", reasoning: str = "Some reasoning.", 
     )
 
 
-def found(one: Example, *questions: Question, quotable: tuple[str, ...] = ("b",)) -> list:
-    return list(overlaps([one], make_index(questions), quotable))
+def found(one: Example, *questions: Question, redistributable: tuple[str, ...] = ("b",)) -> list:
+    return list(overlaps([one], make_index(questions), redistributable))
 
 
 def test_eight_words_in_a_row_are_an_overlap_and_seven_are_none():

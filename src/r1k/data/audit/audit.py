@@ -42,7 +42,7 @@ def audit(
     """
     watch = Stopwatch()
     both, benchmarks = read_both(s1k, r1k), read_benchmarks(questions)
-    found = contaminate(both, benchmarks, spec.quotable)
+    found = contaminate(both, benchmarks, spec.redistributable)
     seconds = watch.seconds
     tokens = Tokens(load_tokenizer(base))
     details = [facts(example, tokens) for example in tqdm(mix(both), desc="tokens", unit="example")]
@@ -78,10 +78,10 @@ def read_benchmarks(paths: Sequence[Path]) -> dict[str, list[Question]]:
     return found
 
 
-def contaminate(both: Sequence[Both], benchmarks: Benchmarks, quotable: Collection[str]) -> list[Overlap]:
+def contaminate(both: Sequence[Both], benchmarks: Benchmarks, redistributable: Collection[str]) -> list[Overlap]:
     """All that the examples share with the questions of all benchmarks."""
     index = make_index([question for questions in benchmarks.values() for question in questions])
-    return list(overlaps(tqdm(mix(both), desc="8-grams", unit="example"), index, quotable))
+    return list(overlaps(tqdm(mix(both), desc="8-grams", unit="example"), index, redistributable))
 
 
 def summarise(found: Sequence[Overlap], benchmarks: Benchmarks, problems: int) -> list[Shared]:

@@ -61,8 +61,8 @@ def make_index(questions: Collection[Question]) -> Index:
     return index
 
 
-def overlaps(examples: Iterable[Example], index: Index, quotable: Collection[str]) -> Iterator[Overlap]:
-    """An overlap for each example, place and question that share something; text of `quotable` benchmarks alone."""
+def overlaps(examples: Iterable[Example], index: Index, redistributable: Collection[str]) -> Iterator[Overlap]:
+    """An overlap for each example, place and question that share something; text of `redistributable` benchmarks alone."""
     for example in examples:
         asked, reasoning, answer = map(words, (example.question, example.reasoning, example.answer))
         same = index.whole.get(tuple(asked), [])
@@ -71,9 +71,9 @@ def overlaps(examples: Iterable[Example], index: Index, quotable: Collection[str
             length = len(index.questions[number][1])
             found.setdefault(number, Found(longest=length, end=length))
         for number, what in sorted(found.items()):
-            yield _overlap(example, "question", index, number, what, number in same, quotable)
+            yield _overlap(example, "question", index, number, what, number in same, redistributable)
         for number, what in sorted(shared([reasoning, answer], index).items()):
-            yield _overlap(example, "response", index, number, what, False, quotable)
+            yield _overlap(example, "response", index, number, what, False, redistributable)
 
 
 def shared(texts: Sequence[Words], index: Index) -> dict[int, Found]:
@@ -107,7 +107,7 @@ def _overlap(
     number: int,
     found: Found,
     exact: bool,
-    quotable: Collection[str],
+    redistributable: Collection[str],
 ) -> Overlap:
     question, text = index.questions[number]
     run = " ".join(text[found.end - found.longest : found.end])
@@ -122,5 +122,5 @@ def _overlap(
         longest=found.longest,
         words=len(text),
         exact=exact,
-        text=run if question.benchmark in quotable else None,
+        text=run if question.benchmark in redistributable else None,
     )

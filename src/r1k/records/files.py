@@ -1,0 +1,85 @@
+"""Reading and writing of JSONL artefacts: one record per line, UTF-8, closed to unknown fields."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from r1k.errors import RecordError, did_you_mean, field_path
+from r1k.files import atomic_write
+
+
+class Record(BaseModel):
+    """A line of an artefact."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def iterate_jsonl(path: Path, model: type[R]) -> Iterator[tuple[int, R]]:
+    """Yield line number and record, lazily.
+
+    Raises RecordError naming file, line and field for a missing file, a broken line, or a field that is missing,
+    empty, unknown or of a wrong type.
+    """
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file; make it with `snakemake {path}`")
+    with path.open(encoding="utf-8") as handle:
+        for number, line in enumerate(handle, start=1):
+            if not line.strip():
+                raise RecordError(f"{path}:{number}: empty line; remove it")
+            try:
+                yield number, model.model_validate_json(line)
+            except ValidationError as error:
+                raise RecordError(f"{path}:{number}: {_explain(error, model)}") from error
+
+
+def read_jsonl(path: Path, model: type[R]) -> list[R]:
+    """Read a whole artefact; besides `iterate_jsonl`'s errors, an empty file or a repeated `id` is one.
+
+    Of several answers to a question, `id` and `sample` together may not be repeated.
+    """
+    records: list[R] = []
+    seen: dict[tuple[str, int], int] = {}
+    for number, record in iterate_jsonl(path, model):
+        identity, sample = getattr(record, "id", None), getattr(record, "sample", 0)
+        if identity is not None and (identity, sample) in seen:
+            which = f" (sample {sample})" if sample else ""
+            raise RecordError(
+                f"{path}:{number}: field 'id': {identity!r}{which} is already that of line {seen[identity, sample]}; "
+                "ids must be unique: remove or rename one of the two"
+            )
+        if identity is not None:
+            seen[identity, sample] = number
+        records.append(record)
+    if not records:
+        raise RecordError(f"{path}: holds no records; rebuild it with `snakemake --force {path}`")
+    return records
+
+
+def write_jsonl(path: Path, records: Iterable[Record]) -> None:
+    """Write one record a line, whole or not at all."""
+    with atomic_write(path) as handle:
+        for record in records:
+            handle.write(record.model_dump_json() + "\n")
+
+
+def _explain(error: ValidationError, model: type[Record]) -> str:
+    first = error.errors()[0]
+    where = field_path(first["loc"])
+    match first["type"]:
+        case "json_invalid":
+            return f"not a line of JSON ({first['ctx']['error']}); mend or remove the line, or rebuild the file"
+        case "missing":
+            return f"field {where!r} is missing; add it, or rebuild the file"
+        case "extra_forbidden":
+            return (
+                f"field {where!r} is not one of {model.__name__}'s{did_you_mean(where, model.model_fields)}; remove it"
+            )
+        case "string_too_short" | "string_pattern_mismatch":
+            return f"field {where!r} is empty; fill it, or leave the record out"
+        case _:
+            return f"field {where!r}: {first['msg']} (got {first['input']!r:.80})"
