@@ -1,6 +1,6 @@
 """What reasoning direction does to fine-tuned language models, from forward data to tables and figures.
 
-The stages, in the order they run, are the files of workflow/rules; `config/` holds the experiments.
+The stages are the files of workflow/rules, in the order they run; the experiments are in config/.
 """
 
 if "experiment" not in config:
@@ -39,7 +39,7 @@ rule all:
             "results/{experiment}/tables/{table}{form}.tex",
             experiment=EXPERIMENT.experiment,
             table=EXPERIMENT.scored_tables,
-            form=["", "-robust"],
+            form=["", "-paired-tests"],
         ),
         expand(
             "results/{experiment}/tables/{table}.tex",

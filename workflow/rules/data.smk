@@ -1,4 +1,4 @@
-"""Data. Needs the config; yields s1k.jsonl, benchmarks, the sets drawn from s1k and r1k, their audit, r1k for others."""
+"""Data. Needs the config; writes s1k.jsonl, benchmarks, the data sets made from s1k and r1k, their audit and export."""
 
 
 localrules:
@@ -11,7 +11,7 @@ localrules:
     export_r1k,
 
 
-# The forward problems, from the world, a file or the hub.
+# Forward problems, from the embedded world, a file or the hub.
 rule get_s1k:
     output:
         "results/{experiment}/data/s1k.jsonl",
@@ -20,12 +20,12 @@ rule get_s1k:
     conda:
         "../../envs/cpu.yaml"
     params:
-        data=data_section,
+        data=part("data", "source", "filter_by_grade"),
     shell:
         "r1k get-s1k --data {params.data:q} --output {output} >{log} 2>&1"
 
 
-# A benchmark's questions, with the answers' options in a recorded order.
+# A benchmark's questions, with their options in a recorded order.
 rule get_benchmark:
     output:
         "results/{experiment}/benchmarks/{benchmark}.jsonl",
@@ -39,7 +39,7 @@ rule get_benchmark:
         "r1k get-benchmark --name {wildcards.benchmark} --benchmark {params.benchmark:q} --output {output} >{log} 2>&1"
 
 
-# Both directions in another form, or of fewer problems: the place of the data sets that are drawn from them.
+# Both directions in another form, or of fewer problems; data sets made from them lie beside them.
 rule make_variant:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
@@ -59,7 +59,7 @@ rule make_variant:
         " --forward {output.s1k} --reverse {output.r1k} >{log} 2>&1"
 
 
-# The union of both directions, RevThink's tasks, and the preferences: all problems, nothing drawn.
+# Data sets of all problems: the union of both directions, RevThink's tasks, the preference pairs.
 rule make_set:
     input:
         s1k="results/{experiment}/{place}/s1k.jsonl",
@@ -76,7 +76,7 @@ rule make_set:
         "r1k make-set {wildcards.name} --s1k {input.s1k} --r1k {input.r1k} --output {output} >{log} 2>&1"
 
 
-# Half of the problems in both directions, each in one of them, and those that are probed: drawn with a seed.
+# Data sets that a seed draws: half of the problems in both directions, or in one each, and the probe set.
 rule make_drawn_set:
     input:
         s1k="results/{experiment}/{place}/s1k.jsonl",
@@ -90,13 +90,13 @@ rule make_drawn_set:
     conda:
         "../../envs/cpu.yaml"
     params:
-        data=data_section,
+        data=drawn_by,
     shell:
         "r1k make-set {wildcards.name} --s1k {input.s1k} --r1k {input.r1k} --data {params.data:q}"
         " --output {output} >{log} 2>&1"
 
 
-# What the data hold that could explain a result: contamination, answer formats, tells of y+, grades, lengths.
+# Properties of the data that could explain a result: contamination, formats, separability of y+ and y-, lengths.
 rule audit:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
@@ -120,7 +120,7 @@ rule audit:
         " --contamination {output.contamination} --examples {output.examples} >{log} 2>&1"
 
 
-# Both directions as a data set for others. Seconds, and the study's product, so `all` makes it; nothing uploads it.
+# Both directions as a data set for publication; `r1k push` uploads it, no rule does.
 rule export_r1k:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",

@@ -1,7 +1,7 @@
-"""Evaluation. Needs adapters and benchmarks, and a judge if one is configured; yields answers, verdicts and scores."""
+"""Evaluation. Needs adapters and benchmarks, and a judge if one is configured; writes answers, verdicts and scores."""
 
 
-# Judging waits on a server, and so stays where the network is; the others are short.
+# Judging needs the network, and the others are short.
 localrules:
     judge,
     grade,
@@ -10,8 +10,8 @@ localrules:
 
 for benchmarks, runs in answering():
 
-    # A model's answers to its benchmarks, by lm-eval; those of an attempt that died are not generated again. A rule for
-    # all runs that answer the same benchmarks.
+    # A model's answers to its benchmarks, through lm-eval; a retry resumes. One rule per set of benchmarks, because
+    # outputs cannot depend on wildcards otherwise.
     rule:
         name:
             "generate" if len(benchmarks) == len(EXPERIMENT.benchmarks) else rule_name("generate", "_".join(benchmarks))
@@ -34,19 +34,22 @@ for benchmarks, runs in answering():
         threads: LAUNCH.cores
         resources:
             gpu=EXPERIMENT.evaluate.gpus,
-            mem=ASKED["generate"].mem,
-            runtime=ASKED["generate"].runtime,
-            disk=ASKED["generate"].disk,
+            mem=RESOURCES["generate"].mem,
+            runtime=RESOURCES["generate"].runtime,
+            disk=RESOURCES["generate"].disk,
+            batch_size=EXPERIMENT.evaluate.batch_size,
+            tokens_per_batch=EXPERIMENT.evaluate.tokens_per_batch or 0,
         params:
             evaluate=section(EXPERIMENT.evaluate),
-            samples=[EXPERIMENT.benchmarks[benchmark].samples for benchmark in benchmarks],
+            repeats=[EXPERIMENT.benchmarks[benchmark].repeats for benchmark in benchmarks],
         shell:
             "r1k generate --base {input.base} --adapter {input.adapter} --run {input.run} --questions {input.questions}"
-            " --outputs {output} --samples {params.samples} --evaluate {params.evaluate:q}"
+            " --outputs {output} --repeats {params.repeats} --evaluate {params.evaluate:q}"
+            " --batch-size {resources.batch_size} --tokens-per-batch {resources.tokens_per_batch}"
             " --state results/{wildcards.experiment}/state/generate --usage results/{wildcards.experiment}/usage >{log} 2>&1"
 
 
-# What a judge model says of the answers, only where one is configured; equal answers are asked about once.
+# A judge model's verdicts on the answers; equal answers are judged once.
 rule judge:
     input:
         questions="results/{experiment}/benchmarks/{benchmark}.jsonl",
@@ -58,19 +61,19 @@ rule judge:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        asking=asking(ANSWER_JUDGE),
+        client=client(ANSWER_JUDGE),
     params:
         judge=section(ANSWER_JUDGE) if ANSWER_JUDGE else "",
         grader=EXPERIMENT.evaluate.grader,
-        least=EXPERIMENT.evaluate.min_judged_rate,
+        min_judged_rate=EXPERIMENT.evaluate.min_judged_rate,
         journal="results/journal/judge.jsonl",
     shell:
-        "r1k judge --judge {params.judge:q} --client {resources.asking:q} --grader {params.grader}"
-        " --min-judged-rate {params.least} --questions {input.questions} --samples {input.samples} --output {output}"
+        "r1k judge --judge {params.judge:q} --client {resources.client:q} --grader {params.grader}"
+        " --min-judged-rate {params.min_judged_rate} --questions {input.questions} --samples {input.samples} --output {output}"
         " --journal {params.journal} >{log} 2>&1"
 
 
-# A verdict for each answer, apart from generation, so that no GPU waits for it.
+# A verdict on each answer, apart from generation, so that no GPU waits for it.
 rule grade:
     input:
         questions="results/{experiment}/benchmarks/{benchmark}.jsonl",
@@ -83,10 +86,10 @@ rule grade:
     conda:
         "../../envs/cpu.yaml"
     params:
-        shape=benchmark_shape,
+        answer_type=answer_type,
         grader=EXPERIMENT.evaluate.grader,
     shell:
-        "r1k grade --questions {input.questions} --samples {input.samples} --answer-type {params.shape}"
+        "r1k grade --questions {input.questions} --samples {input.samples} --answer-type {params.answer_type}"
         " --grader {params.grader} --verdicts {input.verdicts} --output {output} >{log} 2>&1"
 
 

@@ -1,13 +1,13 @@
-"""Inversion. Needs s1k.jsonl and a teacher; yields r1k.jsonl, the verdicts on its inverses, and the journals of all answers."""
+"""Inversion. Needs s1k.jsonl and a teacher; writes r1k.jsonl, the checks of its inverses, and journals of all answers."""
 
 
-# They may wait on a server, and compute next to nothing, so they stay where the network is.
+# They need the network and compute almost nothing.
 localrules:
     invert,
     check_inverse,
 
 
-# Each problem turned round: a reverse question, then reasoning and answer from that question alone.
+# Two requests per problem: a reverse question, then reasoning and answer from that question alone.
 rule invert:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
@@ -18,16 +18,16 @@ rule invert:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        asking=asking(EXPERIMENT.teacher),
+        client=client(EXPERIMENT.teacher),
     params:
         teacher=section(EXPERIMENT.teacher),
         journal=JOURNAL,
     shell:
-        "r1k invert --teacher {params.teacher:q} --client {resources.asking:q} --s1k {input.s1k} --output {output}"
+        "r1k invert --teacher {params.teacher:q} --client {resources.client:q} --s1k {input.s1k} --output {output}"
         " --journal {params.journal} >{log} 2>&1"
 
 
-# An inverse is checked, not trusted: by rules, and by a judge where one is configured and rules cannot decide.
+# Whether each inverse is one: by rules, and by a judge where one is configured and rules cannot decide.
 rule check_inverse:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
@@ -39,10 +39,10 @@ rule check_inverse:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        asking=asking(EXPERIMENT.data.checks.judge),
+        client=client(EXPERIMENT.data.checks.judge),
     params:
         checks=section(EXPERIMENT.data.checks),
         journal="results/journal/judge.jsonl",
     shell:
-        "r1k check-inverse --checks {params.checks:q} --client {resources.asking:q} --s1k {input.s1k} --r1k {input.r1k}"
+        "r1k check-inverse --checks {params.checks:q} --client {resources.client:q} --s1k {input.s1k} --r1k {input.r1k}"
         " --output {output} --journal {params.journal} >{log} 2>&1"

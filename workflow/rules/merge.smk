@@ -1,8 +1,8 @@
-"""Merging. Needs the adapters of trained runs; yields one adapter of several, and its one step where it is probed."""
+"""Merging. Needs the adapters of trained runs; writes one adapter made from several, and its only step if it is probed."""
 
 for run in EXPERIMENT.merged_runs:
 
-    # On CPUs, and without the base.
+    # Runs on CPUs and does not load the base.
     rule:
         name:
             rule_name("merge", run)
@@ -25,9 +25,9 @@ for run in EXPERIMENT.merged_runs:
             "../../envs/train.yaml"
         threads: LAUNCH.cores
         resources:
-            mem=ASKED["merge"].mem,
-            runtime=ASKED["merge"].runtime,
-            disk=ASKED["merge"].disk,
+            mem=RESOURCES["merge"].mem,
+            runtime=RESOURCES["merge"].runtime,
+            disk=RESOURCES["merge"].disk,
         shell:
             "r1k merge --run {input.run} --adapters {input.adapters} --output {output.adapter}"
             " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"

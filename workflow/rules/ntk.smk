@@ -1,7 +1,7 @@
-"""The empirical NTK. Needs a run's adapter and the probe set; yields what steps on examples do to responses."""
+"""Empirical NTK. Needs a run's adapter and the probe set; writes the effect of single steps on responses."""
 
 
-# Predicted by the kernel to first order, and measured by taking the very steps; of the model that DPO starts from.
+# Predicted by the kernel to first order, and measured by taking the same steps, on the model that DPO starts from.
 rule ntk:
     input:
         run="results/{experiment}/runs/{run}/{seed}/run.json",
@@ -19,12 +19,14 @@ rule ntk:
     threads: LAUNCH.cores
     resources:
         gpu=1,
-        mem=ASKED["ntk"].mem,
-        runtime=ASKED["ntk"].runtime,
-        disk=ASKED["ntk"].disk,
+        mem=RESOURCES["ntk"].mem,
+        runtime=RESOURCES["ntk"].runtime,
+        disk=RESOURCES["ntk"].disk,
+        tokens_per_batch=EXPERIMENT.probe.tokens_per_batch,
     params:
         ntk=kernel_section,
     shell:
         "r1k ntk --run {input.run} --base {input.base} --adapter {input.adapter} --pairs {input.pairs}"
-        " --ntk {params.ntk:q} --state results/{wildcards.experiment}/state/ntk --output {output}"
+        " --ntk {params.ntk:q} --tokens-per-batch {resources.tokens_per_batch}"
+        " --state results/{wildcards.experiment}/state/ntk --output {output}"
         " --usage results/{wildcards.experiment}/usage >{log} 2>&1"

@@ -1,12 +1,12 @@
-"""Paraphrases. Needs the probe set, a base's tokenizer and a teacher; yields the probe's responses in its words."""
+"""Paraphrases. Needs the probe set, a base's tokenizer and a teacher; writes paraphrases of the probe's responses."""
 
 
-# They may wait on a server, and so stay where the network is.
+# It needs the network.
 localrules:
     paraphrase,
 
 
-# The same steps in other words tell what a model makes of a response's sense from what it makes of its wording.
+# Paraphrases separate a model's preference for a response's content from that for its wording.
 rule paraphrase:
     input:
         pairs="results/{experiment}/{place}/probe.jsonl",
@@ -19,12 +19,12 @@ rule paraphrase:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        asking=asking(EXPERIMENT.teacher),
+        client=client(EXPERIMENT.teacher),
     params:
         teacher=section(EXPERIMENT.teacher),
-        probe=section(EXPERIMENT.probe),
+        probe=part("probe", "max_tokens", "tracked", "tracked_problems"),
         journal=JOURNAL,
     shell:
-        "r1k paraphrase --teacher {params.teacher:q} --client {resources.asking:q} --probe {params.probe:q}"
+        "r1k paraphrase --teacher {params.teacher:q} --client {resources.client:q} --probe {params.probe:q}"
         " --base {input.base} --pairs {input.pairs} --r1k {input.r1k} --output {output}"
         " --journal {params.journal} >{log} 2>&1"

@@ -1,7 +1,7 @@
-"""Probing. Needs a run's kept adapters and the probe set; yields log-probabilities of responses at each step."""
+"""Probing. Needs a run's kept adapters and the probe set; writes log-probabilities of responses at each step."""
 
 
-# All checkpoints of a run in one job, on one loaded base; step 0 is the model before the run.
+# One job per run loads the base once and scores all checkpoints; step 0 is the model before the run.
 rule probe:
     input:
         run="results/{experiment}/runs/{run}/{seed}/run.json",
@@ -23,14 +23,15 @@ rule probe:
     threads: LAUNCH.cores
     resources:
         gpu=1,
-        mem=ASKED["probe"].mem,
-        runtime=ASKED["probe"].runtime,
-        disk=ASKED["probe"].disk,
+        mem=RESOURCES["probe"].mem,
+        runtime=RESOURCES["probe"].runtime,
+        disk=RESOURCES["probe"].disk,
+        tokens_per_batch=EXPERIMENT.probe.tokens_per_batch,
     params:
         probe=probe_section,
     shell:
         "r1k probe --run {input.run} --base {input.base} --start {input.start} --pairs {input.pairs}"
         " --paraphrases {input.paraphrases}"
         " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
-        " --probe {params.probe:q} --state results/{wildcards.experiment}/state/probe --output {output.logprobs}"
+        " --probe {params.probe:q} --tokens-per-batch {resources.tokens_per_batch} --state results/{wildcards.experiment}/state/probe --output {output.logprobs}"
         " --tracked {output.tracked} --greedy {output.greedy} --usage results/{wildcards.experiment}/usage >{log} 2>&1"

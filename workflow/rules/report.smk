@@ -1,4 +1,4 @@
-"""Report. Needs scores, log-probabilities, audit and checks; yields tables, figures, the report, answers to read, the audit's page."""
+"""Report. Needs scores, log-probabilities, audit and checks; writes tables, figures and pages."""
 
 
 localrules:
@@ -6,19 +6,19 @@ localrules:
     make_dynamics_table,
     make_checks_table,
     list_disagreements,
-    compare_runs,
+    make_paired_tests,
     against_paper,
     draw_figure1,
     draw_figure2,
     write_samples_page,
-    draw_mass,
+    draw_probability_shift,
     draw_ntk,
     make_claims,
     write_report,
     write_audit_page,
 
 
-# Accuracy by run and benchmark, in the paper's form, with intervals.
+# Accuracies by run and benchmark with intervals, in the paper's form.
 rule make_table:
     input:
         scores=table_scores,
@@ -37,7 +37,7 @@ rule make_table:
         " --csv {output.csv} --latex {output.latex} >{log} 2>&1"
 
 
-# Margin, displacement and the mass off both directions, of runs that are probed.
+# Margin, displacement and probability off both directions, of probed runs.
 rule make_dynamics_table:
     input:
         tracked=table_tracked,
@@ -75,7 +75,7 @@ rule make_checks_table:
         "r1k make-checks-table --checks {input} --markdown {output.markdown} --csv {output.csv} >{log} 2>&1"
 
 
-# The answers on which rules and judge differ, to be looked at.
+# Answers on which rules and judge differ.
 rule list_disagreements:
     input:
         graded=all_graded,
@@ -95,29 +95,29 @@ rule list_disagreements:
         " --csv {output.csv} >{log} 2>&1"
 
 
-# The same runs by every answer: intervals, tests on the same questions, and what survives them.
-rule compare_runs:
+# Paired tests on the same questions, with every answer: differences, intervals, adjusted p-values.
+rule make_paired_tests:
     input:
         graded=table_graded,
         contaminated="results/{experiment}/audit/contamination.jsonl",
     output:
         markdown=report(
-            "results/{experiment}/tables/{table}-robust.md", caption="../report/robust.rst", category="Tables"
+            "results/{experiment}/tables/{table}-paired-tests.md", caption="../report/paired-tests.rst", category="Tables"
         ),
-        csv="results/{experiment}/tables/{table}-robust.csv",
-        latex="results/{experiment}/tables/{table}-robust.tex",
+        csv="results/{experiment}/tables/{table}-paired-tests.csv",
+        latex="results/{experiment}/tables/{table}-paired-tests.tex",
     log:
-        "logs/{experiment}/compare_runs/{table}.log",
+        "logs/{experiment}/make_paired_tests/{table}.log",
     conda:
         "../../envs/cpu.yaml"
     params:
-        table=robust_section,
+        table=paired_tests_section,
     shell:
-        "r1k compare-runs --table {params.table:q} --graded {input.graded} --contaminated {input.contaminated}"
+        "r1k make-paired-tests --table {params.table:q} --graded {input.graded} --contaminated {input.contaminated}"
         " --markdown {output.markdown} --csv {output.csv} --latex {output.latex} >{log} 2>&1"
 
 
-# Published values and ours, with a verdict for each, and the paper's print checked by itself.
+# Published values beside ours with a verdict for each, and a check of the paper's own arithmetic.
 rule against_paper:
     input:
         scores=published_scores,
@@ -137,7 +137,7 @@ rule against_paper:
         " --csv {output.csv} >{log} 2>&1"
 
 
-# The pipeline, with one worked example of the data at hand.
+# The pipeline with one worked example from the data.
 rule draw_figure1:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
@@ -153,7 +153,7 @@ rule draw_figure1:
         "r1k draw-figure1 --s1k {input.s1k} --r1k {input.r1k} --png {output.png} --pdf {output.pdf} >{log} 2>&1"
 
 
-# Log-probabilities of preferred and rejected responses over the epochs of SFT, then DPO.
+# Log-probabilities of chosen and rejected responses over the epochs of SFT and DPO.
 rule draw_figure2:
     input:
         logprobs=dynamics_logprobs,
@@ -172,26 +172,26 @@ rule draw_figure2:
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
 
 
-# Which responses and tokens gained and lost probability over SFT and over DPO.
-rule draw_mass:
+# Which responses and tokens gained or lost probability over SFT and DPO.
+rule draw_probability_shift:
     input:
         tracked=dynamics_tracked,
     output:
-        png=report("results/{experiment}/figures/mass.png", caption="../report/mass.rst", category="Figures"),
-        pdf="results/{experiment}/figures/mass.pdf",
-        csv="results/{experiment}/figures/mass.csv",
+        png=report("results/{experiment}/figures/probability-shift.png", caption="../report/probability-shift.rst", category="Figures"),
+        pdf="results/{experiment}/figures/probability-shift.pdf",
+        csv="results/{experiment}/figures/probability-shift.csv",
     log:
-        "logs/{experiment}/draw_mass.log",
+        "logs/{experiment}/draw_probability_shift.log",
     conda:
         "../../envs/cpu.yaml"
     params:
         dynamics=section(resolved.dynamics_spec(EXPERIMENT)),
     shell:
-        "r1k draw-mass --dynamics {params.dynamics:q} --tracked {input.tracked} --png {output.png}"
+        "r1k draw-probability-shift --dynamics {params.dynamics:q} --tracked {input.tracked} --png {output.png}"
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
 
 
-# What steps on forward and reverse examples do to each other's responses, by the empirical NTK.
+# The effect of steps on forward and reverse examples on each other's responses, by the empirical NTK.
 rule draw_ntk:
     input:
         influences=expand(
@@ -214,7 +214,7 @@ rule draw_ntk:
         " --pdf {output.pdf} --csv {output.csv} >{log} 2>&1"
 
 
-# What the paper says of learning dynamics, each claim with a verdict.
+# The paper's claims about learning dynamics, each with a verdict.
 rule make_claims:
     input:
         tracked=dynamics_tracked,
@@ -232,7 +232,7 @@ rule make_claims:
         " --csv {output.csv} >{log} 2>&1"
 
 
-# Every answer with its question and verdict, to be filtered and read, side by side for two runs.
+# Every answer with its question and verdict, filtered, and side by side for two runs.
 rule write_samples_page:
     input:
         questions=expand("results/{{experiment}}/benchmarks/{benchmark}.jsonl", benchmark=EXPERIMENT.benchmarks),
@@ -251,7 +251,7 @@ rule write_samples_page:
         " --graded {input.graded} --redistributable {params.redistributable} --output {output} >{log} 2>&1"
 
 
-# Everything on one page that opens without a server.
+# All tables and figures on one page that opens without a server.
 rule write_report:
     input:
         tables=expand("results/{{experiment}}/tables/{table}.md", table=TABLES),
@@ -270,7 +270,7 @@ rule write_report:
         " --tables {input.tables} --figures {input.figures} --samples {input.samples} --output {output} >{log} 2>&1"
 
 
-# The audit as tables and plots, on a page like the report's.
+# The audit as tables and plots.
 rule write_audit_page:
     input:
         summary="results/{experiment}/audit/audit.json",

@@ -1,4 +1,4 @@
-"""Routing. Needs what two runs answered and were measured at; yields the same of the run that is both in turn."""
+"""Routing. Needs the answers and log-probabilities of two runs; writes those of the run that routes between them."""
 
 
 localrules:
@@ -6,7 +6,7 @@ localrules:
     route_probe,
 
 
-# The answers of the run of each question's direction; nothing is generated twice.
+# Takes each answer from the run of the question's direction; nothing is generated again.
 rule route_samples:
     input:
         questions="results/{experiment}/benchmarks/{benchmark}.jsonl",
@@ -24,7 +24,7 @@ rule route_samples:
         " --output {output} >{log} 2>&1"
 
 
-# The measurements of the run of each prompt's direction, before it and at its end.
+# Takes log-probabilities from the run of the prompt's direction, at its first and last step.
 rule route_probe:
     input:
         logprobs=routed_logprobs,

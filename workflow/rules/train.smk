@@ -1,11 +1,11 @@
-"""Training. Needs bases and data sets; yields each run's adapter, and the adapters of the steps that are probed."""
+"""Training. Needs bases and data sets; writes each run's adapter and the adapters of its probed steps."""
 
 
 localrules:
     describe_run,
 
 
-# All that decides a run's weights, ancestry included: what a training is resumed by.
+# run.json: everything that decides a run's weights, ancestry included. Its digest names the state to resume from.
 rule describe_run:
     input:
         data=run_data,
@@ -27,7 +27,7 @@ rule describe_run:
 
 for run in EXPERIMENT.trained_runs:
 
-    # SFT or DPO of an adapter. A rule for each run, because each keeps steps of its own.
+    # SFT or DPO of an adapter. One rule per run, because each keeps its own steps.
     rule:
         name:
             rule_name("train", run)
@@ -59,14 +59,15 @@ for run in EXPERIMENT.trained_runs:
             processes=LAUNCH.processes,
             launcher=LAUNCH.launch_command,
             per_device_train_batch_size=LAUNCH.per_device_train_batch_size,
+            gradient_checkpointing="--gradient-checkpointing" if LAUNCH.gradient_checkpointing else "",
             checkpoint_seconds=LAUNCH.checkpoint_seconds,
-            mem=ASKED["train"].mem,
-            runtime=ASKED["train"].runtime,
-            disk=ASKED["train"].disk,
+            mem=RESOURCES["train"].mem,
+            runtime=RESOURCES["train"].runtime,
+            disk=RESOURCES["train"].disk,
         shell:
             "r1k train --run {input.run} --data {input.data} --base {input.base} --probe {input.probe}"
             " --parent {input.parent} --per-device-train-batch-size {resources.per_device_train_batch_size}"
-            " --checkpoint-seconds {resources.checkpoint_seconds} --processes {resources.processes} --nodes {resources.nodes}"
+            " {resources.gradient_checkpointing} --checkpoint-seconds {resources.checkpoint_seconds} --processes {resources.processes} --nodes {resources.nodes}"
             " --launcher {resources.launcher:q} --deepspeed envs/zero3.json"
             " --state results/{wildcards.experiment}/state/train --output {output.adapter}"
             " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"

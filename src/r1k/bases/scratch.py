@@ -66,10 +66,10 @@ def make_tokenizer(config: ScratchBase, output: Path, data: Path | None = None) 
     watch = Stopwatch()
     numbers = [str(number) for number in sorted(world.numbers())]
     texts = list(islice(world.documents(config.seed), SAMPLE)) + (_texts(data) if data is not None else [])
-    tokenizer = _wrap(_train_bpe(texts, numbers, config.vocabulary))
+    tokenizer = _wrap(_train_bpe(texts, numbers, config.vocab_size))
     with atomic_directory(output) as partial:
         tokenizer.save_pretrained(partial)
-        _check_tokenizer(load_tokenizer(partial), numbers, config.vocabulary)
+        _check_tokenizer(load_tokenizer(partial), numbers, config.vocab_size)
     write_manifest(
         output, "bases.tokenizer", {"data": data} if data else {}, watch, tokens=len(tokenizer), numbers=len(numbers)
     )
@@ -157,17 +157,19 @@ class Batch:
 
 def batches(tokenizer: PreTrainedTokenizerBase, config: ScratchBase, start: int = 0) -> Iterator[Batch]:
     """The batches of the pretraining from step `start` on, the same wherever it was interrupted."""
-    size = WINDOW * config.batch_size
+    size = WINDOW * config.train_batch_size
     window = start // WINDOW
     texts = islice(world.documents(config.seed), window * size, None)
     skip = start % WINDOW
     while True:
         encoded = tokenizer(list(islice(texts, size)), add_special_tokens=False)["input_ids"]
-        rows = sorted(((*ids[: config.positions - 1], tokenizer.pad_token_id) for ids in encoded), key=len)
+        rows = sorted(
+            ((*ids[: config.max_position_embeddings - 1], tokenizer.pad_token_id) for ids in encoded), key=len
+        )
         order = list(range(WINDOW))
         Random(f"batches:{config.seed}:{window}").shuffle(order)
         for place in order[skip:]:
-            yield _pad(rows[place * config.batch_size :][: config.batch_size], tokenizer.pad_token_id)
+            yield _pad(rows[place * config.train_batch_size :][: config.train_batch_size], tokenizer.pad_token_id)
         window, skip = window + 1, 0
 
 
@@ -182,14 +184,14 @@ def model_config(config: ScratchBase, tokenizer: PreTrainedTokenizerBase) -> Qwe
     """Qwen2's architecture in the config's size, with tied embeddings."""
     return Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=config.hidden,
-        intermediate_size=config.mlp,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        num_key_value_heads=config.heads,
-        max_position_embeddings=config.positions,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_hidden_layers=config.num_hidden_layers,
+        num_attention_heads=config.num_attention_heads,
+        num_key_value_heads=config.num_attention_heads,
+        max_position_embeddings=config.max_position_embeddings,
         # Qwen2's own 0.02 is for wide models; at this width it costs a third of the pretraining.
-        initializer_range=config.hidden**-0.5,
+        initializer_range=config.hidden_size**-0.5,
         rope_parameters={"rope_type": "default", "rope_theta": 1000.0},
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -225,7 +227,7 @@ class Pretraining:
         """One optimizer step; the mean loss of a token, in nats. R1kError where it is no number."""
         for optimizer, peak in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = peak * schedule(self.config.steps, self.done)
+                group["lr"] = peak * schedule(self.config.max_steps, self.done)
         # Padding is at the end and attention causal, so no row needs a mask.
         loss = self.model(input_ids=batch.ids, labels=batch.labels, use_cache=False).loss
         value = float(loss.item())
@@ -310,7 +312,7 @@ def pretrain(config: ScratchBase, tokenizer: Path, output: Path, state: Path, ch
 
 def _train(training: Pretraining, tokenizer: PreTrainedTokenizerBase, checkpoint: Path, seconds: float) -> float | None:
     """Take the steps that are left; the smoothed loss of the last ones, or None where none was left."""
-    steps = training.config.steps
+    steps = training.config.max_steps
     smoothed: float | None = None
     saved = time.monotonic()
     training.model.train()

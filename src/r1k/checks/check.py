@@ -35,7 +35,14 @@ def check_inverse(*, checks: config.Checks, s1k: Path, r1k: Path, output: Path, 
     write_jsonl(output, found)
     inputs = {"s1k": s1k, "r1k": r1k}
     write_manifest(
-        output, "checks", inputs, watch, n=len(found), near_duplicate_threshold=checks.near_duplicate_threshold, verdicts=counts(found), **facts
+        output,
+        "checks",
+        inputs,
+        watch,
+        n=len(found),
+        near_duplicate_threshold=checks.near_duplicate_threshold,
+        verdicts=counts(found),
+        **facts,
     )
 
 
@@ -57,8 +64,8 @@ def check(both: Sequence[Both], near_duplicate_threshold: float) -> list[Check]:
             "distinct_question": distinct_question(nearest.get(reverse.problem), near_duplicate_threshold),
         }
         passed = {name: verdict.passed for name, verdict in verdicts.items()}
-        why = {name: verdict.why for name, verdict in verdicts.items()}
-        found.append(Check.model_validate({"problem": forward.problem, "kind": forward.kind, **passed, "why": why}))
+        reasons = {name: verdict.reason for name, verdict in verdicts.items()}
+        found.append(Check.model_validate({"problem": forward.problem, "kind": forward.kind, **passed, "reasons": reasons}))
     return found
 
 
@@ -66,8 +73,8 @@ def with_opinion(found: Check, opinion: Opinion | None) -> Check:
     """A check with what the judge said of the consistency that rules left open."""
     if opinion is None:
         return found
-    why = {**found.why, "consistent": f"{found.why['consistent']}; {opinion.why}"}
-    return found.model_copy(update={"consistent": opinion.consistent, "why": why})
+    reasons = {**found.reasons, "consistent": f"{found.reasons['consistent']}; {opinion.rationale}"}
+    return found.model_copy(update={"consistent": opinion.consistent, "reasons": reasons})
 
 
 def counts(found: Sequence[Check]) -> dict[str, dict[str, int]]:

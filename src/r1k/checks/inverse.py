@@ -20,7 +20,7 @@ class Verdict:
     """Passed, failed, or None for undecided; and what it stands on."""
 
     passed: bool | None
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)

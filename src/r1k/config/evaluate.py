@@ -90,8 +90,8 @@ class Benchmark(Section):
 
     @property
     def shuffles(self) -> bool:
-        """Whether the options of its questions are put in random order: where they come as columns."""
-        return self.answer_type == "choice" and isinstance(self.source, FileQuestions | HubQuestions)
+        """Whether the options of its questions are put in random order."""
+        return self.answer_type == "choice"
 
     @property
     def may_be_quoted(self) -> bool:

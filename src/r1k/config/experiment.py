@@ -204,6 +204,13 @@ class Experiment(Section):
         merged = _merge({"lora": self.train.lora.model_dump()}, {"lora": entry.overrides.get("lora", {})})
         return validate(Lora, merged["lora"], where=f"runs.{run}.overrides.lora")
 
+    def trained_lora(self, run: str) -> Lora:
+        """Return the adapter of a run that is trained; raise ConfigError for any other."""
+        found = self.lora(run) if self.runs[run].trained else None
+        if found is None:
+            raise ConfigError(f"runs.{run}: method {self.runs[run].method} is not trained")
+        return found
+
     def settings(self, run: str) -> Sft | Dpo:
         """Return a run's settings: those of its method with the run's overrides."""
         entry = self.runs[run]
@@ -257,7 +264,7 @@ class Experiment(Section):
         return {math.ceil(epoch * per_epoch): float(epoch) for epoch in epochs}
 
     def identity(self, run: str, seed: int) -> dict[str, Any]:
-        """Return all of the config that decides a run's weights, ancestry included; `run.json` adds the data's digests."""
+        """Return what in the config decides a run's weights, ancestry included; `run.json` adds the data's digests."""
         entry = self.runs[run]
         base = self.bases[self.base_of(run)].model_dump(mode="json")
         if entry.method == "none":

@@ -35,8 +35,8 @@ def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
         )
     write_jsonl(output, questions)
     inputs = {"source": source.path} if isinstance(source, FileQuestions) else {}
-    facts = {"n": len(questions), "shape": benchmark.shape, "source": source.model_dump(mode="json")}
-    if benchmark.shape == "choice":
+    facts = {"n": len(questions), "answer_type": benchmark.answer_type, "source": source.model_dump(mode="json")}
+    if benchmark.answer_type == "choice":
         facts["shuffle_seed"] = benchmark.shuffle_seed
     write_manifest(output, "data.benchmarks", inputs, watch, hub_commit=commit, **facts)
 
@@ -46,7 +46,7 @@ def _questions(name: str, benchmark: Benchmark, commit: str | None) -> Iterable[
         case WorldQuestions(per_direction=per_direction, seed=seed):
             from r1k.world import questions
 
-            return questions(name, benchmark.shape, per_direction, seed, benchmark.shuffle_seed)
+            return questions(name, benchmark.answer_type, per_direction, seed, benchmark.shuffle_seed)
         case FileQuestions(path=path, fields=fields):
             return _read_rows(name, benchmark, fields, _file_rows(name, path))
         case HubQuestions(repo=repo, config=config, revision=revision, split=split, fields=fields):
@@ -55,8 +55,8 @@ def _questions(name: str, benchmark: Benchmark, commit: str | None) -> Iterable[
         case TaskQuestions(task=task, folder=folder):
             from r1k.data.tasks import task_questions
 
-            if benchmark.shape == "choice":
-                raise ConfigError(f"benchmarks.{name}.shape: a task of lm-eval is an integer or an expression")
+            if benchmark.answer_type == "choice":
+                raise ConfigError(f"benchmarks.{name}.answer_type: a task of lm-eval is an integer or an expression")
             return task_questions(name, task, folder)
 
 
@@ -88,17 +88,17 @@ def _file_rows(name: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]
 def _read_rows(
     name: str, benchmark: Benchmark, fields: QuestionFields, rows: Iterable[tuple[str, Mapping[str, Any]]]
 ) -> Iterator[Question]:
-    if (benchmark.shape == "choice") != bool(fields.wrong):
+    if (benchmark.answer_type == "choice") != bool(fields.distractors):
         raise ConfigError(
-            f"benchmarks.{name}.source.fields.wrong: names {len(fields.wrong)} columns, and the shape is "
-            f"{benchmark.shape}; name the columns of the wrong options for a choice, and none otherwise"
+            f"benchmarks.{name}.source.fields.distractors: names {len(fields.distractors)} columns, and answer_type is "
+            f"{benchmark.answer_type}; name the columns of the wrong options for a choice, and none otherwise"
         )
     for index, (where, row) in enumerate(rows):
         identity = f"{name}-{index:04d}"
         answer = _column(name, where, row, fields.answer)
         options, gold = None, answer
-        if benchmark.shape == "choice":
-            wrong = [_column(name, where, row, column) for column in fields.wrong]
+        if benchmark.answer_type == "choice":
+            wrong = [_column(name, where, row, column) for column in fields.distractors]
             options, gold = _shuffled(where, answer, wrong, f"{benchmark.shuffle_seed}/{identity}")
         yield Question(
             id=identity,
@@ -106,7 +106,7 @@ def _read_rows(
             question=_column(name, where, row, fields.question),
             options=options,
             gold=gold,
-            kind=name if fields.kind is None else _column(name, where, row, fields.kind),
+            kind=name if fields.subject is None else _column(name, where, row, fields.subject),
         )
 
 

@@ -55,7 +55,7 @@ class DecodingState:
     """Written so far, what was forced included."""
     thinking: bool = False
     """Under budget forcing, in the chain of thought."""
-    waits: int = 0
+    num_waits: int = 0
     steps: int = 0
     ended: bool | None = None
     """None: it is not over."""
@@ -117,8 +117,8 @@ def _end_thinking(written: DecodingState, of_itself: bool, forcing: Forcing) -> 
     if of_itself:
         early = config.min_thinking_tokens is None or thought < config.min_thinking_tokens
         fits = config.max_thinking_tokens is None or thought + len(forcing.wait) < config.max_thinking_tokens
-        if written.waits < config.waits and early and fits:
-            return replace(written, ids=(*written.ids, *forcing.wait), waits=written.waits + 1)
+        if written.num_waits < config.num_waits and early and fits:
+            return replace(written, ids=(*written.ids, *forcing.wait), num_waits=written.num_waits + 1)
         return replace(written, ids=(*written.ids, *forcing.answer), thinking=False)
     if len(written.ids) >= written.prompt.limit:
         return written

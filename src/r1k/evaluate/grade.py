@@ -96,7 +96,7 @@ def grade_sample(
         rule=verdict.rule,
         rules=rules.correct,
         judge=opinion.equivalent if opinion else None,
-        judge_rationale=opinion.said if opinion else None,
+        judge_rationale=opinion.rationale if opinion else None,
         last_number=last[0] if last else None,
         last_number_correct=None if value is None else last is not None and last[1] == value,
         truncated=sample.truncated,
@@ -119,7 +119,9 @@ def asks(grader: Grader, extracted: str, gold: str) -> bool:
     return not (grader == "s1" and digits_alone(extracted) and digits_alone(gold))
 
 
-def _opinion(question: Question, extracted: str | None, grader: Grader, opinions: Opinions | None) -> JudgeVerdict | None:
+def _opinion(
+    question: Question, extracted: str | None, grader: Grader, opinions: Opinions | None
+) -> JudgeVerdict | None:
     if extracted is None or (opinions is None and grader == "rules") or not asks(grader, extracted, question.gold):
         return None
     found = (opinions or {}).get((question.id, question.gold, extracted))

@@ -49,7 +49,7 @@ def judge_answers(
         else _unjudged(question, extracted, unasked[name])
         for name, (question, extracted) in asked.items()
     ]
-    undecided = {name: one.said for name, one in zip(asked, judged, strict=True) if one.equivalent is None}
+    undecided = {name: one.rationale for name, one in zip(asked, judged, strict=True) if one.equivalent is None}
     if len(judged) - len(undecided) < min_judged_rate * len(judged):
         raise TeacherError(_too_few(judge.model, undecided, len(judged), min_judged_rate))
     write_jsonl(output, judged)
@@ -89,7 +89,7 @@ def request(judge: config.Judge, question: Question, extracted: str) -> Request:
 
 def _unjudged(question: Question, extracted: str, why: str) -> JudgeVerdict:
     said = f"the judge was not asked: {why}"
-    return JudgeVerdict(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, said=said)
+    return JudgeVerdict(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, rationale=said)
 
 
 def _judged(question: Question, extracted: str, key: str, entry: Entry) -> JudgeVerdict:
@@ -99,7 +99,7 @@ def _judged(question: Question, extracted: str, key: str, entry: Entry) -> Judge
         gold=question.gold,
         extracted=extracted,
         equivalent=None if word is None else SAYS[word],
-        said=_said(entry),
+        rationale=_said(entry),
         request=key,
     )
 

@@ -58,7 +58,7 @@ def answers_key(base: Path, adapter: Path | None, evaluate: Evaluate, engine: Ki
             "base": artefact_digest(base),
             "adapter": adapter and artefact_digest(adapter),
             "adapter_config": adapter and _adapter_config(adapter),
-            "precision": evaluate.precision,
+            "precision": evaluate.dtype,
             "engine": [engine, versions().get(engine)],
             "budget_forcing": forcing and forcing.model_dump(),
         }

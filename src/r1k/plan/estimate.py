@@ -103,7 +103,9 @@ class Estimator:
         """A training's GPUs and micro-batch."""
         launch = self.experiment.train.launch
         gpus = launch.gpus if self.on_gpu else 0
-        return Placement(gpus, launch.per_device_train_batch_size, launch.processes, launch.nodes)
+        return Placement(
+            gpus, launch.per_device_train_batch_size, launch.processes, launch.nodes, launch.gradient_checkpointing
+        )
 
     def architecture(self, base: str) -> Architecture:
         """A base's sizes: as counted, else as configured."""
@@ -117,20 +119,21 @@ class Estimator:
     def train(self, run: str) -> Need:
         """A training. Its memory is that of its longest sequences, its time that of all."""
         experiment, placement = self.experiment, self.placement
-        settings, a = experiment.settings(run), self.architecture(experiment.base_of(run))
+        settings, lora = experiment.settings(run), experiment.trained_lora(run)
+        a = self.architecture(experiment.base_of(run))
         length = joined(self.workload.prompt, self.response(str(experiment.runs[run].data)))
         device, steps = experiment.plan.device, experiment.steps(run)
-        seconds = cost.training_seconds(a, settings, device, placement, steps, length)
-        parts = memory.training(a, settings, placement, self._longest(length, settings.max_length))
+        seconds = cost.training_seconds(a, settings, lora, device, placement, steps, length)
+        parts = memory.training(a, settings, lora, placement, self._longest(length, settings.max_length))
         measured, every = len(experiment.probed_steps(run)), experiment.train.launch.checkpoint_seconds
         return self._need(
             seconds,
             parts,
-            loaded=cost.base_bytes(a, settings.precision),
+            loaded=cost.base_bytes(a, settings.dtype),
             processes=placement.on_a_node,
             gpus=placement.nodes * placement.gpus,
             disk=cost.training_disk(
-                a, settings, placement, measured, steps, max(1.0, seconds - device.start_seconds), every
+                a, settings, lora, placement, measured, steps, max(1.0, seconds - device.start_seconds), every
             ),
         )
 
@@ -139,12 +142,12 @@ class Estimator:
         experiment, a = self.experiment, self.architecture(self.experiment.base_of(run))
         rank, targets = self._adapter(run)
         merge, device = experiment.runs[run].merge, experiment.plan.device
-        fits = merge is not None and merge.how != "linear"
+        fits = merge is not None and merge.merge_method != "linear"
         seconds = device.start_seconds + fits * cost.fitting_seconds(a, targets)
-        size = lora_parameters(a, rank, targets) * memory.BYTES["fp32"]
+        size = lora_parameters(a, rank, targets) * memory.BYTES["float32"]
         # The adapters as read and as scaled, the merged one, and copies of the largest whole update, some in float64.
         largest = max(inputs * outputs for inputs, outputs in projections(a).values())
-        whole = fits * WHOLE_UPDATES * largest * memory.BYTES["fp32"]
+        whole = fits * WHOLE_UPDATES * largest * memory.BYTES["float32"]
         return Need(seconds, host=device.process_memory * GIB + 3 * size + whole, disk=size)
 
     def probe(self, run: str) -> Need:
@@ -164,21 +167,21 @@ class Estimator:
         )
         width = max(probe.tokens_per_batch, math.ceil(length.mean))
         limit = probe.greedy_tokens or probe.max_tokens
-        written = [(followed, self.workload.prompt, Length(mean=limit, spread=0)) for kind in kinds if "greedy" in kind]
+        written = [(followed, self.workload.prompt, Length(mean=limit, cv=0)) for kind in kinds if "greedy" in kind]
         seconds += cost.generating_seconds(
             a,
             experiment.plan.device,
-            probe.precision,
+            probe.dtype,
             lora_parameters(a, rank, targets),
             max(1, probe.tokens_per_batch // math.ceil(self.workload.prompt.mean + limit)),
             written,
             limit,
         )
         seconds -= experiment.plan.device.start_seconds  # counted twice, and it starts once
-        parts = memory.probing(a, rank, targets, probe.precision, width, on_gpu=self.on_gpu)
+        parts = memory.probing(a, rank, targets, probe.dtype, width, on_gpu=self.on_gpu)
         # The states of step 0, to which KL is measured, are on disk meanwhile.
-        states = responses * response.mean * a.hidden * memory.BYTES[probe.precision]
-        loaded = cost.base_bytes(a, probe.precision)
+        states = responses * response.mean * a.hidden_size * memory.BYTES[probe.dtype]
+        loaded = cost.base_bytes(a, probe.dtype)
         tracks = followed * len(kinds) * len(SPANS) * TRACK
         records = checkpoints * (4 * sum(splits) * RECORD + tracks) * 2
         return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=records + states)
@@ -186,14 +189,15 @@ class Estimator:
     def ntk(self, run: str) -> Need:
         """The empirical NTK of a run, in one job on one GPU: gradients, one at a time, and a pass for each step."""
         experiment, ntk = self.experiment, self.experiment.ntk
-        settings, a = experiment.settings(run), self.architecture(experiment.base_of(run))
+        settings, lora = experiment.settings(run), experiment.trained_lora(run)
+        a = self.architecture(experiment.base_of(run))
         trained, held_out = (
             min(problems, ntk.examples) for problems in (experiment.data.probe_train, experiment.data.probe_held_out)
         )
         response = mixed(*self.workload.responses.values())
         whole = joined(self.workload.prompt, response)
         cut = joined(self.workload.prompt, capped(response, experiment.probe.max_tokens))
-        adapter = lora_parameters(a, settings.lora.rank, settings.lora.targets)
+        adapter = lora_parameters(a, lora.r, lora.target_modules)
         responses, each = 4 * (trained + held_out), 1 + ntk.draws
         steps = UPDATES * trained * len(ntk.steps)
         seconds = cost.kernel_seconds(
@@ -204,12 +208,12 @@ class Estimator:
             (1 + steps, responses, cut),
         )
         longest = self._longest(whole, settings.max_length)
-        parts = memory.kernel(a, settings, longest, experiment.probe.tokens_per_batch, on_gpu=self.on_gpu)
+        parts = memory.kernel(a, settings, lora, longest, experiment.probe.tokens_per_batch, on_gpu=self.on_gpu)
         # Those of all measured responses, and of a problem's four, with the whole gradients of these and a step's.
         vectors = 4 * ((responses + 4) * each * (ntk.sketch or adapter) + 5 * adapter)
         if not self.on_gpu:
             parts = parts | {"gradients": parts["gradients"] + vectors}
-        loaded = cost.base_bytes(a, "fp32") + vectors
+        loaded = cost.base_bytes(a, "float32") + vectors
         return self._need(seconds, parts, loaded=loaded, gpus=int(self.on_gpu), disk=steps * responses * 2 * TRACK)
 
     def generate(self, run: str) -> Need:
@@ -219,27 +223,25 @@ class Estimator:
         rank, targets = self._adapter(run)
         gpus, limit = evaluate.gpus if self.on_gpu else 1, evaluate.max_new_tokens
         asked = [
-            (math.ceil(n * b.samples / gpus), prompt, capped(self.workload.answers[name], limit))
+            (math.ceil(n * b.repeats / gpus), prompt, capped(self.workload.answers[name], limit))
             for name, b in experiment.benchmarks.items()
             if name in experiment.answered[run]
             for n, prompt in [self.workload.questions[name]]
         ]
-        widest = max(prompt.mean * (1 + 2 * prompt.spread) for _, prompt, _ in asked)
+        widest = max(prompt.mean * (1 + 2 * prompt.cv) for _, prompt, _ in asked)
         adapter = lora_parameters(a, rank, targets)
         if self.on_gpu and evaluate.engine != "transformers":
             parts = serving(
-                a, rank, targets, evaluate.precision, device.memory * GIB, device.runtime_memory * GIB, widest + limit
+                a, rank, targets, evaluate.dtype, device.memory * GIB, device.runtime_memory * GIB, widest + limit
             )
-            seconds = serving_seconds(
-                a, device, evaluate.precision, adapter, evaluate.batch_size, parts["KV cache"], asked
-            )
+            seconds = serving_seconds(a, device, evaluate.dtype, adapter, evaluate.batch_size, parts["KV cache"], asked)
         else:
             together = evaluate.batch_size
             if evaluate.tokens_per_batch is not None:
                 together = max(1, min(together, math.floor(evaluate.tokens_per_batch / (widest + limit))))
-            parts = memory.generating(a, rank, targets, evaluate.precision, together, widest, limit)
-            seconds = cost.generating_seconds(a, device, evaluate.precision, adapter, together, asked, limit)
-        loaded = gpus * cost.base_bytes(a, evaluate.precision)
+            parts = memory.generating(a, rank, targets, evaluate.dtype, together, widest, limit)
+            seconds = cost.generating_seconds(a, device, evaluate.dtype, adapter, together, asked, limit)
+        loaded = gpus * cost.base_bytes(a, evaluate.dtype)
         texts = gpus * sum(
             n * (RECORD + CHARACTERS * (prompt.mean + new.mean) + KEPT * new.mean) for n, prompt, new in asked
         )
@@ -250,28 +252,28 @@ class Estimator:
         config, a, plan = self.experiment.bases[base], self.architecture(base), self.experiment.plan
         if isinstance(config, ScratchBase):
             seconds = cost.pretraining_seconds(a, plan.device, config, plan.document)
-            states = memory.pretraining(a, config.batch_size, plan.document.mean * (1 + plan.document.spread))
+            states = memory.pretraining(a, config.train_batch_size, plan.document.mean * (1 + plan.document.cv))
             # The base, and a checkpoint of it with the optimizer's state.
-            disk = cost.base_bytes(a, "fp32") + states["weights"] + states["optimizer"] + a.vocabulary * TOKENIZER
+            disk = cost.base_bytes(a, "float32") + states["weights"] + states["optimizer"] + a.vocab_size * TOKENIZER
             # It runs on the CPU, whatever the trainings run on.
             parts = memory.process(states, plan.device.process_memory * GIB, plan.device.fragmentation)
             return Need(seconds, parts, host=sum(parts.values()), disk=disk)
-        precision = "bf16" if config.kind == "hub" else "fp32"
-        disk = cost.base_bytes(a, precision)
+        dtype = "bfloat16" if config.kind == "hub" else "float32"
+        disk = cost.base_bytes(a, dtype)
         # What is packaged is read, dequantised, and copied once.
         host = plan.device.process_memory * GIB + (3 * disk if config.kind == "packaged" else 0)
-        return Need(0, host=host, disk=disk + a.vocabulary * TOKENIZER)
+        return Need(0, host=host, disk=disk + a.vocab_size * TOKENIZER)
 
     def _adapter(self, run: str) -> tuple[int, list[str]]:
         """Rank and targets of a run's adapter; of a base as it is, none."""
         lora = self.experiment.lora(run)
-        return (lora.rank, lora.targets) if lora else (0, [])
+        return (lora.r, lora.target_modules) if lora else (0, [])
 
     def _longest(self, length: Length, limit: int) -> int:
         """The longest sequence that a training meets: at its limit, unless all data was counted and is shorter."""
         if not self.workload.counted:
             return limit
-        return min(limit, math.ceil(length.mean * (1 + 3 * length.spread)))
+        return min(limit, math.ceil(length.mean * (1 + 3 * length.cv)))
 
     def _need(self, seconds: float, parts: Parts, *, loaded: float, gpus: int, disk: float, processes: int = 1) -> Need:
         device = self.experiment.plan.device

@@ -6,7 +6,7 @@ The parts add up to a peak: what is not there at the same time is not added. Siz
 
 from dataclasses import dataclass
 
-from r1k.config import Architecture, Dpo, Sft
+from r1k.config import Architecture, Dpo, Lora, Sft
 from r1k.plan.architecture import (
     LIVE_PARAMETERS,
     embedding_parameters,
@@ -19,7 +19,7 @@ from r1k.probe.tiles import rows_at_once
 
 Parts = dict[str, float]
 """Bytes by part, in the order in which they are shown."""
-BYTES = {"bf16": 2, "fp32": 4}
+BYTES = {"bfloat16": 2, "float32": 4}
 FUSED_HEAD_ROWS, FUSED_HEAD_COLUMNS = 4096, 32768
 """TRL's tile of logits: TOKEN_CHUNK_SIZE and _CHUNKED_LOGPROB_CHUNK_SIZE."""
 TRANSIENT = ("activations", "logits", "KV cache")
@@ -37,6 +37,7 @@ class Placement:
     processes: int = 0
     """Processes on a node; 0: one for each GPU, at least one."""
     nodes: int = 1
+    gradient_checkpointing: bool = True
 
     @property
     def on_a_node(self) -> int:
@@ -57,10 +58,10 @@ class Placement:
         return self.world_size if self.zero_stage == 3 else 1
 
 
-def training(a: Architecture, settings: Sft | Dpo, placement: Placement, tokens: int) -> Parts:
+def training(a: Architecture, settings: Sft | Dpo, lora: Lora, placement: Placement, tokens: int) -> Parts:
     """A training's peak on one device, for sequences of `tokens` tokens, the longest that come."""
-    size, shards = BYTES[settings.precision], placement.shards
-    adapter = lora_parameters(a, settings.lora.rank, settings.lora.targets)
+    size, shards = BYTES[settings.dtype], placement.shards
+    adapter = lora_parameters(a, lora.r, lora.target_modules)
     copies = 2 if isinstance(settings, Dpo) else 1  # DPO's reference is a frozen copy of the adapter
     sequences = placement.per_device_train_batch_size * copies  # chosen and rejected
     # peft keeps an adapter in float32. Under ZeRO-3 it has the base's precision, the optimizer a float32 master, and
@@ -73,7 +74,7 @@ def training(a: Architecture, settings: Sft | Dpo, placement: Placement, tokens:
         "gradients": adapter * 4 / shards,
         "optimizer": adapter * (8 + master) / shards,
         "gathered weights": gathered(a, size) if placement.zero_stage == 3 else 0,
-        "activations": activations(a, settings, sequences, tokens, own),
+        "activations": activations(a, settings, lora, sequences, tokens, own, placement.gradient_checkpointing),
         "logits": fused_head(a, sequences * tokens, size, on_gpu=placement.gpus > 0),
     }
     return {name: part for name, part in parts.items() if part}
@@ -84,38 +85,48 @@ def gathered(a: Architecture, size: int) -> float:
     return size * min(parameters(a), LIVE_PARAMETERS + embedding_parameters(a))
 
 
-def activations(a: Architecture, settings: Sft | Dpo, sequences: int, width: float, adapter_size: int) -> float:
+def activations(
+    a: Architecture,
+    settings: Sft | Dpo,
+    lora: Lora,
+    sequences: int,
+    width: float,
+    adapter_size: int,
+    gradient_checkpointing: bool,
+) -> float:
     """What the backward pass reads, of a micro-batch of sequences padded to `width` tokens.
 
     With gradient checkpointing each layer keeps its input alone, and one layer at a time is whole.
     """
-    size, tokens = BYTES[settings.precision], sequences * width
-    layer = tokens * layer_activations(a, settings, adapter_size)
-    if settings.attention == "sdpa" and sequences > 1:
+    size, tokens = BYTES[settings.dtype], sequences * width
+    layer = tokens * layer_activations(a, settings, lora, adapter_size)
+    if settings.attn_implementation == "sdpa" and sequences > 1:
         layer += tokens * width * size  # the mask of padding, as numbers
-    gradient = tokens * size * (3 * a.mlp + 2 * a.hidden)  # of the feed-forward layer, as it is passed backwards
-    if settings.gradient_checkpointing:
-        return a.layers * tokens * a.hidden * size + layer + gradient
-    return a.layers * layer + gradient
+    gradient = (
+        tokens * size * (3 * a.intermediate_size + 2 * a.hidden_size)
+    )  # of the feed-forward layer, as it is passed backwards
+    if gradient_checkpointing:
+        return a.num_hidden_layers * tokens * a.hidden_size * size + layer + gradient
+    return a.num_hidden_layers * layer + gradient
 
 
-def layer_activations(a: Architecture, settings: Sft | Dpo, adapter_size: int) -> float:
+def layer_activations(a: Architecture, settings: Sft | Dpo, lora: Lora, adapter_size: int) -> float:
     """Bytes for each token that one layer saves for its backward pass, its input included.
 
     As Korthikanti et al. (2022) count them, for this architecture with flash or fused attention: the base's weights
     are frozen, so inputs of projections are saved for the adapters alone.
     """
-    size, kv = BYTES[settings.precision], kv_width(a)
+    size, kv = BYTES[settings.dtype], kv_width(a)
     shapes = projections(a)
     # Two residuals, two norms' outputs; queries, keys, values, attention's output and its copy for the projection.
-    saved = (4 * a.hidden + 3 * a.hidden + 2 * kv + 4 * a.mlp) * size
+    saved = (4 * a.hidden_size + 3 * a.hidden_size + 2 * kv + 4 * a.intermediate_size) * size
     if size == 2:
-        saved += 2 * 4 * a.hidden  # RMSNorm computes in float32
-    for target in settings.lora.targets:
-        saved += settings.lora.rank * adapter_size
+        saved += 2 * 4 * a.hidden_size  # RMSNorm computes in float32
+    for target in lora.target_modules:
+        saved += lora.r * adapter_size
         if adapter_size != size:
             saved += shapes[target][0] * adapter_size  # the input, cast for the adapter
-        if settings.lora.dropout:
+        if lora.lora_dropout:
             saved += shapes[target][0] * (adapter_size + 1)  # the input after dropout, and its mask
     return saved
 
@@ -125,60 +136,65 @@ def fused_head(a: Architecture, tokens: float, size: int, on_gpu: bool) -> float
 
     Without Triton the tile is reduced by torch, with seven float32 tiles at once.
     """
-    tile = min(tokens, FUSED_HEAD_ROWS) * min(a.vocabulary, FUSED_HEAD_COLUMNS)
-    return tile * (size if on_gpu else 4 * 7) + tokens * a.hidden * (4 + size)
+    tile = min(tokens, FUSED_HEAD_ROWS) * min(a.vocab_size, FUSED_HEAD_COLUMNS)
+    return tile * (size if on_gpu else 4 * 7) + tokens * a.hidden_size * (4 + size)
 
 
-def probing(a: Architecture, rank: int, targets: list[str], precision: str, tokens: int, on_gpu: bool) -> Parts:
+def probing(a: Architecture, rank: int, targets: list[str], dtype: str, tokens: int, on_gpu: bool) -> Parts:
     """Scoring's peak: a base, one adapter, and a batch of `tokens` padded tokens read without a backward pass."""
-    size = BYTES[precision]
-    folded = a.hidden * a.mlp * 4 if precision == "fp32" else 0  # W + BA, of one projection at a time
-    tile = rows_at_once(a.vocabulary, a.hidden) * a.vocabulary * 4
+    size = BYTES[dtype]
+    folded = a.hidden_size * a.intermediate_size * 4 if dtype == "float32" else 0  # W + BA, of one projection at a time
+    tile = rows_at_once(a.vocab_size, a.hidden_size) * a.vocab_size * 4
     return {
         "weights": parameters(a) * size,
         "adapter": lora_parameters(a, rank, targets) * size,
-        "activations": tokens * (4 * a.hidden + 3 * a.mlp) * size + tokens * a.hidden * 4 + folded,
+        "activations": tokens * (4 * a.hidden_size + 3 * a.intermediate_size) * size
+        + tokens * a.hidden_size * 4
+        + folded,
         "logits": 3 * tile + (embedding_parameters(a) * 4 if size == 2 and not on_gpu else 0),
     }
 
 
-def kernel(a: Architecture, settings: Sft | Dpo, tokens: int, width: int, on_gpu: bool) -> Parts:
+def kernel(a: Architecture, settings: Sft | Dpo, lora: Lora, tokens: int, width: int, on_gpu: bool) -> Parts:
     """The empirical NTK's peak, in float32: a base, an adapter, one gradient of it and what a step puts aside, and the
     activations of a sequence of `tokens` tokens, with recomputed layers, or of a batch of `width` that is scored.
     """
-    adapter = 4 * lora_parameters(a, settings.lora.rank, settings.lora.targets)
-    lora = settings.lora.model_copy(update={"dropout": 0})
-    own = settings.model_copy(update={"precision": "fp32", "gradient_checkpointing": True, "lora": lora})
-    scored = probing(a, settings.lora.rank, settings.lora.targets, "fp32", width, on_gpu)
+    adapter = 4 * lora_parameters(a, lora.r, lora.target_modules)
+    own = settings.model_copy(update={"dtype": "float32"})
+    plain = lora.model_copy(update={"lora_dropout": 0})
+    scored = probing(a, lora.r, lora.target_modules, "float32", width, on_gpu)
     return {
         "weights": parameters(a) * 4,
         "adapter": adapter,
         "gradients": 2 * adapter,
-        "activations": max(scored["activations"], activations(a, own, 1, tokens, 4)),
+        "activations": max(
+            scored["activations"], activations(a, own, plain, 1, tokens, 4, gradient_checkpointing=True)
+        ),
         "logits": scored["logits"],
     }
 
 
 def kv_bytes(a: Architecture, size: int) -> int:
     """Bytes of keys and values of one token in all layers."""
-    return 2 * a.layers * kv_width(a) * size
+    return 2 * a.num_hidden_layers * kv_width(a) * size
 
 
 def generating(
-    a: Architecture, rank: int, targets: list[str], precision: str, sequences: int, prompt: float, new: float
+    a: Architecture, rank: int, targets: list[str], dtype: str, sequences: int, prompt: float, new: float
 ) -> Parts:
     """Generation's peak: a base, an adapter in float32, and the keys and values of whole sequences.
 
     transformers grows the cache of a layer by copying it, and spreads keys and values over the query heads.
     """
-    size = BYTES[precision]
+    size = BYTES[dtype]
     cached = sequences * (prompt + new)
     return {
         "weights": parameters(a) * size,
         "adapter": lora_parameters(a, rank, targets) * 4 if rank else 0,
-        "KV cache": cached * kv_bytes(a, size) * (1 + 1 / a.layers),
-        "activations": cached * 2 * a.hidden * size + sequences * prompt * (4 * a.hidden + 3 * a.mlp) * size,
-        "logits": sequences * a.vocabulary * (size + 4),
+        "KV cache": cached * kv_bytes(a, size) * (1 + 1 / a.num_hidden_layers),
+        "activations": cached * 2 * a.hidden_size * size
+        + sequences * prompt * (4 * a.hidden_size + 3 * a.intermediate_size) * size,
+        "logits": sequences * a.vocab_size * (size + 4),
     }
 
 
@@ -186,13 +202,13 @@ def pretraining(a: Architecture, sequences: int, tokens: float) -> Parts:
     """A scratch base's pretraining in float32: all parameters trained, one moment for matrices and two for the rest."""
     count, rest = parameters(a), embedding_parameters(a)
     # An input is saved once for the projections that read it: 7 widths, keys and values, and 4 of the feed-forward.
-    layer = 8 * a.hidden + 2 * kv_width(a) + 4 * a.mlp
+    layer = 8 * a.hidden_size + 2 * kv_width(a) + 4 * a.intermediate_size
     return {
         "weights": count * 4,
         "gradients": count * 4,
         "optimizer": (count + rest) * 4,
-        "activations": sequences * tokens * (a.layers * layer + 3 * a.mlp) * 4,
-        "logits": sequences * tokens * a.vocabulary * 4 * 3,
+        "activations": sequences * tokens * (a.num_hidden_layers * layer + 3 * a.intermediate_size) * 4,
+        "logits": sequences * tokens * a.vocab_size * 4 * 3,
     }
 
 

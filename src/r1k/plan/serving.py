@@ -14,17 +14,17 @@ PASS_TOKENS = 8192
 
 
 def serving(
-    a: Architecture, rank: int, targets: list[str], precision: str, gpu: float, runtime: float, sequence: float
+    a: Architecture, rank: int, targets: list[str], dtype: str, gpu: float, runtime: float, sequence: float
 ) -> Parts:
     """The peak on a GPU of `gpu` bytes, of which CUDA holds `runtime`.
 
     Keys and values get all of vLLM's share that the rest leaves, one sequence of `sequence` tokens at least.
     """
-    size = BYTES[precision]
+    size = BYTES[dtype]
     parts = {
         "weights": parameters(a) * size,
         "adapter": lora_parameters(a, rank, targets) * size if rank else 0,
-        "activations": PASS_TOKENS * (4 * a.hidden + 3 * a.mlp) * size,
+        "activations": PASS_TOKENS * (4 * a.hidden_size + 3 * a.intermediate_size) * size,
     }
     left = GPU_SHARE * gpu - runtime - sum(parts.values())
     return parts | {"KV cache": max(left, sequence * kv_bytes(a, size))}
@@ -33,7 +33,7 @@ def serving(
 def serving_seconds(
     a: Architecture,
     device: Device,
-    precision: str,
+    dtype: str,
     adapter: int,
     most: int,
     cache: float,
@@ -43,7 +43,7 @@ def serving_seconds(
 
     One that ends makes room for the next; the longest goes on alone when the others are done.
     """
-    count, size = multiplied_parameters(a) + adapter, BYTES[precision]
+    count, size = multiplied_parameters(a) + adapter, BYTES[dtype]
     seconds = device.start_seconds
     for n, prompt, answer in benchmarks:
         held = (prompt.mean + answer.mean / 2) * kv_bytes(a, size)
@@ -51,7 +51,7 @@ def serving_seconds(
 
         def step(rows: float, held: float = held) -> float:
             read = (count * size + rows * held) / device.bandwidth
-            return max(read, rows * 2 * count / plain_rate(device)) + a.layers * device.layer_seconds
+            return max(read, rows * 2 * count / plain_rate(device)) + a.num_hidden_layers * device.layer_seconds
 
         prefill = n * prompt.mean * 2 * count / plain_rate(device)
         alone = longest(answer, n) - answer.mean

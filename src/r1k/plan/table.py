@@ -97,7 +97,7 @@ def _models(estimator: Estimator) -> str:
     for base in experiment.bases:
         a = estimator.architecture(base)
         ranks = {
-            (lora.rank, tuple(lora.targets))
+            (lora.r, tuple(lora.target_modules))
             for run in experiment.answering_runs
             if experiment.base_of(run) == base and (lora := experiment.lora(run)) is not None
         }
@@ -125,7 +125,7 @@ def _teacher(summary: Summary) -> str:
     if kind != "openai":
         cost = "no cost (the teacher is local)"
     elif t.dollars is None:
-        cost = "cost unknown: set teacher.asking.input_price and output_price"
+        cost = "cost unknown: set teacher.client.input_price and output_price"
     else:
         cost = f"about {t.dollars:,.2f} US dollars"
     return (

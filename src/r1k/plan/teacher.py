@@ -41,10 +41,10 @@ def teaching(experiment: Experiment, workload: Workload) -> TeacherWorkload:
     if not isinstance(teacher, OpenAITeacher):
         return TeacherWorkload(calls, read, written, LOOPBACK_START + calls / 2 * LOOPBACK_SECONDS, 0.0)
     dollars = None
-    asking = teacher.asking
-    if asking.input_price is not None and asking.output_price is not None:
-        dollars = (read * asking.input_price + written * asking.output_price) / 1e6
-    return TeacherWorkload(calls, read, written, written / plan.teacher_rate / asking.concurrency, dollars)
+    client = teacher.client
+    if client.input_price is not None and client.output_price is not None:
+        dollars = (read * client.input_price + written * client.output_price) / 1e6
+    return TeacherWorkload(calls, read, written, written / plan.teacher_rate / client.concurrency, dollars)
 
 
 def _paraphrased(experiment: Experiment) -> int:

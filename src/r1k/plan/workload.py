@@ -63,13 +63,13 @@ def read_architecture(path: Path) -> Architecture:
     if value.get("model_type") not in ("qwen2", "llama"):
         raise R1kError(f"{path}: model_type {value.get('model_type')!r}; the plan knows qwen2 and llama")
     return Architecture(
-        hidden=value["hidden_size"],
-        layers=value["num_hidden_layers"],
-        heads=value["num_attention_heads"],
+        hidden_size=value["hidden_size"],
+        num_hidden_layers=value["num_hidden_layers"],
+        num_attention_heads=value["num_attention_heads"],
         num_key_value_heads=value["num_key_value_heads"],
-        mlp=value["intermediate_size"],
-        vocabulary=value["vocab_size"],
-        tied=value["tie_word_embeddings"],
+        intermediate_size=value["intermediate_size"],
+        vocab_size=value["vocab_size"],
+        tie_word_embeddings=value["tie_word_embeddings"],
         attention_bias=value["model_type"] == "qwen2" or bool(value.get("attention_bias")),
     )
 

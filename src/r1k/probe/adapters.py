@@ -22,18 +22,17 @@ SHAPE_KEYS = ("r", "lora_alpha", "target_modules", "rank_pattern", "alpha_patter
 """What adapters must agree in to be exchanged for each other, as keys of peft's config."""
 PLAIN = {"peft_type": "LORA", "use_dora": False, "bias": "none", "modules_to_save": None}
 """What makes an adapter a low-rank change of the projections and of nothing else in the base."""
-DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 class SwappableModel:
     """A base model in evaluation mode, with or without one of the adapters it was made for."""
 
-    def __init__(self, base: Path, adapters: Sequence[Path], precision: Literal["bf16", "fp32"]) -> None:
+    def __init__(self, base: Path, adapters: Sequence[Path], dtype: Literal["bfloat16", "float32"]) -> None:
         """Load `base` once. R1kError for adapters that cannot be exchanged for each other, or do not fit it."""
         check_adapters(adapters)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=DTYPES[precision], attn_implementation="sdpa", use_safetensors=True
+            base, dtype=dtype, attn_implementation="sdpa", use_safetensors=True
         )
         self.model = model.to(self.device).eval()
         self._adapted = _with_empty_adapter(self.model, base, adapters[0]) if adapters else None
@@ -41,7 +40,7 @@ class SwappableModel:
         # In float32, one product with W + BA is the same as two and a sum, and faster. In bf16 the sum's rounding
         # would swallow small updates, so there the adapter stays apart, as it was trained; and where gradients are
         # taken, which are so of A and B alone, and never of a whole W.
-        if precision == "fp32":
+        if dtype == "float32":
             for layer in self._layers:
                 layer.forward = partial(_folded_forward, layer, layer.forward)
 

@@ -37,8 +37,8 @@ def kept_answers(
     directory: Path,
 ) -> dict[GreedyKind, Path]:
     """Where the answers of each wanted model are kept: a file for all that decides them, whichever run asks."""
-    asked = [both.own.item.prompt for both in pairs]
-    limits = [config.greedy_tokens or config.max_tokens, config.tokens_per_batch, config.precision]
+    asked = [both.chosen.item.prompt for both in pairs]
+    limits = [config.greedy_tokens or config.max_tokens, config.dtype]
     models = {kind: [artefact_digest(part) for part in (base, adapter) if part] for kind, adapter in wanted.items()}
     return {kind: directory / f"{value_digest([kind, model, asked, limits])}.jsonl" for kind, model in models.items()}
 
@@ -77,7 +77,7 @@ def write_answers(
 
 
 def _prompt(both: Both, limit: int, positions: int | None) -> Prompt:
-    ids = list(both.own.item.prompt)
+    ids = list(both.chosen.item.prompt)
     room = limit if positions is None else min(limit, positions - len(ids))
     if room < 1:
         raise R1kError(

@@ -52,7 +52,16 @@ class Response:
 
 
 def ntk(
-    *, run: str, seed: int, base: Path, adapter: Path, pairs: Path, spec: NtkSpec, output: Path, state: Path
+    *,
+    run: str,
+    seed: int,
+    base: Path,
+    adapter: Path,
+    pairs: Path,
+    spec: NtkSpec,
+    tokens_per_batch: int,
+    output: Path,
+    state: Path,
 ) -> None:
     """Write an Influence for each step taken and each response measured.
 
@@ -68,7 +77,7 @@ def ntk(
     with exclusive(state / "lock", f"the kernel of {run}, seed {seed}"):
         kept = {problem: state / f"{place}.jsonl" for place, problem in enumerate(problems)}
         missing = [problem for problem in problems if not kept[problem].is_file()]
-        kernel = Kernel(base, adapter, responses, spec) if missing else None
+        kernel = Kernel(base, adapter, responses, spec, tokens_per_batch) if missing else None
         for problem in tqdm(missing, desc="problems", unit="problem"):
             if kernel is not None:
                 write_jsonl(kept[problem], kernel.influences(run, seed, tokenizer, problems[problem]))
@@ -94,9 +103,11 @@ def ntk(
 class Kernel:
     """A model at one state, the gradients of all measured responses, and the steps that are taken from there."""
 
-    def __init__(self, base: Path, adapter: Path, responses: Sequence[Scored], spec: NtkSpec) -> None:
+    def __init__(
+        self, base: Path, adapter: Path, responses: Sequence[Scored], spec: NtkSpec, tokens_per_batch: int
+    ) -> None:
         self.responses, self.spec = responses, spec
-        self.model = SwappableModel(base, [adapter], "fp32")
+        self.model = SwappableModel(base, [adapter], "float32")
         self.model.use(adapter)
         self.items = [response.item for response in responses]
         check_widths(((f"{r.pair.id}, {r.side}", r.item) for r in responses), self.model.positions)
@@ -106,7 +117,7 @@ class Kernel:
         self.size = sum(parameter.numel() for parameter in parameters)
         self.norm = math.hypot(*(_norm(parameter.detach()) for parameter in parameters))
         self._head = output_head(self.model.model)
-        self._batches = prepare(self.items, spec.tokens_per_batch, self.model.device)
+        self._batches = prepare(self.items, tokens_per_batch, self.model.device)
         self.before = self.means()
         bar = tqdm(self.items, desc="responses measured", unit="response")
         self.measured = [self.response(item, "measured")[0] for item in bar]
@@ -181,11 +192,11 @@ class Kernel:
                     seed=seed,
                     step=self.spec.step,
                     update=update.kind,
-                    trained=update.problem,
+                    step_problem=update.problem,
                     split=scored.pair.split,
                     problem=scored.pair.problem,
                     direction=scored.pair.direction,
-                    response="own" if scored.side == "chosen" else "other",
+                    response=scored.side,
                     tokens=len(scored.item.response),
                     length=length,
                     **{name: _rounded(float(value[place])) for name, value in values.items()},

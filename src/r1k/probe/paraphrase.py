@@ -35,7 +35,7 @@ def paraphrase(
     watch = Stopwatch()
     tokenizer = load_tokenizer(base)
     asked = followed_pairs(encode_pairs(tokenizer, read_pairs(pairs), config.max_tokens), config)
-    excerpts = {both.pair.id: excerpt(tokenizer, both.own) for both in asked}
+    excerpts = {both.pair.id: excerpt(tokenizer, both.chosen) for both in asked}
     calls = calls_of(teacher)
     requests, left_out = make_requests(excerpts, lambda part: calls.paraphrase(part.pair.question, part.reasoning))
     answered = ask_all(teacher, "teacher", requests, journal, unit="response", spent_before=_spent(r1k))

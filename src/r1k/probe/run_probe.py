@@ -100,7 +100,7 @@ def probe(
         asked, starts = followed_pairs(responses, config), writers(config, start)
         kept = _KeptResponses.of(state, checkpoints, kept_answers(base, starts, asked, config, answers))
         missing = kept.missing
-        model = None if kept.whole else SwappableModel(base, adapters, config.precision)
+        model = None if kept.whole else SwappableModel(base, adapters, config.dtype)
         if model is not None:
             check_widths(((f"{part.pair.id}, {part.side}", part.item) for part in responses), model.positions)
             write_answers(model, base, tokenizer, asked, config, starts, kept.answers)

@@ -20,10 +20,10 @@ from r1k.probe.responses import Scored, placed
 from r1k.probe.scoring import Checkpoint
 from r1k.probe.shuffle import reordered
 from r1k.records import (
-    SHUFFLED,
     GREEDY,
     METRICS,
     PARAPHRASED,
+    SHUFFLED,
     SPANS,
     Direction,
     Greedy,
@@ -49,8 +49,8 @@ class Both:
     """A pair with its two responses."""
 
     pair: ProbePair
-    own: Scored
-    other: Scored
+    chosen: Scored
+    rejected: Scored
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Followed:
 
     pair: ProbePair
     kind: ResponseKind
-    of: str
+    source_problem: str
     item: Item
     truncated: bool
     answer: int
@@ -87,7 +87,7 @@ def follow(
     """
     pairs = followed_pairs(responses, config)
     own_answers: Answers = {(answer.kind, answer.problem, answer.direction): answer for answer in written}
-    kinds = [kind for kind in config.tracked if kind not in GREEDY or any(kind == own.kind for own in written)]
+    kinds = [kind for kind in config.tracked if kind not in GREEDY or any(kind == answer.kind for answer in written)]
     found, lacking = [], 0
     for place, both in enumerate(pairs):
         for kind in kinds:
@@ -115,7 +115,9 @@ def follow(
 
 def followed_pairs(responses: Sequence[Scored], config: settings.Probe) -> list[Both]:
     """The pairs whose prompts responses are followed under: of the first problems of each split."""
-    pairs = [Both(own.pair, own, other) for own, other in zip(responses[::2], responses[1::2], strict=True)]
+    pairs = [
+        Both(chosen.pair, chosen, rejected) for chosen, rejected in zip(responses[::2], responses[1::2], strict=True)
+    ]
     chosen = _first_problems(pairs, config.tracked_problems)
     return [both for both in pairs if both.pair.problem in chosen[both.pair.split]]
 
@@ -133,7 +135,7 @@ def records(
         Tracked(
             **placed(run, seed, checkpoint, response.pair),
             response=response.kind,
-            of=response.of,
+            source_problem=response.source_problem,
             span=span,
             tokens=part.stop - part.start,
             truncated=response.truncated,
@@ -182,12 +184,12 @@ def _followed(
     tokenizer: PreTrainedTokenizerBase,
     both: Both,
     kind: ResponseKind,
-    of: str,
+    source_problem: str,
     tokens: tuple[int, ...],
     truncated: bool,
 ) -> Followed:
-    item = Item(both.own.item.prompt, tokens)
-    return Followed(both.pair, kind, of, item, truncated, answer_start(tokenizer, tokens))
+    item = Item(both.chosen.item.prompt, tokens)
+    return Followed(both.pair, kind, source_problem, item, truncated, answer_start(tokenizer, tokens))
 
 
 def _first_problems(pairs: Sequence[Both], limit: int | None) -> dict[Split, list[str]]:
@@ -200,17 +202,17 @@ def _first_problems(pairs: Sequence[Both], limit: int | None) -> dict[Split, lis
 def _source(kind: ResponseKind, pairs: Sequence[Both], place: int) -> Scored:
     """The response that is meant, before any disorder; another problem is the next in turn of the same split."""
     both = pairs[place]
-    if kind == "own" or kind in SHUFFLED:
-        return both.own
-    if kind == "other":
-        return both.other
+    if kind == "chosen" or kind in SHUFFLED:
+        return both.chosen
+    if kind == "rejected":
+        return both.rejected
     for candidate in (*pairs[place + 1 :], *pairs[:place]):
         same = (candidate.pair.split, candidate.pair.direction) == (both.pair.split, both.pair.direction)
-        source = candidate.own if kind == "other_problem_chosen" else candidate.other
-        known = {both.own.item.response, both.other.item.response}
+        source = candidate.chosen if kind == "other_problem_chosen" else candidate.rejected
+        known = {both.chosen.item.response, both.rejected.item.response}
         if same and candidate.pair.problem != both.pair.problem and source.item.response not in known:
             return source
     raise RecordError(
-        f"{both.pair.id}: the {both.pair.split} split of the probe set has no other problem with a response of its "
-        "own; raise data.probe_train and data.probe_held_out, or leave other problems out of probe.tracked"
+        f"{both.pair.id}: the {both.pair.split} split of the probe set has no other problem with a response of "
+        "its own; raise data.probe_train and data.probe_held_out, or leave other problems out of probe.tracked"
     )

@@ -59,9 +59,7 @@ def defect(entry: Entry) -> str | None:
         )
     if refused(entry):
         said = f": {entry.refusal[:200]!r}" if entry.refusal else ""
-        return (
-            f"the teacher refused{said} (finish_reason {entry.finish_reason!r}); leave it out by teacher.on_refusal"
-        )
+        return f"the teacher refused{said} (finish_reason {entry.finish_reason!r}); leave it out by teacher.on_refusal"
     if entry.finish_reason not in FINISHED:
         return f"the answer did not end by itself (finish_reason {entry.finish_reason!r}); run again, or change teacher"
     if not answer.text:

@@ -87,7 +87,7 @@ class Budget:
         dollars, tokens = most
         return (
             f"the ceiling of {self.ceiling} leaves no room for a request that may cost up to ${dollars:.4f} and "
-            f"{tokens:,.0f} tokens: {self.spent} are spent{self._before}; raise {self.section}.asking.max_dollars or "
+            f"{tokens:,.0f} tokens: {self.spent} are spent{self._before}; raise {self.section}.client.max_dollars or "
             "max_total_tokens"
         )
 

@@ -68,7 +68,7 @@ class _TransientError(TeacherError):
         self.overloaded = overloaded
 
 
-class Client:
+class ChatClient:
     """Makes requests until it is stopped. Errors that it raises hold no key, whatever the server echoed."""
 
     def __init__(
@@ -187,7 +187,7 @@ class Client:
             raise _TransientError(self._without_key(f"no answer from {address}: {cause!r}")) from None
         except TimeoutError:
             raise _TransientError(
-                f"no answer from {address} in {self.endpoint.timeout:g} s ({self.endpoint.section}.asking.timeout)"
+                f"no answer from {address} in {self.endpoint.timeout:g} s ({self.endpoint.section}.client.timeout)"
             ) from None
         except StreamBrokenError as error:
             raise _TransientError(f"{address}: {error}") from None

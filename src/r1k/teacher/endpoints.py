@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from r1k.config import Asking, EmbeddedTeacher, ReplayTeacher, Server
+from r1k.config import Client, EmbeddedTeacher, ReplayTeacher, Server
 from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, Prices
 from r1k.teacher.client import Endpoint
@@ -42,26 +42,26 @@ def endpoint_of(server: Server | EmbeddedTeacher | ReplayTeacher, section: str =
 
 def remote_endpoint(server: Server, section: str = "teacher") -> Endpoint:
     """The server of a section of the config; TeacherError for an address or a key that no request can be made with."""
-    asking = server.asking
+    client = server.client
     return Endpoint(
         base_url=_checked_url(server.base_url, section),
         model=server.model,
         key=_key(server.api_key_env, section),
-        concurrency=asking.concurrency,
-        timeout=asking.timeout,
+        concurrency=client.concurrency,
+        timeout=client.timeout,
         api_key_env=server.api_key_env,
         max_tokens=server.max_tokens,
-        stream=asking.stream,
-        requests_per_minute=asking.requests_per_minute,
-        tokens_per_minute=asking.tokens_per_minute,
+        stream=client.stream,
+        requests_per_minute=client.requests_per_minute,
+        tokens_per_minute=client.tokens_per_minute,
         section=section,
     )
 
 
-def budget_of(asking: Asking, section: str = "teacher") -> Budget:
+def budget_of(client: Client, section: str = "teacher") -> Budget:
     """The config's prices and ceilings, nothing spent."""
-    prices = Prices(asking.input_price, asking.output_price)
-    return Budget(prices, asking.max_dollars, asking.max_total_tokens, section=section)
+    prices = Prices(client.input_price, client.output_price)
+    return Budget(prices, client.max_dollars, client.max_total_tokens, section=section)
 
 
 def _checked_url(base_url: str, section: str) -> str:

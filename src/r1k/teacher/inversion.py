@@ -20,7 +20,7 @@ from r1k.records import Example, TeacherMetadata, by_problem, read_jsonl, write_
 from r1k.teacher import messages
 from r1k.teacher.answers import AcceptancePolicy, defect, read
 from r1k.teacher.budget import Budget
-from r1k.teacher.client import Client, Endpoint
+from r1k.teacher.client import ChatClient, Endpoint
 from r1k.teacher.endpoints import budget_of, endpoint_of
 from r1k.teacher.journal import Entry, Journal, Request
 from r1k.teacher.request_builder import RequestBuilder, calls_of
@@ -58,17 +58,17 @@ class Inversion:
     async def ask(self, pending: Sequence[Example], endpoint: Endpoint, progress: tqdm) -> str | None:
         """Fill the journal; return why the run was stopped, if it was."""
         named = [(example.problem, example) for example in pending]
-        async with Client(endpoint, budget=self.budget) as client:
+        async with ChatClient(endpoint, budget=self.budget) as client:
             return await work_through(named, self._pair, self.failures.__setitem__, client, progress)
 
-    async def _pair(self, client: Client, example: Example) -> None:
+    async def _pair(self, client: ChatClient, example: Example) -> None:
         try:
             first = await self._answer(client, self.calls.reverse_question(example))
             await self._answer(client, self.calls.solve(read(first).text))
         except LeftOutError as error:
             self.left_out[example.problem] = str(error)
 
-    async def _answer(self, client: Client, request: Request) -> Entry:
+    async def _answer(self, client: ChatClient, request: Request) -> Entry:
         entry, bought = self.journal.get(request.key), False
         # What is cut may be asked more than once, each time with a higher limit; anything else once.
         while self.terms.asks(entry) and (not bought or (entry is not None and entry.cut)):
@@ -178,7 +178,7 @@ def _filled(
 ) -> Inversion:
     inversion = Inversion(calls_of(teacher), book)
     if isinstance(teacher, OpenAITeacher):
-        inversion.terms, inversion.budget = _terms(teacher), budget_of(teacher.asking)
+        inversion.terms, inversion.budget = _terms(teacher), budget_of(teacher.client)
     pending = inversion.plan(forward)
     if pending:
         if isinstance(teacher, OpenAITeacher):

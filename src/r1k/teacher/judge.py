@@ -22,7 +22,7 @@ class Opinion:
     """What the judge said; `consistent` is None where it did not know, or said nothing that can be read."""
 
     consistent: bool | None
-    why: str
+    rationale: str
 
 
 def judge(judge: config.Judge, asked: Sequence[Both], journal: Path) -> dict[str, Opinion]:

@@ -1,4 +1,4 @@
-"""What asking a teacher or a judge says: before it starts, where it was stopped, and of what has no answer."""
+"""Messages of a run of requests: its cost before it starts, why it stopped, and which requests have no answer."""
 
 from collections.abc import Mapping
 from pathlib import Path

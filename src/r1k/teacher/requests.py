@@ -15,7 +15,7 @@ from r1k.files import exclusive
 from r1k.teacher import messages
 from r1k.teacher.answers import AcceptancePolicy
 from r1k.teacher.budget import Budget
-from r1k.teacher.client import DEFAULT_RETRIES, Client, Endpoint, RetryPolicy
+from r1k.teacher.client import DEFAULT_RETRIES, ChatClient, Endpoint, RetryPolicy
 from r1k.teacher.endpoints import budget_of, endpoint_of
 from r1k.teacher.journal import Entry, Journal, Request, RunStoppedError
 
@@ -35,7 +35,7 @@ class Answered:
 
 
 @dataclass
-class _Asking:
+class _RequestRun:
     """One run: where the answers are kept, and which requests failed and why."""
 
     journal: Journal
@@ -62,10 +62,10 @@ class _Asking:
     async def ask(self, pending: Sequence[Named], endpoint: Endpoint, patience: RetryPolicy, unit: str) -> str | None:
         """Fill the journal; return why the run was stopped, if it was."""
         with tqdm(total=len(pending), desc=endpoint.model, unit=unit) as progress:
-            async with Client(endpoint, patience, self.budget) as client:
+            async with ChatClient(endpoint, patience, self.budget) as client:
                 return await work_through(pending, self._answer, self.failures.__setitem__, client, progress)
 
-    async def _answer(self, client: Client, request: Request) -> None:
+    async def _answer(self, client: ChatClient, request: Request) -> None:
         entry = await client.complete(request, self.terms.limit(self.journal.get(request.key)))
         await asyncio.to_thread(self.journal.append, entry)
         self.bought += 1
@@ -73,9 +73,9 @@ class _Asking:
 
 async def work_through(
     items: Sequence[tuple[str, T]],
-    do: Callable[[Client, T], Awaitable[None]],
+    do: Callable[[ChatClient, T], Awaitable[None]],
     failed: Callable[[str, str], None],
-    client: Client,
+    client: ChatClient,
     progress: tqdm,
 ) -> str | None:
     """Do each named item, as many at once as the endpoint allows; return why the run was stopped, if it was.
@@ -134,20 +134,20 @@ def ask_all(
     cut or a refusal: who asked decides what to make of it. TeacherError where requests have no answer in the end; what
     was answered stays in the journal, and a rerun asks for the rest alone.
     """
-    with exclusive(journal.with_name(f"{journal.name}.lock"), f"asking into {journal}"), Journal(journal) as book:
+    with exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}"), Journal(journal) as book:
         limit = server.max_tokens if isinstance(server, Server) else None
-        budget = budget_of(server.asking, section) if isinstance(server, Server) else Budget(section=section)
+        budget = budget_of(server.client, section) if isinstance(server, Server) else Budget(section=section)
         budget.dollars_before, budget.tokens_before = spent_before
-        asking = _Asking(book, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
-        pending = asking.plan(requests)
+        run = _RequestRun(book, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
+        pending = run.plan(requests)
         if pending:
             if isinstance(server, Server):
                 print(messages.estimate(len(pending), limit, budget, section), file=sys.stderr, flush=True)
             with endpoint_of(server, section) as endpoint:
-                stopped = asyncio.run(asking.ask(pending, endpoint, patience, unit))
+                stopped = asyncio.run(run.ask(pending, endpoint, patience, unit))
             if stopped is not None:
-                raise TeacherError(messages.stopped(stopped, asking.bought, journal, asking.failures))
-            if asking.failures:
-                raise TeacherError(messages.unanswered(asking.failures, len(pending), journal))
+                raise TeacherError(messages.stopped(stopped, run.bought, journal, run.failures))
+            if run.failures:
+                raise TeacherError(messages.unanswered(run.failures, len(pending), journal))
         entries = {name: book.kept(request) for name, request in requests.items()}
-        return Answered(entries, asking.bought, asking.budget)
+        return Answered(entries, run.bought, run.budget)

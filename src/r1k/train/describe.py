@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from r1k.config import Dpo, Experiment, Merge, Sft
+from r1k.config import Dpo, Experiment, Lora, Merge, Sft
 from r1k.errors import ConfigError
 from r1k.files import file_digest, value_digest, write_json
 from r1k.provenance import artefact_digest
 
 
 class RunPlan(BaseModel):
-    """What a run is, from the config alone."""
+    """A run as the config alone describes it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,35 +23,33 @@ class RunPlan(BaseModel):
     identity: dict[str, Any] = Field(description="all of the config that decides the weights, ancestry included")
     sft: Sft | None = None
     dpo: Dpo | None = None
-    merge: Merge | None = Field(default=None, exclude_if=lambda merge: merge is None)
-    protocol: Literal["paper", "as_released"] = Field(default="paper", exclude_if=lambda protocol: protocol == "paper")
-    direction_tag: bool = Field(default=False, exclude_if=lambda tag: not tag)
-    reasoned: bool = Field(
-        default=True,
-        exclude_if=lambda reasoned: reasoned,
-        description="every response that is trained on has reasoning",
-    )
-    steps: int = Field(gt=0, description="optimizer steps of the whole training; 1 of a merge")
-    measured: dict[int, float] = Field(description="steps whose adapters are kept, with the epoch of each")
+    lora: Lora | None = Field(default=None, description="the adapter that SFT of a base creates; else null")
+    merge: Merge | None = None
+    protocol: Literal["paper", "as_released"] = "paper"
+    direction_tag: bool = False
+    reasoned: bool = Field(default=True, description="whether every response in the data has reasoning")
+    steps: int = Field(gt=0, description="optimizer steps of the whole training; 1 for a merge")
+    probed: dict[int, float] = Field(description="steps whose adapters are kept and probed, with the epoch of each")
     exclude_held_out: bool
 
     @property
     def settings(self) -> Sft | Dpo:
+        """The settings of the training; ConfigError for a merge."""
         found = self.sft or self.dpo
         if found is None:
-            raise ConfigError(f"run {self.run}: the plan has no settings of a training; rebuild its run.json")
+            raise ConfigError(f"run {self.run}: run.json has no training settings; rebuild it")
         return found
 
 
 class RunFile(RunPlan):
-    """A plan with the digests of what it starts from."""
+    """A run with the digests of what it starts from."""
 
     contents: dict[str, str] = Field(description="SHA-256 of the data, the base's weights, the parent's run")
-    digest: str = Field(description="of identity and contents: where the training keeps its state")
+    digest: str = Field(description="of identity and contents; names the directory of the training state")
 
 
 def plan(experiment: Experiment, run: str, seed: int) -> RunPlan:
-    """The plan of a run that is trained or merged."""
+    """Return the plan of a run that is trained or merged."""
     entry = experiment.runs[run]
     settings = experiment.settings(run) if entry.merge is None else None
     return RunPlan(
@@ -61,12 +59,13 @@ def plan(experiment: Experiment, run: str, seed: int) -> RunPlan:
         identity=experiment.identity(run, seed),
         sft=settings if isinstance(settings, Sft) else None,
         dpo=settings if isinstance(settings, Dpo) else None,
+        lora=experiment.lora(run) if settings is not None and entry.parent is None else None,
         merge=entry.merge,
         protocol=entry.protocol,
         direction_tag=entry.direction_tag,
         reasoned=entry.data != "revthink",
         steps=1 if settings is None else experiment.steps(run),
-        measured=experiment.probed_steps(run),
+        probed=experiment.probed_steps(run),
         exclude_held_out=entry.exclude_held_out,
     )
 
@@ -94,7 +93,7 @@ def describe_run(
 
 
 def read_run(path: Path) -> RunFile:
-    """A `run.json`; ConfigError where it is not one."""
+    """Read a `run.json`; raise ConfigError if it is not one."""
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; make it with `snakemake {path}`")
     try:

@@ -31,6 +31,7 @@ class WorkOrder(BaseModel):
     own: Path
     finished: Path
     per_device_train_batch_size: int
+    gradient_checkpointing: bool
     checkpoint_seconds: float
     deepspeed: Path | None
     resume: Path | None = None
@@ -43,11 +44,12 @@ def start(order: WorkOrder, settings: Settings, processes: int = 0, nodes: int =
     """
     import torch
 
-    if settings.precision == "bf16" and not torch.cuda.is_available():
+    if settings.dtype == "bfloat16" and not torch.cuda.is_available():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise TrainError(
-            f"training in bf16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: {visible}); run it where there "
-            "is one with a driver, or set precision: fp32 in the config to train on CPUs"
+            f"training in bfloat16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: {visible}); run it "
+            f"where there "
+            "is one with a driver, or set dtype: float32 in the config to train on CPUs"
         )
     from r1k.train.checkpoints import newest_complete
 

@@ -76,10 +76,12 @@ def merge_all(updates: Sequence[Mapping[str, Update]], rule: Merge, seed: int) -
 
 def merge_one(updates: Sequence[Update], rule: Merge) -> Fit:
     """The merged update of one weight: exact where it is a sum, else the nearest of the updates' ranks together."""
-    if rule.how == "linear":
+    if rule.merge_method == "linear":
         ups = [weight * update.up for update, weight in zip(updates, rule.weights, strict=True)]
         return Fit(Update(torch.cat([update.down for update in updates]), torch.cat(ups, 1)), kept=1.0, whole=1.0)
-    dense = RULES[rule.how]([update.up @ update.down for update in updates], torch.tensor(rule.weights), rule.density)
+    dense = RULES[rule.merge_method](
+        [update.up @ update.down for update in updates], torch.tensor(rule.weights), rule.density
+    )
     return nearest(dense, sum(update.down.shape[0] for update in updates))
 
 
@@ -142,7 +144,7 @@ def _publish(
     facts: Mapping[str, float],
 ) -> None:
     if steps is not None:
-        for step, epoch in run.measured.items():
+        for step, epoch in run.probed.items():
             publish_directory(output, steps / str(step))
             write_manifest(steps / str(step), "merge.step", inputs, watch, step=step, epoch=epoch)
     write_manifest(output, "merge", inputs, watch, run=run.run, seed=run.seed, **facts)

@@ -26,6 +26,7 @@ def train(
     output: Path,
     state: Path,
     per_device_train_batch_size: int,
+    gradient_checkpointing: bool,
     checkpoint_seconds: float,
     probe: Path | None = None,
     parent: Path | None = None,
@@ -43,7 +44,7 @@ def train(
     there are GPUs, and `deepspeed` is used where there are several. `launcher` starts a command on each node.
     """
     described = read_run(run)
-    if described.measured and steps is None:
+    if described.probed and steps is None:
         raise TrainError(f"run {described.run} is probed: say with --steps where the adapters of its steps go")
     if described.exclude_held_out and probe is None:
         raise TrainError(f"run {described.run} leaves the held-out problems out: give the probe set with --probe")
@@ -61,6 +62,7 @@ def train(
                 own=own,
                 finished=own / FINISHED,
                 per_device_train_batch_size=per_device_train_batch_size,
+                gradient_checkpointing=gradient_checkpointing,
                 checkpoint_seconds=checkpoint_seconds,
                 deepspeed=deepspeed,
             )
@@ -72,7 +74,7 @@ def _publish(run: RunFile, own: Path, output: Path, steps: Path | None, inputs: 
     watch = Stopwatch()
     facts = json.loads((own / FINISHED / "facts.json").read_text(encoding="utf-8"))
     if steps is not None:
-        for step, epoch in run.measured.items():
+        for step, epoch in run.probed.items():
             publish_directory(own / "steps" / str(step), steps / str(step))
             write_manifest(steps / str(step), "train.step", inputs, watch, step=step, epoch=epoch)
     publish_directory(own / FINISHED, output)

@@ -12,11 +12,9 @@ from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer, TrainerCallback
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from r1k.config import Dpo, Settings, Sft
+from r1k.config import Dpo, Lora, Settings, Sft
 from r1k.errors import TrainError
 from r1k.train.checkpoints import ADAPTER
-
-DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
@@ -38,25 +36,27 @@ class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
 
 
 def load_base(base: Path, settings: Settings) -> Any:
-    """The base model, in the run's precision and attention; TrainError where the attention is not installed."""
+    """Load the base model with the run's dtype and attention; raise TrainError if the attention is not installed."""
     try:
         return AutoModelForCausalLM.from_pretrained(
             base,
-            dtype=DTYPES[settings.precision],
-            attn_implementation=settings.attention,
+            dtype=settings.dtype,
+            attn_implementation=settings.attn_implementation,
             use_safetensors=True,
             local_files_only=True,
         )
     except ImportError as error:
         raise TrainError(
-            f"train: attention {settings.attention!r} is not installed ({error}); install flash-attn on the GPU nodes, "
-            "or set attention: sdpa in the config"
+            f"train: attn_implementation {settings.attn_implementation!r} is not installed ({error}); install "
+            f"flash-attn on the GPU nodes, "
+            "or set attn_implementation: sdpa in the config"
         ) from error
 
 
 def make_trainer(
     *,
     settings: Sft | Dpo,
+    lora: Lora | None,
     base: Path,
     parent: Path | None,
     tokenizer: PreTrainedTokenizerBase,
@@ -64,6 +64,7 @@ def make_trainer(
     steps: int,
     seed: int,
     per_device_train_batch_size: int,
+    gradient_checkpointing: bool,
     state: Path,
     callback: TrainerCallback,
     processes: int = 1,
@@ -77,6 +78,7 @@ def make_trainer(
     with a `parent` goes on with the parent's. DPO's reference is a frozen copy of the parent's adapter.
     """
     arguments = _arguments(settings, steps, seed, per_device_train_batch_size, state, processes, deepspeed)
+    arguments["gradient_checkpointing"] = gradient_checkpointing
     # ZeRO-3 shards a model as it is loaded, which needs the training arguments to be there before it.
     config = (
         SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}) if isinstance(settings, Sft) else None
@@ -94,17 +96,16 @@ def make_trainer(
     }
     if dpo_config is not None:
         return TokenDPOTrainer(args=dpo_config, **common)
-    return SFTTrainer(args=config, peft_config=None if parent is not None else _lora(settings), **common)
+    return SFTTrainer(args=config, peft_config=_lora_config(lora) if lora is not None else None, **common)
 
 
 def _dpo_config(settings: Dpo, arguments: dict[str, Any], keep_end: bool) -> DPOConfig:
-    added = settings.sft_weight > 0
     cut = {"max_length": settings.max_length, "truncation_mode": "keep_end"} if keep_end else {}
     return DPOConfig(
         **arguments | cut,
         beta=settings.beta,
-        loss_type=[settings.loss, *(["sft"] if added else [])],
-        loss_weights=[1.0, *([settings.sft_weight] if added else [])],
+        loss_type=list(settings.loss_type),
+        loss_weights=settings.loss_weights or [1.0] * len(settings.loss_type),
         label_smoothing=settings.label_smoothing,
     )
 
@@ -119,26 +120,26 @@ def _arguments(
     deepspeed: dict[str, Any] | None,
 ) -> dict[str, Any]:
     devices = per_device_train_batch_size * processes
-    if settings.batch_size % devices:
+    if settings.train_batch_size % devices:
         raise TrainError(
-            f"train.launch.per_device_train_batch_size: {per_device_train_batch_size} on {processes} processes do not divide the "
-            f"batch of {settings.batch_size}; lower it"
+            f"train.launch.per_device_train_batch_size: {per_device_train_batch_size} on {processes} processes "
+            f"do not divide the "
+            f"batch of {settings.train_batch_size}; lower it"
         )
     return {
         "output_dir": str(state),
         "max_steps": steps,
         "per_device_train_batch_size": per_device_train_batch_size,
-        "gradient_accumulation_steps": settings.batch_size // devices,
+        "gradient_accumulation_steps": settings.train_batch_size // devices,
         "train_sampling_strategy": "sequential",
         "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": settings.schedule,
+        "lr_scheduler_type": settings.lr_scheduler_type,
         "warmup_steps": math.ceil(settings.warmup_ratio * steps),
         "weight_decay": settings.weight_decay,
-        "adam_beta1": settings.beta1,
-        "adam_beta2": settings.beta2,
+        "adam_beta1": settings.adam_beta1,
+        "adam_beta2": settings.adam_beta2,
         "max_grad_norm": settings.max_grad_norm,
-        "bf16": settings.precision == "bf16",
-        "gradient_checkpointing": settings.gradient_checkpointing,
+        "bf16": settings.dtype == "bfloat16",
         "max_length": None,
         "seed": seed,
         "data_seed": seed,
@@ -153,12 +154,11 @@ def _arguments(
     }
 
 
-def _lora(settings: Settings) -> LoraConfig:
-    lora = settings.lora
+def _lora_config(lora: Lora) -> LoraConfig:
     return LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=list(lora.targets),
+        r=lora.r,
+        lora_alpha=lora.lora_alpha,
+        lora_dropout=lora.lora_dropout,
+        target_modules=list(lora.target_modules),
         task_type="CAUSAL_LM",
     )

@@ -30,9 +30,10 @@ def work(order: WorkOrder) -> None:
         join_processes()
     tokenizer = load_tokenizer(order.base, run.direction_tag)
     rows = _rows(run, order, tokenizer)
-    sequence = training_order(len(rows), run.steps * run.settings.batch_size, run.seed)
+    sequence = training_order(len(rows), run.steps * run.settings.train_batch_size, run.seed)
     trainer = make_trainer(
         settings=run.settings,
+        lora=run.lora,
         base=order.base,
         parent=order.parent,
         tokenizer=tokenizer,
@@ -40,14 +41,15 @@ def work(order: WorkOrder) -> None:
         steps=run.steps,
         seed=run.seed,
         per_device_train_batch_size=order.per_device_train_batch_size,
+        gradient_checkpointing=order.gradient_checkpointing,
         state=order.own,
-        callback=Checkpoints(order.own, order.checkpoint_seconds, run.measured),
+        callback=Checkpoints(order.own, order.checkpoint_seconds, run.probed),
         processes=world_size(),
         deepspeed=zero,
         keep_end=run.protocol == "as_released",
     )
     if order.resume is not None:
-        print(f"{run.run}: goes on from {order.resume}", flush=True)
+        print(f"{run.run}: resuming from {order.resume}", flush=True)
     trainer.train(resume_from_checkpoint=str(order.resume) if order.resume is not None else None)
     _finish(order, trainer, rows, sequence, watch)
 
@@ -81,8 +83,8 @@ def _facts(trainer: Trainer, rows: list[Row], sequence: list[int]) -> dict[str, 
         "truncated_records": sum(row.cut > 0 for row in rows),
         "truncated_tokens": sum(row.cut for row in rows),
         "optimizer": type(getattr(trainer.optimizer, "optimizer", trainer.optimizer)).__name__,
-        "precision": str(model.dtype).removeprefix("torch."),
-        "attention": model.config._attn_implementation,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "attn_implementation": model.config._attn_implementation,
         "device": str(trainer.args.device),
         "peak_memory": peak_memory(),
         "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),

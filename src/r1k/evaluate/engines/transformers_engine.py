@@ -15,8 +15,6 @@ from r1k.evaluate.engines import check_model
 from r1k.evaluate.engines.sampling import RowDraws
 from r1k.evaluate.prompts import Answer, Prompt
 
-DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
-
 
 class TransformersEngine:
     """Answers in batches: a batch is finished when its longest answer is."""
@@ -68,7 +66,7 @@ def load_model(base: Path, adapter: Path | None, evaluate: Evaluate) -> Any:
     """The model in the config's precision, on the GPU where there is one, the adapter apart as in training."""
     check_model(base, adapter)
     model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=DTYPES[evaluate.precision], use_safetensors=True, local_files_only=True
+        base, dtype=evaluate.dtype, use_safetensors=True, local_files_only=True
     )
     model = without_habits(model)
     if adapter is not None:

@@ -19,7 +19,6 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values of vLLM's `max_lora_rank`."""
 GPU_SHARE = 0.92
 """Of a GPU's memory, that vLLM takes at its start."""
-DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
 
 
 class VllmEngine:
@@ -65,7 +64,7 @@ def engine_arguments(base: Path, adapter: Path | None, evaluate: Evaluate) -> di
     check_model(base, adapter)
     found: dict[str, Any] = {
         "model": str(base),
-        "dtype": DTYPES[evaluate.precision],
+        "dtype": evaluate.dtype,
         "max_num_seqs": evaluate.batch_size,
         "gpu_memory_utilization": GPU_SHARE,
         "seed": evaluate.seed,
