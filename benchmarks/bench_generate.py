@@ -51,7 +51,7 @@ def main() -> None:
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     base, adapter = options.experiment / "bases" / options.base, options.experiment / "runs" / options.run / "0/adapter"
     evaluate = Evaluate(
-        max_new_tokens=options.max_new_tokens, batch_size=options.batch_size, precision="fp32", engine="transformers"
+        max_new_tokens=options.max_new_tokens, batch_size=options.batch_size, dtype="float32", engine="transformers"
     )
     questions = _questions(options.experiment / "benchmarks", options.questions)
     tokenizer = load_tokenizer(base)

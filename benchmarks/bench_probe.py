@@ -75,7 +75,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     torch.set_num_threads(options.threads)
     config = Probe(
-        precision="fp32",
+        dtype="float32",
         tracked=[kind for kind in Probe().tracked if kind not in GREEDY],
         tracked_problems=options.tracked_problems,
         tokens_per_batch=options.tokens_per_batch,

@@ -30,7 +30,7 @@ import openai
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "teacher"))
 from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Place, Riddles
 
-from r1k.config import Asking, OpenAITeacher
+from r1k.config import Client, OpenAITeacher
 from r1k.records import Example, Response, read_jsonl
 from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Entry, Journal, Request
@@ -127,7 +127,7 @@ def _with_server(ask: Callable[[OpenAITeacher, Place], None], place: Place, conc
             base_url=url,
             model=Riddles.model,
             api_key_env=KEY_VARIABLE,
-            asking=Asking(concurrency=concurrency, stream=stream),
+            client=Client(concurrency=concurrency, stream=stream),
         )
         begin = time.perf_counter()
         ask(teacher, place)
@@ -149,7 +149,7 @@ def _plain_loop(teacher: OpenAITeacher, place: Place) -> None:
         def both(example: Example) -> None:
             answer(calls.solve(answer(calls.reverse_question(example))))
 
-        with ThreadPoolExecutor(teacher.asking.concurrency) as pool:
+        with ThreadPoolExecutor(teacher.client.concurrency) as pool:
             list(pool.map(both, read_jsonl(place.s1k, Example)))
 
 

@@ -45,7 +45,7 @@ def test_the_experiments_are_valid(path):
         ("runs/tiny-s1k/base", "tinny", "runs.tiny-s1k.base: no base 'tinny' in bases"),
         ("runs/tiny-s1k/data", "pairs", "runs.tiny-s1k: method sft takes"),
         ("tables/table1/rows", ["tiny-s1"], r"tables.table1.rows: no run 'tiny-s1' in runs \(did you mean 'tiny-s1k'"),
-        ("tables/checks", {"shows": "sft", "rows": ["tiny"]}, "tables.checks: the table of the checks"),
+        ("tables/checks", {"kind": "sft", "rows": ["tiny"]}, "tables.checks: the table of the checks"),
         ("data/checks", {"judge": {"modle": "m"}}, "data.checks.judge.base_url: missing"),
         ("tables/table2/rows", ["tiny-s1k"], "tables.table2.rows: 'tiny-s1k' is no DPO run"),
         (
@@ -55,15 +55,15 @@ def test_the_experiments_are_valid(path):
         ),
         ("dynamics/mixed/sft", "tiny-mix", "dynamics.mixed.sft: 'tiny-mix' is not a probed sft run"),
         ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 160"),
-        ("runs/tiny-s1k/changes", {"lr": 1}, "runs.tiny-s1k.changes.lr: unknown key"),
-        ("runs/tiny-s1k/changes", {"batch_size": 24}, "train.launch.per_device_train_batch_size: 16 does not divide the batch"),
+        ("runs/tiny-s1k/overrides", {"lr": 1}, "runs.tiny-s1k.overrides.lr: unknown key"),
+        ("runs/tiny-s1k/overrides", {"batch_size": 24}, "train.launch.per_device_train_batch_size: 16 does not divide the batch"),
         ("seeds", [], "seeds: "),
         ("teacher", {"kind": "oracle"}, "teacher"),
         ("evaluate/grader", "judge", "evaluate: grader: judge needs evaluate.judge"),
         ("evaluate/grader", "s2", "evaluate.grader: .*'rules', 's1' or 'judge'"),
         ("evaluate/judge", {"model": "m", "api_key_env": "K"}, "evaluate.judge.base_url: missing"),
         ("evaluate/judge", {"on_truncation": "fail"}, r"evaluate.judge.on_truncation: unknown key"),
-        ("tables/disagreements", {"shows": "sft", "rows": ["tiny"]}, "tables.disagreements: .* has this name"),
+        ("tables/disagreements", {"kind": "sft", "rows": ["tiny"]}, "tables.disagreements: .* has this name"),
     ],
 )
 def test_a_wrong_key_is_named_with_what_to_do(demo, path, value, message):
@@ -132,14 +132,14 @@ def test_runs_that_cannot_be_joined_are_named(demo, run, message):
     demo["bases"]["second"] = demo["bases"]["tiny"]
     sft = {"method": "sft", "data": "s1k", "exclude_held_out": True}
     demo["runs"]["other"] = sft | {"base": "second"}
-    demo["runs"]["wide"] = sft | {"base": "tiny", "changes": {"lora": {"rank": 64}}}
+    demo["runs"]["wide"] = sft | {"base": "tiny", "overrides": {"lora": {"rank": 64}}}
     with pytest.raises(ConfigError, match=message):
         validate(Experiment, changed(demo, "runs/new", run))
 
 
 def test_a_merge_depends_on_its_runs_and_a_route_on_both(demo):
     before = validate(Experiment, demo)
-    after = validate(Experiment, changed(demo, "runs/dyn-r1k/changes", {"learning_rate": 1e-3}))
+    after = validate(Experiment, changed(demo, "runs/dyn-r1k/overrides", {"learning_rate": 1e-3}))
     for run in ("fix-linear", "fix-ties", "fix-route"):
         assert before.digest(run, 0) != after.digest(run, 0)
     assert before.digest("fix-ties", 0) != before.digest("fix-dare", 0) != before.digest("fix-dare", 1)
@@ -153,7 +153,7 @@ def test_a_run_is_what_it_was_before_there_were_other_losses_and_rows(demo):
     identity = validate(Experiment, demo).identity("tiny-mix-dpo", 0)
     assert identity.keys().isdisjoint({"protocol", "direction_tag"})
     assert identity["settings"].keys().isdisjoint({"loss", "label_smoothing", "sft_weight"})
-    for change in ({"changes": {"sft_weight": 1}}, {"changes": {"loss": "ipo"}}, {"protocol": "as_released"}):
+    for change in ({"overrides": {"sft_weight": 1}}, {"overrides": {"loss": "ipo"}}, {"protocol": "as_released"}):
         demo["runs"]["new"] = demo["runs"]["tiny-mix-dpo"] | change
         changed_one = validate(Experiment, demo)
         assert changed_one.digest("new", 0) != changed_one.digest("tiny-mix-dpo", 0)
@@ -196,7 +196,7 @@ def test_remedies_that_are_data_take_as_many_steps_as_the_mix(demo):
     for run in (run for run in more if run in demo["runs"] and more[run]["method"] == "sft"):
         staged = run.startswith("stage") or experiment.runs[run].parent is not None
         assert experiment.steps(run) == (28 if staged else experiment.steps("dyn-mix"))
-    by_epochs = validate(Experiment, changed(demo, "train/sft/match", "epochs"))
+    by_epochs = validate(Experiment, changed(demo, "train/sft/match_by", "epochs"))
     found = {run: by_epochs.steps_per_epoch(run) * 16 for run in ("fix-disjoint", "fix-revthink", "fix-tag")}
     assert found == {"fix-disjoint": 110, "fix-revthink": 330, "fix-tag": 220}
 
@@ -214,10 +214,10 @@ def test_a_run_answers_what_tables_show_of_it_and_a_route_to_it_and_else_all(dem
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ({"shows": "dynamics", "rows": ["tiny-s1k"]}, "'tiny-s1k' is not probed"),
-        ({"shows": "dynamics", "rows": ["dyn-mix"], "directions": ["forward"]}, "leave them out with dynamics"),
+        ({"kind": "dynamics", "rows": ["tiny-s1k"]}, "'tiny-s1k' is not probed"),
+        ({"kind": "dynamics", "rows": ["dyn-mix"], "directions": ["forward"]}, "leave them out with dynamics"),
         (
-            {"shows": "sft", "rows": ["tiny"], "benchmarks": ["maths"]},
+            {"kind": "sft", "rows": ["tiny"], "benchmarks": ["maths"]},
             "no benchmark 'maths' in benchmarks (did you mean 'math'?)",
         ),
     ],
@@ -232,10 +232,10 @@ def test_runs_that_only_tables_show_follow_both_directions_alone(demo):
     experiment = validate(Experiment, demo)
     assert experiment.probe_of("dyn-mix-dpo") == experiment.probe and len(experiment.probe.tracked) == 10
     assert experiment.probe_of("fix-ipo").tracked == ["own", "other"]
-    everywhere = validate(Experiment, changed(demo, "probe/followed", "all"))
+    everywhere = validate(Experiment, changed(demo, "probe/tracked_runs", "all"))
     assert everywhere.probe_of("fix-ipo") == everywhere.probe
     # Not told to the command: what it is to follow is.
-    assert "followed" not in experiment.probe.model_dump()
+    assert "tracked_runs" not in experiment.probe.model_dump()
 
 
 def test_a_table_of_dynamics_says_how_its_runs_are_made(demo):
@@ -280,7 +280,7 @@ def test_arms_that_match_in_steps_take_the_same_steps():
 
 
 def test_arms_that_match_in_epochs_take_the_steps_of_their_data(demo):
-    experiment = validate(Experiment, changed(demo, "train/sft/match", "epochs"))
+    experiment = validate(Experiment, changed(demo, "train/sft/match_by", "epochs"))
     assert experiment.steps("tiny-mix") == 160
     assert experiment.steps("tiny-s1k") == experiment.steps("tiny-half") == 80
 
@@ -298,7 +298,7 @@ def test_the_paper_is_reproduced_to_the_letter_where_it_states_a_number():
 
 def test_the_identity_of_a_run_holds_its_ancestry_and_nothing_else(demo):
     before = validate(Experiment, demo)
-    parent = validate(Experiment, changed(demo, "runs/tiny-mix/changes", {"learning_rate": 1e-3}))
+    parent = validate(Experiment, changed(demo, "runs/tiny-mix/overrides", {"learning_rate": 1e-3}))
     assert before.digest("tiny-mix-dpo", 0) != parent.digest("tiny-mix-dpo", 0)
     assert before.digest("tiny-s1k-dpo", 0) == parent.digest("tiny-s1k-dpo", 0)
     assert before.digest("tiny-mix", 0) != before.digest("tiny-mix", 1)
@@ -333,8 +333,8 @@ def test_gated_questions_are_not_quoted_and_cuts_are_those_of_the_trainings(demo
     paper = load(ROOT / "config" / "paper.yaml")
     assert resolved.audit_spec(paper).redistributable == ["aime24", "math500"]
     assert paper.audited_base == "qwen2.5-7b"
-    demo["runs"]["tiny-s1k-dpo"]["changes"] = {"max_length": 300}
-    demo["runs"]["tiny-s1k"]["changes"] = {"max_length": 200}
+    demo["runs"]["tiny-s1k-dpo"]["overrides"] = {"max_length": 300}
+    demo["runs"]["tiny-s1k"]["overrides"] = {"max_length": 200}
     spec = resolved.audit_spec(validate(Experiment, demo))
     assert (spec.redistributable, spec.limits, spec.pair_limit) == (["aime", "math", "gpqa"], [200, 300, 512], 300)
 
@@ -351,7 +351,7 @@ def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
 
 
 def test_tables_count_questions_and_robust_ones_all_answers(demo):
-    several = validate(Experiment, changed(demo, "benchmarks/aime/samples", 4))
+    several = validate(Experiment, changed(demo, "benchmarks/aime/repeats", 4))
     assert list(resolved.table_spec(several, "table1").benchmarks) == ["math", "gpqa"]
     assert list(resolved.table_spec(several, "table1", drawn=True).benchmarks) == ["aime", "math", "gpqa"]
     with pytest.raises(ConfigError, match=r"tables\.table3\.benchmarks: none has samples: 1"):
@@ -360,7 +360,7 @@ def test_tables_count_questions_and_robust_ones_all_answers(demo):
 
 def test_how_many_answers_is_no_part_of_a_benchmark(demo):
     """What `get-benchmark` is told stays the same, and so do the questions."""
-    one, four = (validate(Experiment, changed(demo, "benchmarks/aime/samples", n)) for n in (1, 4))
+    one, four = (validate(Experiment, changed(demo, "benchmarks/aime/repeats", n)) for n in (1, 4))
     assert one.benchmarks["aime"].model_dump() == four.benchmarks["aime"].model_dump()
 
 

@@ -19,8 +19,8 @@ from r1k.train.describe import RunPlan, describe_run
 from r1k.train.rows import columns_digest, dpo_row, make_rows, sft_row
 from r1k.train.train import train
 
-SETTINGS = {"batch_size": 4, "max_length": 1024, "lora": {"rank": 4, "alpha": 8, "dropout": 0.0}, "precision": "fp32"}
-SFT = Sft(learning_rate=5e-3, epochs=1, attention="sdpa", gradient_checkpointing=False, **SETTINGS)
+SETTINGS = {"batch_size": 4, "max_length": 1024, "lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}, "dtype": "float32"}
+SFT = Sft(learning_rate=5e-3, num_train_epochs=1, attn_implementation="sdpa", gradient_checkpointing=False, **SETTINGS)
 
 
 def both(problems: int) -> list:
@@ -36,7 +36,7 @@ def asked(tokenizer, questions: list[Question], tagged: bool) -> dict[str, list[
         return {prompt.key: CachedAnswer(ids=(1,), ended=True) for prompt in wanted}
 
     chat = ChatLM(tokenizer, 2048, 0, write)
-    samples = answer(chat, {"b": questions}, {"b": 1}, Evaluate(max_new_tokens=4, precision="fp32"), tagged)["b"]
+    samples = answer(chat, {"b": questions}, {"b": 1}, Evaluate(max_new_tokens=4, dtype="float32"), tagged)["b"]
     assert [sample.id for sample in samples] == [question.id for question in questions]
     return {question.id: prompt.ids for question, prompt in zip(questions, prompts, strict=True)}
 
@@ -118,7 +118,7 @@ def test_a_tagged_run_is_trained_on_tagged_prompts(study, tiny_base):
 
 def test_a_tagged_run_is_probed_and_asked_with_its_tag(study, tiny_base):
     """By the commands that the rules call: what they are told of the tag is in run.json."""
-    config = Probe(precision="fp32", greedy_tokens=4, tracked=["own", "other", "greedy_base"])
+    config = Probe(dtype="float32", greedy_tokens=4, tracked=["chosen", "rejected", "greedy_base"])
     written = {name: study / f"{name}.jsonl" for name in ("logprobs", "tracked", "greedy")}
     paths = ["--base", str(tiny_base), "--run", str(study / "run.json"), "--state", str(study / "state")]
     files = ["--output", "logprobs", "--tracked", "tracked", "--greedy", "greedy"]
@@ -131,7 +131,7 @@ def test_a_tagged_run_is_probed_and_asked_with_its_tag(study, tiny_base):
     common = {"benchmark": "aime", "gold": "1", "kind": "k"}
     asked = [Question(id=e.id, question=e.question, direction=e.direction, **common) for e in examples]
     write_jsonl(study / "aime.jsonl", asked)
-    evaluate = Evaluate(max_new_tokens=2, batch_size=4, precision="fp32").model_dump_json()
+    evaluate = Evaluate(max_new_tokens=2, batch_size=4, dtype="float32").model_dump_json()
     outputs = ["--questions", str(study / "aime.jsonl"), "--outputs", str(study / "samples.jsonl"), "--samples", "1"]
     more = ["--adapter", str(study / "adapter"), "--evaluate", evaluate, "--processes", "1"]
     assert main(["generate", *paths, *outputs, *more]) == 0

@@ -140,7 +140,7 @@ def test_a_model_is_asked_hostile_questions_and_its_hostile_answers_are_graded(t
     ]
     write_jsonl(tmp_path / "b.jsonl", questions)
     output = tmp_path / "out" / "b.jsonl"
-    settings = Evaluate(max_new_tokens=2, batch_size=8, precision="fp32")
+    settings = Evaluate(max_new_tokens=2, batch_size=8, dtype="float32")
     generate(
         base=tiny_base,
         adapter=None,
@@ -234,7 +234,7 @@ def test_tables_and_the_report_show_a_name_as_it_is(name, tmp_path: Path):
     score.write_text(Score(run="r", seed=0, benchmark="b", all=tally).model_dump_json())
     row = Row(run="r", data="s1k", method="sft", base="b", model=text, parent=None, start_data=None)
     spec = TableSpec(
-        name="table1", shows="sft", rows=[row],
+        name="table1", kind="sft", rows=[row],
         benchmarks={"b": text}, seeds=[0], directions=["all"], published=False, notes=[text],
     )  # fmt: skip
     made = {kind: tmp_path / f"table1.{kind}" for kind in ("md", "csv", "tex")}
@@ -260,7 +260,7 @@ def test_a_lone_surrogate_in_a_file_is_named(escaped, tmp_path: Path):
     source.write_text(row.replace("MARK", escaped)[:-1] + ', "deepseek_attempt": "a", "source_type": "t"}\n')
     with pytest.raises(RecordError, match=r"in\.jsonl:1: field 'question'"):
         get_s1k(data=Data(source=FileSource(kind="file", path=source, problems=2)), output=tmp_path / "s1k.jsonl")
-    benchmark = Benchmark(title="T", shape="integer", source=FileQuestions(kind="file", path=source, n=1))
+    benchmark = Benchmark(title="T", answer_type="integer", source=FileQuestions(kind="file", path=source, n=1))
     with pytest.raises(RecordError, match=r"in\.jsonl:1: field 'problem'"):
         get_benchmark(name="aime", benchmark=benchmark, output=tmp_path / "q.jsonl")
     place = Place(tmp_path)

@@ -16,12 +16,12 @@ from r1k.data.benchmarks import get_benchmark
 from r1k.errors import ConfigError, RecordError
 from r1k.records import Question, read_jsonl
 
-CHOICE = QuestionFields(question="Question", answer="Right", wrong=["Wrong 1", "Wrong 2", "Wrong 3"], kind="Field")
+CHOICE = QuestionFields(question="Question", answer="Right", distractors=["Wrong 1", "Wrong 2", "Wrong 3"], subject="Field")
 
 
 def of_file(path: Path, n: int, fields: QuestionFields | None = None, shape="integer", seed=0) -> Benchmark:
     source = FileQuestions(kind="file", path=path, n=n, fields=fields or QuestionFields())
-    return Benchmark(title="T", shape=shape, source=source, shuffle_seed=seed)
+    return Benchmark(title="T", answer_type=shape, source=source, shuffle_seed=seed)
 
 
 def write(path: Path, rows: list) -> Path:
@@ -135,7 +135,7 @@ def test_a_file_that_is_not_there_is_named_with_its_key(tmp_path):
 @pytest.mark.parametrize("shape", ["integer", "expression", "choice"])
 def test_the_world_asks_in_both_directions(tmp_path, shape):
     source = WorldQuestions(kind="world", per_direction=12, seed=5)
-    questions = load(tmp_path, Benchmark(title="T", shape=shape, source=source), "gpqa")
+    questions = load(tmp_path, Benchmark(title="T", answer_type=shape, source=source), "gpqa")
     assert Counter(question.direction for question in questions) == {"forward": 12, "reverse": 12}
     assert {question.benchmark for question in questions} == {"gpqa"}
     assert all((question.options is not None) == (shape == "choice") for question in questions)
@@ -177,7 +177,7 @@ def ask_hub(endpoint: str, home: Path, *wanted: tuple[Benchmark, Path], token: s
 
 def of_hub(repo: str, revision: str = COMMIT, n: int = 6) -> Benchmark:
     source = HubQuestions(kind="hub", repo=repo, config="diamond", revision=revision, split="train", fields=CHOICE, n=n)
-    return Benchmark(title="GPQA", shape="choice", source=source)
+    return Benchmark(title="GPQA", answer_type="choice", source=source)
 
 
 def test_a_data_set_of_the_hub(tmp_path):

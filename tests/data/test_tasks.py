@@ -35,7 +35,7 @@ def tasks(tmp_path) -> Path:
 
 def make(folder: Path, output: Path, shape: str = "integer", **changes) -> Path:
     source = {"kind": "lm_eval", "task": "sums", "folder": str(folder), "n": 3} | changes
-    benchmark = validate(Benchmark, {"title": "Sums", "shape": shape, "source": source})
+    benchmark = validate(Benchmark, {"title": "Sums", "answer_type": shape, "source": source})
     get_benchmark(name="sums", benchmark=benchmark, output=output)
     return output
 
@@ -57,12 +57,12 @@ def test_another_number_of_questions_is_named(tasks, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("overrides", "message"),
     [
         ({"task": "sum"}, r"source\.task: no task 'sum' in .*\(did you mean 'sums'\?\)"),
         ({"task": "choose"}, r"source\.task: 'choose' scores log-likelihoods"),
         ({"folder": "nowhere"}, r"source\.folder: no directory nowhere"),
-        ({"shape": "choice"}, r"shape: a task of lm-eval is an integer or an expression"),
+        ({"answer_type": "choice"}, r"answer_type: a task of lm-eval is an integer or an expression"),
     ],
 )
 def test_a_task_that_does_not_fit_is_named(tasks, tmp_path, changes, message):

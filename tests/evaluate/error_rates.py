@@ -103,7 +103,7 @@ def _graded(pairs: Sequence[Pair], folder: Path, grader: str, judge: LiteralJudg
                 settings = {"judge": judge_at(server, concurrency=8), "grader": grader, "min_judged_rate": 1.0}
                 judge_answers(**settings, **paths, output=judged, journal=folder / "journal.jsonl")
         output = folder / "graded.jsonl"
-        grade(**paths, shape=shape, output=output, grader=grader, verdicts=judged)
+        grade(**paths, answer_type=shape, output=output, grader=grader, verdicts=judged)
         accepted |= {verdict.id: verdict.correct for verdict in read_jsonl(output, Graded)}
     return [accepted[str(number)] for number in range(len(pairs))]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from faulty_teacher import KEY_VARIABLE, FaultyServer
 
-from r1k.config import Asking, Judge
+from r1k.config import Client, Judge
 from r1k.evaluate.extract import plain
 from r1k.evaluate.judge import PROMPT
 from r1k.records import Response
@@ -53,10 +53,10 @@ def judge_server(answerer: LiteralJudge) -> FaultyServer:
 def judge_at(server: FaultyServer, **changes: object) -> Judge:
     """The config's section; `changes` are keys of it, or of its `asking`."""
     asking = {"concurrency": 4, "timeout": 20} | {
-        key: changes.pop(key) for key in set(changes) & set(Asking.model_fields)
+        key: changes.pop(key) for key in set(changes) & set(Client.model_fields)
     }
     place = {"base_url": server.url, "model": server.answerer.model, "api_key_env": KEY_VARIABLE}
-    return Judge(**(place | changes), asking=asking)
+    return Judge(**(place | changes), client=asking)
 
 
 def squeezed(answer: str) -> str:

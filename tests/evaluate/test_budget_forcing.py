@@ -44,7 +44,7 @@ def test_an_answer_ends_at_its_first_end_or_at_its_limit(new, ids, ended):
 
 
 def test_thinking_is_opened_and_stops_at_an_opening():
-    rules = forced(waits=1)
+    rules = forced(num_waits=1)
     writing = begin(PROMPT, rules)
     assert writing.read == [90, 91, OPEN, THINK]
     assert stops(writing, rules) == {END, OPEN} and room(writing, rules) == 18
@@ -55,13 +55,13 @@ def test_thinking_is_opened_and_stops_at_an_opening():
 
 @pytest.mark.parametrize("stop", [OPEN, END])
 def test_a_wait_takes_the_place_of_the_end(stop):
-    rules = forced(waits=2)
+    rules = forced(num_waits=2)
     texts = [[30, stop], [31, stop], [32, stop], [40, END]]
     assert written(rules, *texts) == ([OPEN, THINK, 30, WAIT, 31, WAIT, 32, OPEN, ANSWER, 40], True)
 
 
 def test_only_an_early_end_is_replaced_where_a_least_is_set():
-    rules = forced(waits=9, min_thinking_tokens=4)
+    rules = forced(num_waits=9, min_thinking_tokens=4)
     assert written(rules, [30, OPEN], [31, 32, OPEN], [40, END]) == (
         [OPEN, THINK, 30, WAIT, 31, 32, OPEN, ANSWER, 40],
         True,
@@ -78,7 +78,7 @@ def test_thinking_that_grows_too_long_is_ended_and_the_answer_asked_for():
 
 
 def test_no_wait_leads_beyond_the_most():
-    rules = forced(waits=5, max_thinking_tokens=3)
+    rules = forced(num_waits=5, max_thinking_tokens=3)
     writing = go_on(begin(PROMPT, rules), [30, OPEN], rules)
     assert writing.ids[-1] == WAIT and room(writing, rules) == 1
     assert go_on(writing, [OPEN], rules).ids[-2:] == (OPEN, ANSWER)
@@ -86,13 +86,13 @@ def test_no_wait_leads_beyond_the_most():
 
 def test_what_is_forced_counts_to_the_limit():
     short = Prompt(ids=[90], limit=5)
-    assert written(forced(waits=1), [30, 31, OPEN], prompt=short) == ([OPEN, THINK, 30, 31, WAIT], False)
-    assert written(forced(waits=1), [30, 31, 32], prompt=short) == ([OPEN, THINK, 30, 31, 32], False)
-    assert begin(Prompt(ids=[90], limit=1), forced(waits=1)).ended is False
+    assert written(forced(num_waits=1), [30, 31, OPEN], prompt=short) == ([OPEN, THINK, 30, 31, WAIT], False)
+    assert written(forced(num_waits=1), [30, 31, 32], prompt=short) == ([OPEN, THINK, 30, 31, 32], False)
+    assert begin(Prompt(ids=[90], limit=1), forced(num_waits=1)).ended is False
 
 
 def test_each_step_is_drawn_by_a_seed_of_its_own():
-    rules = forced(waits=1)
+    rules = forced(num_waits=1)
     writing = begin(Prompt(ids=[90], limit=9, draw=SamplingParams(temperature=1, top_p=1, seed=2**32 - 1)), rules)
     assert (writing.draw.seed, go_on(writing, [30, OPEN], rules).draw.seed) == (2**32 - 1, 0)
 
@@ -102,7 +102,7 @@ def test_the_rules_of_a_base_are_in_its_tokens(tiny_base):
     assert rules_of(tiny_base, tokenizer, None) == Rules(
         frozenset(tokenizer.convert_tokens_to_ids(["<|im_end|>"])), tokenizer.pad_token_id
     )
-    forcing = rules_of(tiny_base, tokenizer, BudgetForcing(waits=1)).forcing
+    forcing = rules_of(tiny_base, tokenizer, BudgetForcing(num_waits=1)).forcing
     assert tokenizer.decode(forcing.think) == "<|im_start|>think\n"
     assert tokenizer.decode(forcing.answer + forcing.final) == "<|im_start|>answer\nFinal Answer:"
     assert forcing.opening == forcing.think[0] == tokenizer.convert_tokens_to_ids("<|im_start|>")

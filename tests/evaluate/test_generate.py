@@ -20,7 +20,7 @@ from r1k.evaluate.prompts import seed_of
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
 from r1k.text import encode_prompt, format_question, format_response, load_tokenizer, prompt_text
 
-FP32 = Evaluate(max_new_tokens=200, batch_size=2, precision="fp32")
+FP32 = Evaluate(max_new_tokens=200, batch_size=2, dtype="float32")
 
 
 def run_all(
@@ -111,7 +111,7 @@ def test_the_model_reads_the_prompt_that_it_was_trained_on(tmp_path, learnt_base
 def test_an_answer_that_reaches_the_limit_is_truncated(tmp_path, learnt_base, learnt):
     whole = {q.id: len(load_tokenizer(learnt_base)(format_response(r))["input_ids"]) + 1 for q, r in learnt}
     limit = sorted(whole.values())[1]
-    samples = run(tmp_path, learnt_base, [q for q, _ in learnt], Evaluate(max_new_tokens=limit, precision="fp32"))
+    samples = run(tmp_path, learnt_base, [q for q, _ in learnt], Evaluate(max_new_tokens=limit, dtype="float32"))
     assert {s.id: s.truncated for s in samples.values()} == {key: tokens > limit for key, tokens in whole.items()}
     assert {s.id: s.tokens for s in samples.values()} == {key: min(tokens, limit) for key, tokens in whole.items()}
     text = {q.id: format_response(r) for q, r in learnt}
@@ -126,7 +126,7 @@ def test_an_answer_that_reaches_the_limit_is_truncated(tmp_path, learnt_base, le
 def test_batches_change_nothing(tmp_path, tiny_base):
     questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 8)]
     changes = [{"batch_size": 1}, {"batch_size": 3}, {"batch_size": 7}, {"batch_size": 7, "tokens_per_batch": 600}]
-    settings = [Evaluate(max_new_tokens=12, precision="fp32", **change) for change in changes]
+    settings = [Evaluate(max_new_tokens=12, dtype="float32", **change) for change in changes]
     runs = [run(tmp_path / str(k), tiny_base, questions, setting) for k, setting in enumerate(settings)]
     assert runs[0] == runs[1] == runs[2] == runs[3]
 
@@ -213,8 +213,8 @@ def test_a_base_that_is_not_there_is_named(tmp_path):
 
 
 def test_precision_is_the_configs(learnt_base):
-    assert load_model(learnt_base, None, Evaluate(precision="bf16")).dtype == torch.bfloat16
-    assert load_model(learnt_base, None, Evaluate(precision="fp32")).dtype == torch.float32
+    assert load_model(learnt_base, None, Evaluate(dtype="bfloat16")).dtype == torch.bfloat16
+    assert load_model(learnt_base, None, Evaluate(dtype="float32")).dtype == torch.float32
 
 
 def test_progress_is_shown_and_lm_evals_own_messages_are_not(tmp_path, learnt_base, learnt, capsys):
@@ -226,7 +226,7 @@ def test_progress_is_shown_and_lm_evals_own_messages_are_not(tmp_path, learnt_ba
 
 def test_several_answers_are_drawn_each_by_a_seed_of_its_own(tmp_path, tiny_base):
     questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 4)]
-    drawing = Evaluate(max_new_tokens=12, batch_size=1, precision="fp32", temperature=1.5, top_p=0.9, seed=7)
+    drawing = Evaluate(max_new_tokens=12, batch_size=1, dtype="float32", temperature=1.5, top_p=0.9, seed=7)
     drawn = run_all(tmp_path / "one", tiny_base, questions, drawing, samples=4)
     assert len({sample.completion for sample in drawn}) == 12
     assert [sample.seed for sample in drawn] == [seed_of(7, sample.id, sample.sample) for sample in drawn]
@@ -242,7 +242,7 @@ def test_several_answers_are_drawn_each_by_a_seed_of_its_own(tmp_path, tiny_base
 
 def test_more_answers_are_added_to_those_that_are_there(tmp_path, tiny_base):
     questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 4)]
-    settings = Evaluate(max_new_tokens=12, batch_size=2, precision="fp32", temperature=1.5)
+    settings = Evaluate(max_new_tokens=12, batch_size=2, dtype="float32", temperature=1.5)
     two = run_all(tmp_path, tiny_base, questions, settings, samples=2)
     four = run_all(tmp_path, tiny_base, questions, settings, samples=4)
     assert [sample for sample in four if sample.sample < 2] == two
@@ -251,7 +251,7 @@ def test_more_answers_are_added_to_those_that_are_there(tmp_path, tiny_base):
 
 def test_processes_share_the_questions(tmp_path, tiny_base):
     questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 6)]
-    settings = Evaluate(max_new_tokens=12, batch_size=1, precision="fp32")
+    settings = Evaluate(max_new_tokens=12, batch_size=1, dtype="float32")
     alone = run(tmp_path / "alone", tiny_base, questions, settings)
     assert run(tmp_path / "shared", tiny_base, questions, settings, processes=2) == alone
     answered = sorted(len(path.read_text().splitlines()) for path in tmp_path.glob("shared/state/*/answers/*.jsonl"))
@@ -264,7 +264,7 @@ def test_a_process_that_fails_is_said_and_what_the_others_did_is_kept(tmp_path, 
     base = tmp_path / "base"
     shutil.copytree(tiny_base, base)
     (base / "manifest.json").write_text(json.dumps({"sha256": "0"}))  # as the workflow's bases have
-    settings = Evaluate(max_new_tokens=12, batch_size=1, precision="fp32")
+    settings = Evaluate(max_new_tokens=12, batch_size=1, dtype="float32")
     first = run(tmp_path, base, questions[:2], settings)
     weights = (base / "model.safetensors").read_bytes()
     (base / "model.safetensors").unlink()
@@ -293,13 +293,13 @@ FORCED = "<|im_start|>think\n3 rows of 4.\n\nSo 12.\n"
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_budget_forcing_has_the_model_wait(tmp_path, learnt_base, learnt, batch_size):
-    forcing = {"budget_forcing": BudgetForcing(waits=2), "batch_size": batch_size}
+    forcing = {"budget_forcing": BudgetForcing(num_waits=2), "batch_size": batch_size}
     samples = run(tmp_path, learnt_base, [question for question, _ in learnt], FP32.model_copy(update=forcing))
     assert samples["eggs"].completion.startswith(FORCED + "Wait")
     for sample in samples.values():
         thought, _, said = sample.completion.partition("<|im_start|>answer\n")
         assert thought.count("Wait") == 2 or (sample.truncated and not said)
-    assert facts(tmp_path)["settings"]["budget_forcing"]["waits"] == 2
+    assert facts(tmp_path)["settings"]["budget_forcing"]["num_waits"] == 2
 
 
 def test_budget_forcing_ends_the_thinking(tmp_path, learnt_base, learnt):

@@ -77,20 +77,20 @@ def files(tmp_path: Path):
 
 
 def test_verdicts_come_in_the_order_of_the_questions(files):
-    grade(**files, shape="integer")
+    grade(**files, answer_type="integer")
     graded = read_jsonl(files["output"], Graded)
     assert [(g.id, g.direction, g.extracted, g.correct, g.truncated) for g in graded] == [
         ("q1", "reverse", "12", True, False),
         ("q2", None, "8", False, True),
     ]
     manifest = json.loads(files["output"].with_suffix(".manifest.json").read_text())
-    assert manifest["facts"] == {"n": 2, "shape": "integer", "grader": "rules", "rules": {"integer": 2}}
+    assert manifest["facts"] == {"n": 2, "answer_type": "integer", "grader": "rules", "rules": {"integer": 2}}
 
 
 def test_every_answer_to_a_question_gets_a_verdict(files):
     again = sample("Answer: 13").model_copy(update={"sample": 1})
     write_jsonl(files["samples"], [sample("Answer: 12"), sample("7", "q2"), again])
-    grade(**files, shape="integer")
+    grade(**files, answer_type="integer")
     graded = read_jsonl(files["output"], Graded)
     assert [(g.id, g.sample, g.correct) for g in graded] == [("q1", 0, True), ("q1", 1, False), ("q2", 0, False)]
 
@@ -98,23 +98,23 @@ def test_every_answer_to_a_question_gets_a_verdict(files):
 def test_a_question_without_a_sample_is_named(files):
     write_jsonl(files["samples"], [sample("12")])
     with pytest.raises(RecordError, match=r"s\.jsonl: no sample for question 'q2'"):
-        grade(**files, shape="integer")
+        grade(**files, answer_type="integer")
     assert not files["output"].exists()
 
 
 def test_a_sample_without_a_question_is_named(files):
     write_jsonl(files["samples"], [sample("1", "q1"), sample("1", "q2"), sample("1", "q3")])
     with pytest.raises(RecordError, match=r"s\.jsonl: sample 'q3' answers no question"):
-        grade(**files, shape="integer")
+        grade(**files, answer_type="integer")
 
 
 def test_two_samples_of_one_question_are_refused(files):
     write_jsonl(files["samples"], [sample("1", "q1"), sample("1", "q1"), sample("1", "q2")])
     with pytest.raises(RecordError, match=r"s\.jsonl:2: field 'id': 'q1'"):
-        grade(**files, shape="integer")
+        grade(**files, answer_type="integer")
 
 
 def test_a_choice_whose_gold_is_no_letter_of_its_options_is_named(files):
     write_jsonl(files["questions"], [question("B", CHOICE), question("E", CHOICE, identity="q2")])
     with pytest.raises(RecordError, match=r"q\.jsonl: question 'q2': field 'gold'"):
-        grade(**files, shape="choice")
+        grade(**files, answer_type="choice")

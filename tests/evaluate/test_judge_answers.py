@@ -50,7 +50,7 @@ class Place:
         return [judged for _, judged in iterate_jsonl(self.verdicts, JudgeVerdict)]
 
     def grade(self, grader="judge", **changes) -> list[Graded]:
-        settings = {"shape": "expression", "output": self.graded, "grader": grader, "verdicts": self.verdicts} | changes
+        settings = {"answer_type": "expression", "output": self.graded, "grader": grader, "verdicts": self.verdicts} | changes
         grade(**self.paths, **settings)
         return read_jsonl(self.graded, Graded)
 
@@ -194,7 +194,7 @@ def test_a_judge_that_is_too_busy_is_waited_for(server: FaultyServer, place: Pla
 def test_a_key_or_a_price_that_is_wrong_is_named_as_the_judges(server: FaultyServer, place: Place, monkeypatch):
     place.write(["0.5"])
     ceiling = {"max_total_tokens": 10}
-    with pytest.raises(TeacherError, match=r"raise evaluate\.judge\.asking\.max_dollars or max_total_tokens"):
+    with pytest.raises(TeacherError, match=r"raise evaluate\.judge\.client\.max_dollars or max_total_tokens"):
         place.judge(server, **ceiling)
     server.fail("What is q0?", status(404, "no such model"))
     with pytest.raises(TeacherError, match=r"correct evaluate\.judge\.base_url or evaluate\.judge\.model"):
@@ -258,7 +258,7 @@ def test_the_commands_judge_and_grade(server: FaultyServer, place: Place):
     place.write(["\\frac{1}{2}", "0.5"])
     files = [f"--{name}={path}" for name, path in place.paths.items()]
     judge = judge_at(server)
-    sections = [f"--judge={judge.model_dump_json()}", f"--client={judge.asking.model_dump_json()}"]
+    sections = [f"--judge={judge.model_dump_json()}", f"--client={judge.client.model_dump_json()}"]
     output = [f"--output={place.verdicts}", f"--journal={place.journal}"]
     assert main(["judge", *sections, "--grader=s1", "--min-judged-rate=0.5", *files, *output]) == 0
     more = ["--answer-type=expression", "--grader=s1", f"--verdicts={place.verdicts}", f"--output={place.graded}"]

@@ -18,7 +18,7 @@ from r1k.evaluate.resume import answers_key
 from r1k.records import Question, write_jsonl
 
 COMMAND = "import sys; from r1k.cli import main; sys.exit(main(sys.argv[1:]))"
-SETTINGS = Evaluate(max_new_tokens=400, batch_size=2, precision="fp32", temperature=1.2)
+SETTINGS = Evaluate(max_new_tokens=400, batch_size=2, dtype="float32", temperature=1.2)
 
 
 @pytest.fixture
@@ -110,4 +110,4 @@ def test_the_key_follows_what_decides_an_answer_and_nothing_else(tiny_base):
         return answers_key(tiny_base, None, SETTINGS.model_copy(update=change), engine)
 
     assert key() == key(batch_size=9, tokens_per_batch=100, gpus=4, max_new_tokens=3, seed=5, temperature=1.0)
-    assert len({key(), key("vllm"), key(precision="bf16"), key(budget_forcing=BudgetForcing(waits=1))}) == 4
+    assert len({key(), key("vllm"), key(dtype="bfloat16"), key(budget_forcing=BudgetForcing(num_waits=1))}) == 4

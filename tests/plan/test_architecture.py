@@ -73,7 +73,7 @@ def test_an_adapter_on_some_projections():
 
 def test_an_unknown_projection_is_named():
     with pytest.raises(ConfigError, match=r"lora.targets: 'c_attn' is no projection"):
-        lora_parameters(of_base("tiny", BASES["tiny"]), 4, Lora(targets=["q_proj", "c_attn"]).targets)
+        lora_parameters(of_base("tiny", BASES["tiny"]), 4, Lora(target_modules=["q_proj", "c_attn"]).targets)
 
 
 def test_a_base_of_unknown_sizes_is_an_error_that_names_the_key():

@@ -8,7 +8,7 @@ import pytest
 from r1k.config import Length
 from r1k.plan.lengths import capped, joined, longest, measured, mixed
 
-LENGTH = Length(mean=100, spread=0.2)
+LENGTH = Length(mean=100, cv=0.2)
 
 
 def draws(n: int, seed: int = 0) -> list[float]:
@@ -28,11 +28,11 @@ def test_a_limit_cuts_the_long_ones(limit):
 
 
 def test_texts_one_after_another_and_of_two_kinds():
-    whole = joined(LENGTH, Length(mean=200, spread=0.1))
+    whole = joined(LENGTH, Length(mean=200, cv=0.1))
     assert (whole.mean, whole.spread) == (300, pytest.approx((20**2 + 20**2) ** 0.5 / 300))
     both = mixed(Length(mean=100), Length(mean=300))
     assert (both.mean, both.spread) == (200, pytest.approx(0.5))
 
 
 def test_counted_texts():
-    assert measured([10, 30]) == Length(mean=20, spread=0.5)
+    assert measured([10, 30]) == Length(mean=20, cv=0.5)

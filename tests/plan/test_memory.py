@@ -25,7 +25,7 @@ PAPER = load(ROOT / "config" / "paper.yaml")
 SEVEN = of_base("qwen2.5-7b", PAPER.bases["qwen2.5-7b"])
 EIGHT = Placement(gpus=8, per_device_train_batch_size=1)
 STATES = ("adapter", "gradients", "optimizer")
-SMALL = {"precision": "fp32", "attention": "sdpa", "gradient_checkpointing": False, "max_length": 4096}
+SMALL = {"dtype": "float32", "attn_implementation": "sdpa", "gradient_checkpointing": False, "max_length": 4096}
 
 
 @pytest.mark.parametrize("gpus", [2, 8, 64])
@@ -75,7 +75,7 @@ def test_processes_on_the_cpu_shard_as_gpus_do():
 @pytest.mark.parametrize(("batch", "length"), [(1, 4096), (8, 4096), (8, 32768)])
 def test_the_cache_is_that_of_transformers(batch, length):
     """Qwen2.5-7B: 2 x 28 layers x 512 x 2 bytes a token, and one layer more while it is copied."""
-    parts = memory.generating(SEVEN, 256, ["q_proj"], "bf16", batch, 0, length)
+    parts = memory.generating(SEVEN, 256, ["q_proj"], "bfloat16", batch, 0, length)
     assert parts["KV cache"] == pytest.approx(batch * length * 2 * 29 * 512 * 2)
 
 
@@ -152,12 +152,12 @@ def trained_tokens(folder) -> int:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, base):
     folder = tmp_path_factory.mktemp("plan") / "sft"
-    return folder, run_training(folder, base, Sft(batch_size=4, lora=Lora(rank=16, dropout=0.0), **SMALL))
+    return folder, run_training(folder, base, Sft(train_batch_size=4, lora=Lora(r=16, lora_dropout=0.0), **SMALL))
 
 
 def test_peak_memory_of_sft_is_within_a_quarter(trained, base):
     folder, peak = trained
-    settings = Sft(batch_size=4, lora=Lora(rank=16, dropout=0.0), **SMALL)
+    settings = Sft(train_batch_size=4, lora=Lora(r=16, lora_dropout=0.0), **SMALL)
     a, tokens = read_architecture(base / "config.json"), trained_tokens(folder) + 80
     estimate = sum(memory.training(a, settings, Placement(0, 4), tokens).values())
     print(f"SFT: estimated {estimate / 1e6:.0f} MB, measured {peak / 1e6:.0f} MB above the imports, {tokens} tokens")
@@ -166,7 +166,7 @@ def test_peak_memory_of_sft_is_within_a_quarter(trained, base):
 
 def test_an_adapter_and_its_optimizer_on_disk(trained, base):
     folder, _ = trained
-    settings = Sft(batch_size=4, lora=Lora(rank=16, dropout=0.0), **SMALL)
+    settings = Sft(train_batch_size=4, lora=Lora(r=16, lora_dropout=0.0), **SMALL)
     a: Architecture = read_architecture(base / "config.json")
     saved = folder / "adapter" / "adapter_model.safetensors"
     assert cost.adapter_bytes(a, settings, Placement(0, 4)) == pytest.approx(saved.stat().st_size, rel=0.02)
@@ -175,11 +175,11 @@ def test_an_adapter_and_its_optimizer_on_disk(trained, base):
     assert count == lora_parameters(a, 16, settings.lora.targets)
     (optimizer,) = folder.glob("state/*/checkpoint-1/optimizer.pt")
     assert cost.optimizer_bytes(a, settings, Placement(0, 4)) == pytest.approx(optimizer.stat().st_size, rel=0.02)
-    assert cost.base_bytes(a, "fp32") == pytest.approx((base / "model.safetensors").stat().st_size, rel=0.02)
+    assert cost.base_bytes(a, "float32") == pytest.approx((base / "model.safetensors").stat().st_size, rel=0.02)
 
 
 def test_peak_memory_of_dpo_is_within_a_quarter(tmp_path, trained, base):
-    settings = Dpo(batch_size=4, lora=Lora(rank=16, dropout=0.0), **SMALL)
+    settings = Dpo(train_batch_size=4, lora=Lora(r=16, lora_dropout=0.0), **SMALL)
     peak = run_training(tmp_path / "dpo", base, settings, parent=trained[0] / "adapter")
     a, tokens = read_architecture(base / "config.json"), trained_tokens(trained[0]) + 80
     estimate = sum(memory.training(a, settings, Placement(0, 4), tokens).values())

@@ -136,7 +136,7 @@ def test_merges_train_nothing_and_routes_ask_their_runs(paper, tmp_path):
     more = yaml.safe_load((CONFIG / "remedies.yaml").read_text())
     paper["runs"] |= more["runs"]
     paper["data"] |= more["data"]
-    paper["tables"]["fixed"] = {"shows": "sft", "rows": ["fix-linear", "fix-ties", "fix-route"]}
+    paper["tables"]["fixed"] = {"kind": "sft", "rows": ["fix-linear", "fix-ties", "fix-route"]}
     rows = {row.name: row for row in summarise(experiment(paper), tmp_path).rows}
     alone = {row.name: row for row in summarise(load(CONFIG / "paper.yaml"), tmp_path).rows}
     for name, row in alone.items():
@@ -154,7 +154,7 @@ def test_merges_train_nothing_and_routes_ask_their_runs(paper, tmp_path):
 
 def test_a_merge_of_another_config_is_not_compared(tmp_path):
     config = yaml.safe_load((CONFIG / "demo.yaml").read_text())
-    config["tables"]["fixed"] = {"shows": "sft", "rows": ["fix-ties"]}
+    config["tables"]["fixed"] = {"kind": "sft", "rows": ["fix-ties"]}
     finish(tmp_path / "demo", experiment(config), "fix-ties", seconds=4, peak=GIB)
     assert [row.name for row in summarise(experiment(config), tmp_path).rows if row.measured] == ["merge (tiny)"]
     config["runs"]["fix-ties"]["merge"]["density"] = 0.25
@@ -178,7 +178,7 @@ def test_a_benchmark_that_is_none_is_named(paper):
 def test_sizes_prices_and_assumptions_are_no_part_of_a_run(paper):
     before = experiment(paper)
     paper["plan"]["device"]["memory"] = 24
-    paper["teacher"]["asking"] = {"input_price": 7, "concurrency": 2}
+    paper["teacher"]["client"] = {"input_price": 7, "concurrency": 2}
     paper["bases"]["qwen2.5-7b"]["architecture"]["layers"] = 99
     after = experiment(paper)
     assert [before.digest(run, 0) for run in before.runs] == [after.digest(run, 0) for run in after.runs]
@@ -246,7 +246,7 @@ def test_what_was_measured_is_shown_beside(tmp_path):
 def test_a_training_of_another_config_is_not_compared(tmp_path):
     config = yaml.safe_load((CONFIG / "demo.yaml").read_text())
     finish(tmp_path / "demo", experiment(config), "tiny-s1k", seconds=40, peak=GIB)
-    config["train"]["sft"]["epochs"] = 3
+    config["train"]["sft"]["num_train_epochs"] = 3
     assert not any(row.measured for row in summarise(experiment(config), tmp_path).rows)
 
 

@@ -28,7 +28,7 @@ def fresh(base, adapter, dtype) -> torch.Tensor:
     return logits(model.eval())
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
 def test_exchanged_in_any_order_equals_loaded_afresh(study, precision, dtype):
     adapters = list(study.adapters.values())
     model = SwappableModel(study.base, adapters, precision)
@@ -40,7 +40,7 @@ def test_exchanged_in_any_order_equals_loaded_afresh(study, precision, dtype):
 
 
 def test_the_base_alone_needs_no_adapter(study):
-    model = SwappableModel(study.base, [], "fp32")
+    model = SwappableModel(study.base, [], "float32")
     model.use(None)
     assert torch.equal(logits(model.model), fresh(study.base, None, torch.float32))
 
@@ -52,7 +52,7 @@ def test_the_base_alone_needs_no_adapter(study):
 def test_adapters_of_two_shapes_are_refused(study, tmp_path, key, change):
     other = build_adapter(tmp_path / "other", study.base, seed=1, **change)
     with pytest.raises(R1kError, match=rf"other/adapter_config.json: {key} is .*one shape"):
-        SwappableModel(study.base, [*study.adapters.values(), other], "fp32")
+        SwappableModel(study.base, [*study.adapters.values(), other], "float32")
 
 
 @pytest.mark.parametrize(("key", "value"), [("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"])])
@@ -77,7 +77,7 @@ def test_a_missing_tensor_is_an_error_and_not_the_last_adapters(study, tmp_path)
     weights = load_file(adapter / "adapter_model.safetensors")
     gone = sorted(weights)[0]
     save_file({name: weight for name, weight in weights.items() if name != gone}, adapter / "adapter_model.safetensors")
-    model = SwappableModel(study.base, [study.adapters[6], adapter], "fp32")
+    model = SwappableModel(study.base, [study.adapters[6], adapter], "float32")
     model.use(study.adapters[6])
     with pytest.raises(R1kError, match=f"holed/adapter_model.safetensors: tensor {gone} does not fit"):
         model.use(adapter)
@@ -88,11 +88,11 @@ def test_a_cut_file_is_an_error(study, tmp_path):
     weights = adapter / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(R1kError, match=r"cut/adapter_model.safetensors: damaged"):
-        SwappableModel(study.base, [adapter], "fp32").use(adapter)
+        SwappableModel(study.base, [adapter], "float32").use(adapter)
 
 
 def test_an_adapter_of_another_base_is_an_error(study, tmp_path):
     wide = build_base(tmp_path / "wide", hidden=64)
     adapter = study.adapters[3]
     with pytest.raises(R1kError, match="does not fit the base"):
-        SwappableModel(wide, [adapter], "fp32").use(adapter)
+        SwappableModel(wide, [adapter], "float32").use(adapter)

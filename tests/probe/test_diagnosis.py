@@ -18,7 +18,7 @@ from r1k.report.statistics.claims import claims
 from r1k.report.statistics.curves import SPLITS
 from r1k.text import load_tokenizer
 
-CONFIG = Probe(precision="fp32", tracked=["own", "other", "other_problem_chosen", "other_problem_rejected"])
+CONFIG = Probe(dtype="float32", tracked=["chosen", "rejected", "other_problem_chosen", "other_problem_rejected"])
 SPEC = DynamicsSpec(
     arms={"mixed": Dynamics(sft="before", dpo="after")}, seeds=[0], epochs={"before": 1.0, "after": 1.0}
 )

@@ -35,9 +35,9 @@ SPEC = NtkSpec(
 TRAINING = {
     "batch_size": 2,
     "max_length": 512,
-    "lora": {"rank": 4, "alpha": 8, "dropout": 0.0},
-    "precision": "fp32",
-    "attention": "sdpa",
+    "lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0},
+    "dtype": "float32",
+    "attn_implementation": "sdpa",
     "gradient_checkpointing": False,
     "max_grad_norm": 1e9,
 }
@@ -66,7 +66,7 @@ def losses(tokenizer, trained):
 
 @pytest.fixture
 def model(study):
-    found = SwappableModel(study.base, [study.adapters[12]], "fp32")
+    found = SwappableModel(study.base, [study.adapters[12]], "float32")
     found.use(study.adapters[12])
     return found
 

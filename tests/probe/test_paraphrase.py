@@ -35,7 +35,7 @@ from r1k.teacher.server import running
 from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer
 
 KINDS = ["own", "other", *PARAPHRASED]
-CONFIG = Probe(precision="fp32", tokens_per_batch=512, tracked=KINDS)
+CONFIG = Probe(dtype="float32", tokens_per_batch=512, tracked=KINDS)
 RUN = """
 import json, sys
 from pathlib import Path
@@ -43,7 +43,7 @@ from r1k.config import OpenAITeacher, Probe
 from r1k.probe.paraphrase import paraphrase
 teacher, asking, probe, paths = json.loads(sys.argv[1])
 paths = {name: Path(path) for name, path in paths.items()}
-paraphrase(teacher=OpenAITeacher(**teacher, asking=asking), config=Probe(**probe), **paths)
+paraphrase(teacher=OpenAITeacher(**teacher, client=asking), config=Probe(**probe), **paths)
 """
 
 
@@ -145,7 +145,7 @@ def test_nothing_is_bought_twice_and_a_killed_run_loses_nothing(server, paths):
     teacher = server.teacher(concurrency=2)
     job = [
         teacher.model_dump(),
-        teacher.asking.model_dump(),
+        teacher.client.model_dump(),
         CONFIG.model_dump(),
         {k: str(v) for k, v in paths.items()},
     ]

@@ -22,7 +22,7 @@ from r1k.probe.run_probe import list_checkpoints, probe
 from r1k.records import LogProb, ProbePair, read_jsonl
 from r1k.text import format_response, load_tokenizer
 
-CONFIG = Probe(precision="fp32", tokens_per_batch=512)
+CONFIG = Probe(dtype="float32", tokens_per_batch=512)
 
 
 def run_probe(study, place: Path, **changes) -> list[LogProb]:
@@ -131,7 +131,7 @@ def test_a_response_is_cut_at_its_first_tokens(study, tmp_path):
     pairs = build_pairs(tmp_path / "long.jsonl", problems=1, question=6, reasoning=500)
     whole = encode_pairs(load_tokenizer(study.base), read_pairs(pairs), 100_000)
     assert max(len(response.item.response) for response in whole) > 1000
-    pair_alone = Probe(precision="fp32", tracked=["own", "other"])
+    pair_alone = Probe(dtype="float32", tracked=["chosen", "rejected"])
     found = run_probe(study, tmp_path, pairs=pairs, steps={}, epochs={}, config=pair_alone)
     model = adapted(study, None, torch.float64)
     for record, response in zip(found, whole, strict=True):
@@ -165,7 +165,7 @@ from r1k.probe.run_probe import probe
 base, pairs, place, *adapters = map(Path, sys.argv[1:])
 steps = {step: adapters[step % len(adapters)] for step in range(1, 61)}
 probe(run="r", seed=0, base=base, start=None, steps=steps, epochs={step: float(step) for step in steps}, pairs=pairs,
-      config=Probe(precision="fp32", tokens_per_batch=512), output=place / "probe.jsonl",
+      config=Probe(dtype="float32", tokens_per_batch=512), output=place / "probe.jsonl",
       tracked=place / "tracked.jsonl", greedy=place / "greedy.jsonl", state=place / "state",
       answers=place / "answers")
 """
@@ -204,7 +204,7 @@ def test_after_kill_9_only_what_is_missing_is_scored(study, tmp_path):
 def test_a_state_of_other_inputs_is_refused(study, tmp_path):
     run_probe(study, tmp_path)
     with pytest.raises(RecordError, match=r"state/0.jsonl: holds records of other probe pairs or settings; remove"):
-        run_probe(study, tmp_path, config=Probe(precision="fp32", max_tokens=20))
+        run_probe(study, tmp_path, config=Probe(dtype="float32", max_tokens=20))
 
 
 def test_a_missing_pairs_file_is_named(study, tmp_path):

@@ -21,7 +21,7 @@ from r1k.probe.tracked import follow, followed_pairs
 from r1k.records import GREEDY, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
 from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer
 
-CONFIG = Probe(precision="fp32", tokens_per_batch=512, first_tokens=5, greedy_tokens=20)
+CONFIG = Probe(dtype="float32", tokens_per_batch=512, first_tokens=5, greedy_tokens=20)
 
 
 @pytest.fixture(scope="module")

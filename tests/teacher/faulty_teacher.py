@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from r1k.config import Asking, OpenAITeacher
+from r1k.config import Client, OpenAITeacher
 from r1k.errors import TeacherError
 from r1k.records import Example, Response, write_jsonl
 from r1k.teacher.server import ChatHandler, ChatServer, chunks, completion
@@ -88,11 +88,11 @@ class FaultyServer(ChatServer):
     def teacher(self, **changes: Any) -> OpenAITeacher:
         """The config's section; `changes` are keys of it, or of its `asking`."""
         asking = {"concurrency": 4, "timeout": 20} | {
-            key: changes[key] for key in changes if key in Asking.model_fields
+            key: changes[key] for key in changes if key in Client.model_fields
         }
-        settings = {"max_tokens": 500} | {key: changes[key] for key in changes if key not in Asking.model_fields}
+        settings = {"max_tokens": 500} | {key: changes[key] for key in changes if key not in Client.model_fields}
         place = {"kind": "openai", "base_url": self.url, "model": Riddles.model, "api_key_env": KEY_VARIABLE}
-        return OpenAITeacher(**place, **settings, asking=asking)
+        return OpenAITeacher(**place, **settings, client=asking)
 
 
 def status(code: int, message: str = "no", headers: dict[str, str] | None = None, error_code: str = "x") -> Fault:

@@ -14,7 +14,7 @@ from pathlib import Path
 from r1k.config import OpenAITeacher
 from r1k.teacher.inversion import invert
 teacher, asking, *paths = json.loads(sys.argv[1])
-invert(teacher=OpenAITeacher(**teacher, asking=asking), **dict(zip(("s1k", "output", "journal"), map(Path, paths))))
+invert(teacher=OpenAITeacher(**teacher, client=asking), **dict(zip(("s1k", "output", "journal"), map(Path, paths))))
 """
 
 
@@ -30,6 +30,6 @@ def start(server: FaultyServer, place: Place, **changes) -> subprocess.Popen[str
     """A run in a process of its own."""
     teacher = server.teacher(**changes)
     job = json.dumps(
-        [teacher.model_dump(), teacher.asking.model_dump(), *map(str, (place.s1k, place.output, place.journal))]
+        [teacher.model_dump(), teacher.client.model_dump(), *map(str, (place.s1k, place.output, place.journal))]
     )
     return subprocess.Popen([sys.executable, "-c", RUN, job], stderr=subprocess.PIPE, text=True)

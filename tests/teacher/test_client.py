@@ -187,7 +187,7 @@ def test_a_server_that_is_not_there_is_named(server: FaultyServer):
 
 def test_a_slow_answer_is_given_up(server: FaultyServer):
     server.delay = 0.5
-    with pytest.raises(TeacherError, match=r"no answer .* in 0\.1 s \(teacher\.asking\.timeout\) \(3 attempts\)"):
+    with pytest.raises(TeacherError, match=r"no answer .* in 0\.1 s \(teacher\.client\.timeout\) \(3 attempts\)"):
         complete(server, "q", timeout=0.1)
 
 

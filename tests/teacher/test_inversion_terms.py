@@ -96,7 +96,7 @@ def test_a_ceiling_stops_the_run_before_it_is_passed_and_counts_what_was_bought_
     place.write_problems(20)
     ceiling = {"max_tokens": 100, "max_total_tokens": 2500, "input_price": 1.0, "output_price": 2.0}
     for _ in range(2):
-        with pytest.raises(TeacherError, match=r"the ceiling of 2,500 tokens leaves no room .*teacher\.asking"):
+        with pytest.raises(TeacherError, match=r"the ceiling of 2,500 tokens leaves no room .*teacher\.client"):
             invert(teacher=server.teacher(**ceiling), **place.paths)
     with Journal(place.journal) as journal:
         n = len(journal)

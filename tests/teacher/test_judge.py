@@ -3,7 +3,7 @@ from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, message, status
 
 from examples import make_both
 from r1k.checks.check import check_inverse
-from r1k.config import Asking, Checks, Judge
+from r1k.config import Client, Checks, Judge
 from r1k.errors import TeacherError
 from r1k.records import Check, Example, read_jsonl, write_jsonl
 from r1k.teacher.journal import Journal
@@ -15,7 +15,7 @@ BOTH = list(zip(FORWARD, REVERSE, strict=True))
 
 def judge_at(server: FaultyServer, concurrency: int = 2, **changes) -> Judge:
     place = {"base_url": server.url, "model": "riddles", "api_key_env": KEY_VARIABLE}
-    return Judge(**place, **changes, asking=Asking(concurrency=concurrency))
+    return Judge(**place, **changes, client=Client(concurrency=concurrency))
 
 
 def about(pair: tuple[Example, Example]) -> str:

@@ -39,7 +39,7 @@ def first(tmp_path, tiny_base, parent, rows):
 
 
 @pytest.mark.parametrize(
-    ("changes", "expected"),
+    ("overrides", "expected"),
     [
         ({}, math.log(2)),
         ({"loss": "sigmoid_norm", "beta": 35}, math.log(2)),

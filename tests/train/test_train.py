@@ -28,8 +28,8 @@ from r1k.train.train import train
 from r1k.train.trainers import load_base
 
 DROPPING = SETTINGS | {"lora": LORA | {"dropout": 0.1}}
-SFT = Sft(learning_rate=5e-3, epochs=3, **DROPPING)
-DPO = Dpo(learning_rate=1e-4, epochs=1, **DROPPING)
+SFT = Sft(learning_rate=5e-3, num_train_epochs=3, **DROPPING)
+DPO = Dpo(learning_rate=1e-4, num_train_epochs=1, **DROPPING)
 
 
 def describe(folder: Path, base: Path, data: Path, name: str, parent: str | None = None, **more) -> Path:
@@ -107,7 +107,7 @@ def test_a_curriculum_goes_on_where_its_first_stage_ended(study, tiny_base):
             steps={step: folder / "steps" / str(step)},
             epochs={step: 1.0},
             pairs=study / "probe.jsonl",
-            config=Probe(precision="fp32", tracked=["own", "other"]),
+            config=Probe(dtype="float32", tracked=["chosen", "rejected"]),
             output=folder / "probe.jsonl",
             tracked=folder / "tracked.jsonl",
             greedy=folder / "greedy.jsonl",
@@ -277,7 +277,7 @@ def test_a_truncated_checkpoint_is_recognised(tmp_path):
 
 def test_missing_flash_attention_is_an_error_with_its_remedy(tiny_base):
     with pytest.raises(TrainError, match=r"attention 'flash_attention_2' is not installed .* set attention: sdpa"):
-        load_base(tiny_base, SFT.model_copy(update={"attention": "flash_attention_2"}))
+        load_base(tiny_base, SFT.model_copy(update={"attn_implementation": "flash_attention_2"}))
 
 
 def test_a_probed_run_needs_a_place_for_its_steps(study, tiny_base):

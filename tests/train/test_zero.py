@@ -35,8 +35,8 @@ class Study:
         self.folder, self.base = folder, base
         write_data(folder)
         self.data = {"sft": folder / "s1k.jsonl", "dpo": folder / "pairs.jsonl"}
-        self._describe("sft", sft=Sft(learning_rate=5e-3, epochs=3, **CHECKPOINTED), steps=6, measured={2: 1.0})
-        dpo = Dpo(learning_rate=1e-4, epochs=1, **CHECKPOINTED)
+        self._describe("sft", sft=Sft(learning_rate=5e-3, num_train_epochs=3, **CHECKPOINTED), steps=6, measured={2: 1.0})
+        dpo = Dpo(learning_rate=1e-4, num_train_epochs=1, **CHECKPOINTED)
         self._describe("dpo", parents=[folder / "sft.json"], dpo=dpo, steps=4)
 
     def _describe(self, method: str, parents: Sequence[Path] = (), **more) -> None:
@@ -82,7 +82,7 @@ def losses(adapter: Path) -> list[float]:
 def test_zero_3_was_used_and_is_in_the_manifest(study):
     manifest = json.loads((study.folder / "undisturbed-sft" / "adapter" / "manifest.json").read_text())
     facts = json.dumps(manifest)
-    assert '"zero_stage": 3' in facts and '"processes": 2' in facts and '"attention": "sdpa"' in facts
+    assert '"zero_stage": 3' in facts and '"processes": 2' in facts and '"attn_implementation": "sdpa"' in facts
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_dpo_under_zero_3_starts_at_ln_2_from_the_sft_model(study):
 def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
     """As on GPUs: the adapter in the base's type, the reference with it. The command itself refuses bf16 on CPUs."""
     described = tmp_path / "dpo.json"
-    settings = Dpo(learning_rate=1e-4, epochs=1, **CHECKPOINTED | {"precision": "bf16"})
+    settings = Dpo(learning_rate=1e-4, num_train_epochs=1, **CHECKPOINTED | {"dtype": "bfloat16"})
     plan = make_plan("dpo", dpo=settings, steps=2)
     data, parent = study.data["dpo"], study.folder / "undisturbed-sft" / "adapter"
     describe_run(plan=plan, data=data, base=tiny_base, output=described, parents=[study.folder / "sft.json"])

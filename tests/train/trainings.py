@@ -15,13 +15,13 @@ from r1k.text import load_tokenizer
 from r1k.train.describe import RunPlan
 from r1k.train.trainers import make_trainer
 
-LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
+LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
 SETTINGS = {
     "batch_size": 4,
     "max_length": 1024,
     "lora": LORA,
-    "precision": "fp32",
-    "attention": "sdpa",
+    "dtype": "float32",
+    "attn_implementation": "sdpa",
     "gradient_checkpointing": False,
 }
 

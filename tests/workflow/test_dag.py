@@ -170,7 +170,7 @@ def test_graphviz_reads_the_dot_graph(workflow, tmp_path):
     ("change", "message"),
     [
         ({"runz": {}}, "runz: unknown key (did you mean 'runs'?)"),
-        ({"tables": {"table1": {"shows": "sft", "rows": ["tiny-s1"]}}}, "tables.table1.rows: no run 'tiny-s1'"),
+        ({"tables": {"table1": {"kind": "sft", "rows": ["tiny-s1"]}}}, "tables.table1.rows: no run 'tiny-s1'"),
     ],
 )
 def test_a_wrong_config_is_refused_with_the_key(workflow, tmp_path, change, message):

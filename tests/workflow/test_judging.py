@@ -39,7 +39,7 @@ def test_a_judge_is_asked_between_generation_and_grading(workflow: Workflow, exp
     with running(judge_server(LiteralJudge())) as server:
         settings = yaml.safe_load(MICRO.read_text())
         judge = judge_at(server)
-        settings["evaluate"] |= {"grader": "s1", "judge": judge.model_dump() | {"asking": judge.asking.model_dump()}}
+        settings["evaluate"] |= {"grader": "s1", "judge": judge.model_dump() | {"client": judge.client.model_dump()}}
         (workflow.directory / "judged.yaml").write_text(yaml.safe_dump(settings))
         targets = ["results/micro/tables/disagreements.md", "results/micro/evaluate/tiny/0/math/score.json"]
         workflow.run(
