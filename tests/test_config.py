@@ -56,7 +56,11 @@ def test_the_experiments_are_valid(path):
         ("dynamics/mixed/sft", "tiny-mix", "dynamics.mixed.sft: 'tiny-mix' is not a probed sft run"),
         ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 160"),
         ("runs/tiny-s1k/overrides", {"lr": 1}, "runs.tiny-s1k.overrides.lr: unknown key"),
-        ("runs/tiny-s1k/overrides", {"batch_size": 24}, "train.launch.per_device_train_batch_size: 16 does not divide the batch"),
+        (
+            "runs/tiny-s1k/overrides",
+            {"batch_size": 24},
+            "train.launch.per_device_train_batch_size: 16 does not divide the batch",
+        ),
         ("seeds", [], "seeds: "),
         ("teacher", {"kind": "oracle"}, "teacher"),
         ("evaluate/grader", "judge", "evaluate: grader: judge needs evaluate.judge"),
@@ -103,7 +107,12 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
             "runs.new.merge: dyn-s1k, wide have adapters of other ranks or targets",
         ),
         (
-            {"method": "route", "route": ROUTE | {"reverse": "wide"}, "exclude_held_out": True, "probe_every_epochs": 1},
+            {
+                "method": "route",
+                "route": ROUTE | {"reverse": "wide"},
+                "exclude_held_out": True,
+                "probe_every_epochs": 1,
+            },
             r"runs.new.route: the probed steps of dyn-s1k, wide do not end alike.*\(55, 8.0\), None",
         ),
         ({"method": "dpo", "parent": "fix-linear", "data": "pairs"}, "runs.new.parent: 'fix-linear' is not an SFT run"),

@@ -19,7 +19,12 @@ from r1k.train.describe import RunPlan, describe_run
 from r1k.train.rows import columns_digest, dpo_row, make_rows, sft_row
 from r1k.train.train import train
 
-SETTINGS = {"batch_size": 4, "max_length": 1024, "lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}, "dtype": "float32"}
+SETTINGS = {
+    "batch_size": 4,
+    "max_length": 1024,
+    "lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0},
+    "dtype": "float32",
+}
 SFT = Sft(learning_rate=5e-3, num_train_epochs=1, attn_implementation="sdpa", gradient_checkpointing=False, **SETTINGS)
 
 

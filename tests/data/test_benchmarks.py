@@ -16,7 +16,9 @@ from r1k.data.benchmarks import get_benchmark
 from r1k.errors import ConfigError, RecordError
 from r1k.records import Question, read_jsonl
 
-CHOICE = QuestionFields(question="Question", answer="Right", distractors=["Wrong 1", "Wrong 2", "Wrong 3"], subject="Field")
+CHOICE = QuestionFields(
+    question="Question", answer="Right", distractors=["Wrong 1", "Wrong 2", "Wrong 3"], subject="Field"
+)
 
 
 def of_file(path: Path, n: int, fields: QuestionFields | None = None, shape="integer", seed=0) -> Benchmark:

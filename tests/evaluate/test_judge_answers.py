@@ -50,7 +50,12 @@ class Place:
         return [judged for _, judged in iterate_jsonl(self.verdicts, JudgeVerdict)]
 
     def grade(self, grader="judge", **changes) -> list[Graded]:
-        settings = {"answer_type": "expression", "output": self.graded, "grader": grader, "verdicts": self.verdicts} | changes
+        settings = {
+            "answer_type": "expression",
+            "output": self.graded,
+            "grader": grader,
+            "verdicts": self.verdicts,
+        } | changes
         grade(**self.paths, **settings)
         return read_jsonl(self.graded, Graded)
 

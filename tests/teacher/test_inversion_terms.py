@@ -75,7 +75,9 @@ def test_what_the_config_leaves_out_is_named_and_bought_once(
     place.write(*(forward(f"p{index:03d}") for index in range(8)), forward("p008", "word " * 30))
     server.fail("question of p002\n", message("content_filter", content=""))
     leaving = {"on_truncation": "skip", "on_refusal": "skip", "max_tokens": 60}
-    with pytest.raises(TeacherError, match=r"7 of 9 problems have a pair, fewer than teacher\.min_success_rate of 0\.8"):
+    with pytest.raises(
+        TeacherError, match=r"7 of 9 problems have a pair, fewer than teacher\.min_success_rate of 0\.8"
+    ):
         invert(teacher=server.teacher(**leaving, min_success_rate=0.8), **place.paths)
     assert not place.output.exists()
     total = server.total

@@ -3,7 +3,7 @@ from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, message, status
 
 from examples import make_both
 from r1k.checks.check import check_inverse
-from r1k.config import Client, Checks, Judge
+from r1k.config import Checks, Client, Judge
 from r1k.errors import TeacherError
 from r1k.records import Check, Example, read_jsonl, write_jsonl
 from r1k.teacher.journal import Journal

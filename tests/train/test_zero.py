@@ -35,7 +35,9 @@ class Study:
         self.folder, self.base = folder, base
         write_data(folder)
         self.data = {"sft": folder / "s1k.jsonl", "dpo": folder / "pairs.jsonl"}
-        self._describe("sft", sft=Sft(learning_rate=5e-3, num_train_epochs=3, **CHECKPOINTED), steps=6, measured={2: 1.0})
+        self._describe(
+            "sft", sft=Sft(learning_rate=5e-3, num_train_epochs=3, **CHECKPOINTED), steps=6, measured={2: 1.0}
+        )
         dpo = Dpo(learning_rate=1e-4, num_train_epochs=1, **CHECKPOINTED)
         self._describe("dpo", parents=[folder / "sft.json"], dpo=dpo, steps=4)
 

@@ -32,7 +32,9 @@ SFT = (
 ONE_PROCESS = ["--config", f"train={{launch: {{per_device_train_batch_size: 4}}, {SFT}}}"]
 TWO_NODES = [
     "--config",
-    "train={launch: {nodes: 2, gpus: 8, processes: 1, per_device_train_batch_size: 1, checkpoint_seconds: 1}, " + SFT + "}",
+    "train={launch: {nodes: 2, gpus: 8, processes: 1, per_device_train_batch_size: 1, checkpoint_seconds: 1}, "
+    + SFT
+    + "}",
 ]
 
 

@@ -65,7 +65,9 @@ def check(both: Sequence[Both], near_duplicate_threshold: float) -> list[Check]:
         }
         passed = {name: verdict.passed for name, verdict in verdicts.items()}
         reasons = {name: verdict.reason for name, verdict in verdicts.items()}
-        found.append(Check.model_validate({"problem": forward.problem, "kind": forward.kind, **passed, "reasons": reasons}))
+        found.append(
+            Check.model_validate({"problem": forward.problem, "kind": forward.kind, **passed, "reasons": reasons})
+        )
     return found
 
 

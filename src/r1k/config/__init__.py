@@ -20,6 +20,7 @@ from r1k.config.evaluate import (
 )
 from r1k.config.experiment import VERSIONS, Experiment, load, schema
 from r1k.config.plan import Device, Length, Plan
+from r1k.config.probe import Ntk, Probe
 from r1k.config.report import (
     TAKEN_TABLES,
     AuditSpec,
@@ -32,7 +33,7 @@ from r1k.config.report import (
     Table,
     TableSpec,
 )
-from r1k.config.runs import Dpo, Launch, Lora, Merge, Ntk, Probe, Route, Run, Settings, Sft, Train
+from r1k.config.runs import Dpo, Launch, Lora, Merge, Route, Run, Settings, Sft, Train
 from r1k.config.section import Arm, DataName, Method, Name, Revision, Section
 from r1k.config.servers import Client, EmbeddedTeacher, Judge, OpenAITeacher, ReplayTeacher, Server, Teacher
 

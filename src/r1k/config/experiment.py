@@ -16,11 +16,12 @@ from r1k.config.coherence import problems
 from r1k.config.data import Data
 from r1k.config.evaluate import Benchmark, Evaluate
 from r1k.config.plan import Plan
+from r1k.config.probe import Ntk, Probe
 from r1k.config.report import (
     Dynamics,
     Table,
 )
-from r1k.config.runs import Dpo, Lora, Ntk, Probe, Run, Sft, Train
+from r1k.config.runs import Dpo, Lora, Run, Sft, Train
 from r1k.config.section import Arm, Name, Section
 from r1k.config.servers import Teacher
 from r1k.errors import ConfigError

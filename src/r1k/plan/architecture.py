@@ -82,6 +82,7 @@ def lora_parameters(a: Architecture, rank: int, targets: Sequence[str]) -> int:
     unknown = [target for target in targets if target not in shapes]
     if unknown:
         raise ConfigError(
-            f"train.lora.target_modules: {unknown[0]!r} is no projection of the model; the plan knows {', " f"" f"" f"'.join(shapes)}"
+            f"train.lora.target_modules: {unknown[0]!r} is no projection of the model; the plan knows "
+            f"{', '.join(shapes)}"
         )
     return a.num_hidden_layers * rank * sum(sum(shapes[target]) for target in targets)
