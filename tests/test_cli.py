@@ -11,11 +11,13 @@ from typing import Literal
 
 import pytest
 
+from examples import ROOT, make_both
 from r1k.cli import main
 from r1k.cli.commands import COMMANDS, Command
 from r1k.cli.docstrings import read_docstring
 from r1k.cli.options import make_parser, parse
 from r1k.config import Asking, Data, Teacher
+from r1k.records import write_jsonl
 
 DOCUMENTED = [command for command in COMMANDS.values() if not command.function.startswith("r1k.report.")]
 SCORE = {"run": "a", "seed": "0", "benchmark": "b", "graded": "none.jsonl", "output": "x"}
@@ -70,6 +72,15 @@ def test_each_function_documents_all_its_parameters_and_no_other(command):
     assert documented.summary.endswith(".")
     for action in actions(command):
         assert re.fullmatch(r"[A-Z].+\.( \(default: .+\))?", action.help)
+
+
+def test_rules_give_the_options_that_commands_have_and_need():
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        for name, rest in re.findall(r'"r1k ([a-z0-9-]+)((?:[^"]*"\s*f?")*[^"]*")', path.read_text()):
+            given = set(re.findall(r"--[a-z0-9-]+", rest))
+            options = {option: action for action in actions(COMMANDS[name]) for option in action.option_strings}
+            needed = {option for option, action in options.items() if action.required}
+            assert needed <= given <= options.keys(), f"{path.name}: {name}"
 
 
 def example(
@@ -221,9 +232,6 @@ def test_a_base_of_another_kind_is_refused(tmp_path, capsys):
 
 
 def test_a_drawn_set_needs_section_data(tmp_path, capsys):
-    from examples import make_both
-    from r1k.records import write_jsonl
-
     for name, examples in zip(("s1k", "r1k"), make_both(2), strict=True):
         write_jsonl(tmp_path / f"{name}.jsonl", examples)
     files = [f"--{name}={tmp_path / name}.jsonl" for name in ("s1k", "r1k", "output")]
@@ -243,7 +251,5 @@ def test_generate_wants_a_file_and_a_number_for_each_benchmark(tmp_path, capsys)
 
 @pytest.mark.parametrize("path", ["config/demo.yaml", "config/paper.yaml", "config/smollm2.yaml", "config/sample.yaml"])
 def test_configs_are_checked_by_hand(path, capsys):
-    from examples import ROOT
-
     assert main(["check-config", str(ROOT / path)]) == 0
     assert "trainings a seed" in capsys.readouterr().out

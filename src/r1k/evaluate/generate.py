@@ -97,11 +97,11 @@ class _BenchmarkJob(NamedTuple):
 
 def _jobs(questions: Sequence[Path], outputs: Sequence[Path], samples: Sequence[int]) -> dict[str, _BenchmarkJob]:
     """Return the jobs by benchmark, which is the name of the questions' file."""
-    for option, given in (("outputs", outputs), ("samples", samples)):
-        if len(given) != len(questions):
+    for option, number in (("outputs", len(outputs)), ("samples", len(samples))):
+        if number != len(questions):
             raise ConfigError(f"--{option}: give one for each of --questions")
-    given = zip(questions, outputs, samples, strict=True)
-    jobs = {path.stem: _BenchmarkJob(path, output, number) for path, output, number in given}
+    rows = zip(questions, outputs, samples, strict=True)
+    jobs = {path.stem: _BenchmarkJob(path, output, each) for path, output, each in rows}
     if len(jobs) != len(questions):
         raise ConfigError("--questions: two files have the same name; name each file after its benchmark")
     return jobs
