@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "probe"))
 from probe_models import build_adapter, build_base, build_pairs
 
 from r1k.config import NtkSpec
-from r1k.probe.ntk import ntk
+from r1k.probe.ntk import measure_influences
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
         base = build_base(root / "base", hidden=128, layers=3, mlp=384, vocabulary=833)
         adapter = build_adapter(root / "adapter", base, 1, options.rank, 2 * options.rank, size=0.02)
         pairs = build_pairs(root / "probe.jsonl", 2 * options.problems, question=20, reasoning=25)
-        ntk(
+        measure_influences(
             run="bench",
             seed=0,
             base=base,

@@ -18,7 +18,7 @@ from probe_models import build_adapter, build_base, build_pairs
 from r1k.config import Probe, Sft
 from r1k.probe.engine import Batch, Item, prepare
 from r1k.probe.responses import Scored, encode_pairs, read_pairs
-from r1k.probe.run_probe import probe
+from r1k.probe.run_probe import probe_checkpoints
 from r1k.probe.tracked import Followed, follow
 from r1k.text import load_tokenizer
 from r1k.train.describe import RunPlan, describe_run, read_run
@@ -119,7 +119,7 @@ def load(base: Path, adapter: Path | None) -> Any:
 def probe_once(inputs: Inputs) -> None:
     """The stage as the workflow calls it, in a new place."""
     with tempfile.TemporaryDirectory() as place:
-        probe(
+        probe_checkpoints(
             run="bench",
             seed=0,
             base=inputs.base,

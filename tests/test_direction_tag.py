@@ -8,7 +8,7 @@ import pytest
 from examples import lines, make_both
 from r1k.cli import main
 from r1k.config import Evaluate, Probe, Sft
-from r1k.data.sets import make_mix, pairs, probe
+from r1k.data.sets import make_set, pairs, probe
 from r1k.evaluate.answer_cache import CachedAnswer
 from r1k.evaluate.generate import answer
 from r1k.evaluate.lm_eval_adapter import ChatLM
@@ -81,7 +81,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     folder = tmp_path_factory.mktemp("tagged")
     for name, examples in zip(("s1k", "r1k"), make_both(8), strict=True):
         write_jsonl(folder / f"{name}.jsonl", examples)
-    make_mix(s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "mix.jsonl")
+    make_set("mix", s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "mix.jsonl")
     write_jsonl(folder / "probe.jsonl", probe(both(8), 2, 2, 0))
     plan = RunPlan(
         run="tagged",

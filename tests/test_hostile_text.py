@@ -18,7 +18,7 @@ from hostile import HOSTILE
 from r1k.config import Benchmark, Data, Evaluate, FileQuestions, FileSource, Row, TableSpec, WorldSource
 from r1k.data.benchmarks import get_benchmark
 from r1k.data.s1k import get_s1k
-from r1k.data.sets import make_half, make_mix, make_pairs, make_probe, make_revthink, pairs, read_both
+from r1k.data.sets import make_set, pairs, read_both
 from r1k.errors import RecordError, TeacherError
 from r1k.intervals import wilson
 from r1k.markup import one_line
@@ -105,11 +105,11 @@ def test_a_text_that_ends_its_part_of_the_prompt_is_refused(slots):
 
 def test_sets_keep_texts_and_make_no_other_file(inverted: Place, tmp_path: Path):
     both = {"s1k": inverted.s1k, "r1k": inverted.output}
-    make_mix(**both, output=tmp_path / "mix.jsonl")
-    make_pairs(**both, output=tmp_path / "pairs.jsonl")
-    make_half(**both, output=tmp_path / "half.jsonl", data=DATA)
-    make_revthink(**both, output=tmp_path / "revthink.jsonl")
-    make_probe(**both, output=tmp_path / "probe.jsonl", data=DATA)
+    make_set("mix", **both, output=tmp_path / "mix.jsonl")
+    make_set("pairs", **both, output=tmp_path / "pairs.jsonl")
+    make_set("half", **both, output=tmp_path / "half.jsonl", data=DATA)
+    make_set("revthink", **both, output=tmp_path / "revthink.jsonl")
+    make_set("probe", **both, output=tmp_path / "probe.jsonl", data=DATA)
     names = {
         f"{name}.{end}" for name in ("mix", "pairs", "half", "revthink", "probe") for end in ("jsonl", "manifest.json")
     }
@@ -143,10 +143,9 @@ def test_a_model_is_asked_hostile_questions_and_its_hostile_answers_are_graded(t
     settings = Evaluate(max_new_tokens=2, batch_size=8, dtype="float32")
     generate(
         base=tiny_base,
-        adapter=None,
-        benchmarks={"b": tmp_path / "b.jsonl"},
-        outputs={"b": output},
-        samples={"b": 1},
+        questions=[tmp_path / "b.jsonl"],
+        outputs=[output],
+        samples=[1],
         evaluate=settings,
         state=tmp_path / "state",
     )

@@ -33,7 +33,10 @@ def answered(tmp_path):
 def test_answers_are_those_of_the_run_of_the_questions_direction(answered):
     out = answered / "samples.jsonl"
     route_samples(
-        questions=answered / "b.jsonl", forward=answered / "f.jsonl", reverse=answered / "r.jsonl", output=out
+        questions=answered / "b.jsonl",
+        forward_run=answered / "f.jsonl",
+        reverse_run=answered / "r.jsonl",
+        output=out,
     )
     found = [(s.id, s.sample, s.completion) for s in read_jsonl(out, Sample)]
     assert found == [(f"q{q}", n, f"by {run}, {n}") for q, run in ((1, "r"), (2, "f"), (3, "f")) for n in (0, 1)]
@@ -46,8 +49,8 @@ def test_a_question_without_an_answer_is_named(answered):
     with pytest.raises(RecordError, match=r"r\.jsonl: field 'id': no answer to 'q1'"):
         route_samples(
             questions=answered / "b.jsonl",
-            forward=answered / "f.jsonl",
-            reverse=answered / "r.jsonl",
+            forward_run=answered / "f.jsonl",
+            reverse_run=answered / "r.jsonl",
             output=answered / "samples.jsonl",
         )
 
@@ -68,10 +71,10 @@ def measure(folder, run: str, steps: tuple[int, ...]) -> None:
 def route(folder) -> None:
     route_probe(
         run="both",
-        logprobs={direction: folder / f"{run}.jsonl" for direction, run in RUNS.items()},
-        tracked={direction: folder / f"{run}-tracked.jsonl" for direction, run in RUNS.items()},
+        **{f"{direction}_run": folder / f"{run}.jsonl" for direction, run in RUNS.items()},
+        **{f"{direction}_tracked": folder / f"{run}-tracked.jsonl" for direction, run in RUNS.items()},
         output=folder / "probe.jsonl",
-        output_tracked=folder / "tracked.jsonl",
+        tracked=folder / "tracked.jsonl",
     )
 
 

@@ -1,4 +1,4 @@
-"""What attempts used, killed ones included, and the summary at the end of a run."""
+"""What attempts used, killed ones included, and the usage_table at the end of a run."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from r1k.usage import accounted, read_attempts, summary, visible_gpus
+from r1k.usage import accounted, read_attempts, usage_table, visible_gpus
 
 KILLED = """
 import sys, time
@@ -60,8 +60,8 @@ def test_the_summary_counts_jobs_attempts_and_gpu_hours(tmp_path, monkeypatch):
             pass
     attempts = [attempt.model_copy(update={"seconds": 1800.0}) for attempt in read_attempts(tmp_path)]
     attempts[0] = attempts[0].model_copy(update={"ended": "running"})
-    lines = summary(attempts, planned=1.5).splitlines()
+    lines = usage_table(attempts, planned=1.5).splitlines()
     assert lines[1].split() == ["train", "1", "2", "0", "1", "1.00", "2.00"]
     assert lines[-1].endswith("1.50")
     assert read_attempts(tmp_path, since="2999") == []
-    assert summary([]) == "Nothing was trained, probed or generated.\n"
+    assert usage_table([]) == "Nothing was trained, probed or generated.\n"

@@ -39,7 +39,12 @@ This page is written by `make docs` from `src/r1k/config/`; a test fails when th
 
 
 def write_config_docs(*, readme: Path, schema: Path) -> None:
-    """Write both."""
+    """Write config/README.md and the config's JSON schema from the models that validate the config.
+
+    Args:
+        readme: The Markdown page to write.
+        schema: The JSON schema to write.
+    """
     with atomic_write(readme) as handle:
         handle.write(page())
     write_json(schema, config.schema())

@@ -15,13 +15,20 @@ from r1k.records import DIRECTIONS, Direction, LogProb, Question, Sample, Tracke
 M = TypeVar("M", LogProb, Tracked)
 
 
-def route_samples(*, questions: Path, forward: Path, reverse: Path, output: Path) -> None:
-    """Write for each question the samples of the run of its direction; where that is not marked, the forward run's.
+def route_samples(*, questions: Path, forward_run: Path, reverse_run: Path, output: Path) -> None:
+    """Take the answers to each question from the run of its direction; without a direction, from the forward run.
 
-    RecordError for a question that its run has not answered.
+    Args:
+        questions: The benchmark's questions.
+        forward_run: Answers of the run for forward questions, samples.jsonl.
+        reverse_run: Answers of the run for reverse questions, samples.jsonl.
+        output: The samples.jsonl to write.
+
+    Raises:
+        RecordError: A question has no answer by its run.
     """
     watch = Stopwatch()
-    paths: dict[Direction, Path] = {"forward": forward, "reverse": reverse}
+    paths: dict[Direction, Path] = {"forward": forward_run, "reverse": reverse_run}
     answers = {direction: _by_question(path) for direction, path in paths.items()}
     asked = read_jsonl(questions, Question)
     routed: list[Sample] = []
@@ -34,24 +41,36 @@ def route_samples(*, questions: Path, forward: Path, reverse: Path, output: Path
         routed += answers[direction][question.id]
     write_jsonl(output, routed)
     counts = Counter(question.direction or "forward" for question in asked)
-    inputs = {"questions": questions, "forward": forward, "reverse": reverse}
+    inputs = {"questions": questions, "forward": forward_run, "reverse": reverse_run}
     write_manifest(output, "route.samples", inputs, watch, n=len(routed), questions=counts)
 
 
 def route_probe(
     *,
     run: str,
-    logprobs: Mapping[Direction, Path],
-    tracked: Mapping[Direction, Path],
+    forward_run: Path,
+    reverse_run: Path,
+    forward_tracked: Path,
+    reverse_tracked: Path,
     output: Path,
-    output_tracked: Path,
+    tracked: Path,
 ) -> None:
-    """Write the first and the last measurement of each run at the prompts of its direction, as those of `run`.
+    """Take the first and the last measurement at each prompt from the run of its direction.
 
-    RecordError where the two runs were not measured last at the same step.
+    Args:
+        run: Name of the routed run.
+        forward_run: Log-probabilities of the run for forward prompts.
+        reverse_run: Log-probabilities of the run for reverse prompts.
+        forward_tracked: Tracked responses of the run for forward prompts.
+        reverse_tracked: Tracked responses of the run for reverse prompts.
+        output: The log-probabilities to write.
+        tracked: The tracked responses to write.
+
+    Raises:
+        RecordError: The last measured steps of the two runs differ.
     """
-    _pick(run, LogProb, logprobs, output)
-    _pick(run, Tracked, tracked, output_tracked)
+    _pick(run, LogProb, {"forward": forward_run, "reverse": reverse_run}, output)
+    _pick(run, Tracked, {"forward": forward_tracked, "reverse": reverse_tracked}, tracked)
 
 
 def _pick(run: str, kind: type[M], paths: Mapping[Direction, Path], output: Path) -> None:

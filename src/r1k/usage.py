@@ -87,8 +87,19 @@ def read_attempts(directory: Path, since: str = "") -> list[Attempt]:
     return sorted((attempt for attempt in found if attempt.started >= since), key=lambda attempt: attempt.started)
 
 
-def summary(attempts: Sequence[Attempt], planned: float | None = None) -> str:
-    """A table: by command, jobs, attempts, those that were killed or failed, hours and GPU-hours."""
+def summary(*, attempts: Path, planned: float | None = None, since: str = "") -> str:
+    """Report what past jobs used, by command: attempts, failures, hours and GPU-hours.
+
+    Args:
+        attempts: The directory that the jobs were given with `--usage`.
+        planned: GPU-hours that `r1k plan` estimates, to compare with.
+        since: Count only attempts from this time on (ISO 8601, UTC), such as 2026-01-31T12:00.
+    """
+    return usage_table(read_attempts(attempts, since), planned)
+
+
+def usage_table(attempts: Sequence[Attempt], planned: float | None = None) -> str:
+    """Return a table: by command, jobs, attempts, those that were killed or failed, hours and GPU-hours."""
     if not attempts:
         return "Nothing was trained, probed or generated.\n"
     rows: list[tuple[str, ...]] = [("", "jobs", "attempts", "failed", "not ended", "hours", "GPU-hours")]

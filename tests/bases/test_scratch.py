@@ -14,7 +14,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
 from r1k import world
-from r1k.bases.scratch import CHECKPOINT, batches, make_tokenizer, pretrain
+from r1k.bases.scratch import CHECKPOINT, Pretraining, batches, make_tokenizer, pretrain
 from r1k.config import ScratchBase
 from r1k.errors import ConfigError, R1kError
 from r1k.files import file_digest
@@ -39,14 +39,14 @@ TINY = ScratchBase(
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("scratch") / "tokenizer"
-    make_tokenizer(TINY, directory)
+    make_tokenizer(base=TINY, output=directory)
     return directory
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tokenizer, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    pretrain(TINY, tokenizer, folder / "base", folder / "state")
+    pretrain(base=TINY, tokenizer=tokenizer, output=folder / "base", state=folder / "state")
     return folder / "base"
 
 
@@ -82,7 +82,7 @@ def test_any_text_survives_the_round_trip(tokenizer, text):
 
 
 def test_the_same_config_makes_the_same_tokenizer(tokenizer, tmp_path):
-    make_tokenizer(TINY, tmp_path / "again")
+    make_tokenizer(base=TINY, output=tmp_path / "again")
     assert file_digest(tmp_path / "again" / "tokenizer.json") == file_digest(tokenizer / "tokenizer.json")
 
 
@@ -112,7 +112,7 @@ def test_a_tokenizer_that_reads_data_knows_its_words(tokenizer, tmp_path):
     write_jsonl(
         tmp_path / "s1k.jsonl", [Example(id=f"e{k}", problem=f"p{k}", question=words, **common) for k in range(2000)]
     )
-    make_tokenizer(TINY, tmp_path / "read", tmp_path / "s1k.jsonl")
+    make_tokenizer(base=TINY, output=tmp_path / "read", data=tmp_path / "s1k.jsonl")
     read, unread = load_tokenizer(tmp_path / "read"), load_tokenizer(tokenizer)
     assert len(read) <= TINY.vocabulary
     assert len(read(words)["input_ids"]) < len(unread(words)["input_ids"])
@@ -120,7 +120,7 @@ def test_a_tokenizer_that_reads_data_knows_its_words(tokenizer, tmp_path):
 
 def test_a_vocabulary_without_room_for_the_numbers_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match=r"vocabulary: 320 has no room .* set it to \d+ at least"):
-        make_tokenizer(TINY.model_copy(update={"vocabulary": 320}), tmp_path / "small")
+        make_tokenizer(base=TINY.model_copy(update={"vocabulary": 320}), output=tmp_path / "small")
     assert not (tmp_path / "small").exists()
 
 
@@ -166,42 +166,53 @@ def test_killed_at_any_moment_it_ends_in_the_same_bits(undisturbed, tokenizer, t
         "import sys; from pathlib import Path;"
         "from r1k.config import ScratchBase; from r1k.bases.scratch import pretrain;"
         "config, tokenizer, output, state = sys.argv[1:];"
-        "pretrain(ScratchBase.model_validate_json(config), Path(tokenizer), Path(output), Path(state), 0)"
+        "paths = {'tokenizer': Path(tokenizer), 'output': Path(output), 'state': Path(state)};"
+        "pretrain(base=ScratchBase.model_validate_json(config), **paths, checkpoint_seconds=0)"
     )
     command = [sys.executable, "-c", code, TINY.model_dump_json(), str(tokenizer), str(output), str(state)]
     for at_least in (3, 17):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        while _done(state / CHECKPOINT) < at_least:
+        while _done(state) < at_least:
             assert process.poll() is None
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert not output.exists()
-        assert at_least <= _done(state / CHECKPOINT) < TINY.steps
-    pretrain(TINY, tokenizer, output, state, checkpoint_seconds=0)
+        assert at_least <= _done(state) < TINY.steps
+    pretrain(base=TINY, tokenizer=tokenizer, output=output, state=state, checkpoint_seconds=0)
     assert file_digest(output / "model.safetensors") == file_digest(undisturbed / "model.safetensors")
-    pretrain(TINY, tokenizer, tmp_path / "again", state)
+    pretrain(base=TINY, tokenizer=tokenizer, output=tmp_path / "again", state=state)
     assert file_digest(tmp_path / "again" / "model.safetensors") == file_digest(output / "model.safetensors")
 
 
 def test_a_checkpoint_of_another_model_is_refused(tokenizer, tmp_path):
     short = TINY.model_copy(update={"steps": 1})
-    pretrain(short, tokenizer, tmp_path / "base", tmp_path / "state")
+    pretrain(base=short, tokenizer=tokenizer, output=tmp_path / "base", state=tmp_path / "state")
+    (checkpoint,) = (tmp_path / "state").glob(f"*/{CHECKPOINT}")
+    loaded = load_tokenizer(tokenizer)
+    Pretraining(short, loaded).load(checkpoint)
     for change in ({"hidden": 48}, {"layers": 3}):
         with pytest.raises(R1kError, match="a checkpoint of another model"):
-            pretrain(short.model_copy(update=change), tokenizer, tmp_path / "other", tmp_path / "state")
-    assert not (tmp_path / "other").exists()
+            Pretraining(short.model_copy(update=change), loaded).load(checkpoint)
+
+
+def test_each_base_and_tokenizer_has_a_state_of_its_own(tokenizer, tmp_path):
+    short = TINY.model_copy(update={"steps": 1})
+    for base in (short, short.model_copy(update={"hidden": 48})):
+        pretrain(base=base, tokenizer=tokenizer, output=tmp_path / f"{base.hidden}", state=tmp_path / "state")
+    assert len(list((tmp_path / "state").glob(f"*/{CHECKPOINT}"))) == 2
 
 
 def test_a_loss_that_is_no_number_stops_it(tokenizer, tmp_path):
     wild = TINY.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(R1kError, match="lower the base's learning_rate"):
-        pretrain(wild, tokenizer, tmp_path / "base", tmp_path / "state")
+        pretrain(base=wild, tokenizer=tokenizer, output=tmp_path / "base", state=tmp_path / "state")
     assert not (tmp_path / "base").exists()
 
 
-def _done(checkpoint: Path) -> int:
-    if not checkpoint.is_file():
-        return 0
-    with safe_open(checkpoint, framework="pt") as stored:
-        return int(stored.metadata()["done"])
+def _done(state: Path) -> int:
+    """The steps that the one checkpoint in a state has done; 0 without a checkpoint."""
+    for checkpoint in state.glob(f"*/{CHECKPOINT}"):
+        with safe_open(checkpoint, framework="pt") as stored:
+            return int(stored.metadata()["done"])
+    return 0

@@ -4,20 +4,7 @@ import pytest
 
 from examples import lines, make_both
 from r1k.config import Data, WorldSource
-from r1k.data.sets import (
-    TURN_ROUND,
-    disjoint,
-    half,
-    make_disjoint,
-    make_half,
-    make_mix,
-    make_pairs,
-    make_probe,
-    make_revthink,
-    pairs,
-    probe,
-    read_both,
-)
+from r1k.data.sets import TURN_ROUND, disjoint, half, make_set, pairs, probe, read_both
 from r1k.errors import RecordError
 from r1k.records import Example, Pair, ProbePair, SFTExample, read_jsonl, write_jsonl
 
@@ -26,13 +13,13 @@ DATA = Data(source=WorldSource(kind="world", problems=8), probe_train=2, probe_h
 
 def test_mix_is_the_union(tmp_path, both_files):
     s1k, r1k = both_files
-    make_mix(s1k=s1k, r1k=r1k, output=tmp_path / "mix.jsonl")
+    make_set("mix", s1k=s1k, r1k=r1k, output=tmp_path / "mix.jsonl")
     assert Counter(map(str, lines(tmp_path / "mix.jsonl"))) == Counter(map(str, lines(s1k) + lines(r1k)))
 
 
 def test_half_is_half_of_the_problems_in_both_directions(tmp_path, both_files):
     s1k, r1k = both_files
-    make_half(s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "half.jsonl")
+    make_set("half", s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "half.jsonl")
     examples = read_jsonl(tmp_path / "half.jsonl", Example)
     assert Counter(example.direction for example in examples) == {"forward": 4, "reverse": 4}
     assert set(Counter(example.problem for example in examples).values()) == {2}
@@ -40,7 +27,7 @@ def test_half_is_half_of_the_problems_in_both_directions(tmp_path, both_files):
 
 def test_disjoint_has_each_problem_once_and_both_directions_alike(tmp_path, both_files):
     s1k, r1k = both_files
-    make_disjoint(s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "disjoint.jsonl")
+    make_set("disjoint", s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "disjoint.jsonl")
     examples = read_jsonl(tmp_path / "disjoint.jsonl", Example)
     assert [example.problem for example in examples] == [f"p{k:03d}" for k in range(8)]
     assert Counter(example.direction for example in examples) == {"forward": 4, "reverse": 4}
@@ -61,7 +48,7 @@ def test_disjoint_is_even_in_what_is_held_out_and_in_what_is_left():
 
 def test_revthink_has_three_tasks_of_each_problem(tmp_path, both_files):
     s1k, r1k = both_files
-    make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
+    make_set("revthink", s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
     lessons = read_jsonl(tmp_path / "revthink.jsonl", SFTExample)
     assert len(lessons) == 24
     for forward, turning, reverse in zip(lessons[::3], lessons[1::3], lessons[2::3], strict=True):
@@ -79,7 +66,7 @@ def test_revthink_has_three_tasks_of_each_problem(tmp_path, both_files):
 
 def test_a_pair_prefers_its_prompts_own_direction(tmp_path, both_files):
     s1k, r1k = both_files
-    make_pairs(s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
+    make_set("pairs", s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
     examples = {
         (example.problem, example.direction): example for path in both_files for example in read_jsonl(path, Example)
     }
@@ -94,7 +81,7 @@ def test_a_pair_prefers_its_prompts_own_direction(tmp_path, both_files):
 
 def test_probe_problems_are_split_and_in_both_directions(tmp_path, both_files):
     s1k, r1k = both_files
-    make_probe(s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "probe.jsonl")
+    make_set("probe", s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "probe.jsonl")
     records = read_jsonl(tmp_path / "probe.jsonl", ProbePair)
     assert Counter((pair.split, pair.direction) for pair in records) == {
         ("train", "forward"): 2,

@@ -5,7 +5,7 @@ import pytest
 from examples import make_both
 from r1k.boxed import last_boxed
 from r1k.config import Variant
-from r1k.data.sets import make_mix, read_both
+from r1k.data.sets import make_set, read_both
 from r1k.data.variants import make_variant, ratio
 from r1k.errors import RecordError
 from r1k.records import VERDICTS, Check, Example, read_jsonl, write_jsonl
@@ -49,7 +49,7 @@ def test_a_choice_is_of_the_same_problems_in_both_directions(raw, tmp_path):
     assert all(example.grade for example in read_jsonl(forward, Example))
     facts = json.loads(forward.with_suffix(".manifest.json").read_text())["facts"]
     assert (facts["n"], facts["not_kept"]) == (4, 2)
-    make_mix(s1k=forward, r1k=reverse, output=tmp_path / "v" / "mix.jsonl")
+    make_set("mix", s1k=forward, r1k=reverse, output=tmp_path / "v" / "mix.jsonl")
     assert len(read_jsonl(tmp_path / "v" / "mix.jsonl", Example)) == 8
 
 

@@ -36,16 +36,16 @@ def run_all(
     named: dict[str, list[Question]] = {}
     for question in questions:
         named.setdefault(question.benchmark, []).append(question)
-    asked = {name: folder / name / "questions.jsonl" for name in named}
+    asked = {name: folder / "questions" / f"{name}.jsonl" for name in named}
     outputs = {name: folder / name / "samples.jsonl" for name in named}
     for name, path in asked.items():
         write_jsonl(path, named[name])
     generate(
         base=base,
         adapter=adapter,
-        benchmarks=asked,
-        outputs=outputs,
-        samples=dict.fromkeys(named, samples),
+        questions=list(asked.values()),
+        outputs=list(outputs.values()),
+        samples=[samples] * len(named),
         evaluate=evaluate,
         state=folder / "state",
         processes=processes,

@@ -33,10 +33,9 @@ def asked(tmp_path) -> Path:
 def undisturbed(folder: Path, base: Path, asked: Path, samples: int) -> Path:
     generate(
         base=base,
-        adapter=None,
-        benchmarks={"math": asked},
-        outputs={"math": folder / "samples.jsonl"},
-        samples={"math": samples},
+        questions=[asked],
+        outputs=[folder / "samples.jsonl"],
+        samples=[samples],
         evaluate=SETTINGS,
         state=folder / "state",
     )

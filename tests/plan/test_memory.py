@@ -13,7 +13,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from examples import ROOT, lines, make_both
 from r1k.config import Architecture, Dpo, Lora, Sft, load
-from r1k.data.sets import make_pairs
+from r1k.data.sets import make_set
 from r1k.plan import cost, memory
 from r1k.plan.architecture import lora_parameters, of_base, parameters
 from r1k.plan.memory import Placement
@@ -132,7 +132,7 @@ def run_training(folder, base, settings, parent=None):
     else:
         write_jsonl(folder / "s1k.jsonl", forward)
         write_jsonl(folder / "r1k.jsonl", reverse)
-        make_pairs(s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "data.jsonl")
+        make_set("pairs", s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "data.jsonl")
     method = "sft" if parent is None else "dpo"
     plan = {"run": "x", "seed": 0, "identity": {}, "measured": {}, "exclude_held_out": False, "steps": 2}
     described = RunPlan(**plan, method=method, **{method: settings})

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from r1k.config import Dynamics, DynamicsSpec, Probe
 from r1k.probe.engine import prepare
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.run_probe import probe
+from r1k.probe.run_probe import probe_checkpoints
 from r1k.probe.tracked import follow
 from r1k.report.statistics.changes import Measured
 from r1k.report.statistics.claims import claims
@@ -65,7 +65,7 @@ def measure(root: Path, name: str, adapter: Path) -> Measured:
     paths = []
     for run, start, end in (("before", None, root / "start"), ("after", root / "start", adapter)):
         paths.append(root / name / f"{run}.jsonl")
-        probe(
+        probe_checkpoints(
             run=run,
             seed=0,
             base=root / "base",

@@ -11,7 +11,7 @@ from transformers import TrainerCallback
 from r1k.config import Dpo, Ntk, NtkSpec, Sft
 from r1k.probe.adapters import SwappableModel
 from r1k.probe.gradients import Gradients, flatten, moved
-from r1k.probe.ntk import Kernel, ntk, products
+from r1k.probe.ntk import Kernel, measure_influences, products
 from r1k.probe.responses import read_pairs
 from r1k.probe.sketch import CountSketch
 from r1k.probe.updates import first_problems, observed, updates
@@ -260,7 +260,7 @@ def test_two_copies_of_a_problem_have_cosine_1(tmp_path, study, pairs):
 
 
 def measure(folder, study, pairs, spec):
-    ntk(
+    measure_influences(
         run="run",
         seed=0,
         base=study.base,

@@ -19,7 +19,7 @@ from r1k.files import write_json
 from r1k.probe.paraphrase import paraphrase
 from r1k.probe.paraphrase_text import excerpt, read_paraphrases
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.run_probe import probe
+from r1k.probe.run_probe import probe_checkpoints
 from r1k.probe.tracked import follow
 from r1k.records import (
     PARAPHRASED,
@@ -43,7 +43,7 @@ from r1k.config import OpenAITeacher, Probe
 from r1k.probe.paraphrase import paraphrase
 teacher, asking, probe, paths = json.loads(sys.argv[1])
 paths = {name: Path(path) for name, path in paths.items()}
-paraphrase(teacher=OpenAITeacher(**teacher, client=asking), config=Probe(**probe), **paths)
+paraphrase(teacher=OpenAITeacher(**teacher, client=asking), probe=Probe(**probe), **paths)
 """
 
 
@@ -88,7 +88,7 @@ def followed_of(tokenizer, paths, config=CONFIG):
 
 
 def test_each_response_is_reworded_and_scored_with_its_own_answer(server, tokenizer, paths):
-    paraphrase(teacher=server.teacher(), config=CONFIG, **paths)
+    paraphrase(teacher=server.teacher(), probe=CONFIG, **paths)
     by_key = {(pair.problem, pair.direction): pair for pair in read_pairs(paths["pairs"])}
     found = read_jsonl(paths["output"], Paraphrase)
     assert len(found) == len(by_key) == server.total == facts(paths)["asked"]
@@ -111,7 +111,7 @@ def test_each_response_is_reworded_and_scored_with_its_own_answer(server, tokeni
 
 def test_no_more_is_reworded_than_the_probe_reads(server, tokenizer, paths):
     short = CONFIG.model_copy(update={"max_tokens": 12})
-    paraphrase(teacher=server.teacher(), config=short, **paths)
+    paraphrase(teacher=server.teacher(), probe=short, **paths)
     pairs = {pair.id: pair for pair in read_pairs(paths["pairs"])}
     for own in encode_pairs(tokenizer, list(pairs.values()), 12)[::2]:
         part = excerpt(tokenizer, own)
@@ -160,11 +160,11 @@ def test_nothing_is_bought_twice_and_a_killed_run_loses_nothing(server, paths):
     kept = len(paths["journal"].read_text().splitlines())
     assert kept >= 2
     server.delay, before = 0.0, server.total
-    paraphrase(teacher=teacher, config=CONFIG, **paths)
+    paraphrase(teacher=teacher, probe=CONFIG, **paths)
     assert server.total - before == 8 - kept == facts(paths)["asked"]
     whole = paths["output"].read_bytes()
     paths["output"].unlink()
-    paraphrase(teacher=teacher.model_copy(update={"base_url": "http://127.0.0.1:9/v1"}), config=CONFIG, **paths)
+    paraphrase(teacher=teacher.model_copy(update={"base_url": "http://127.0.0.1:9/v1"}), probe=CONFIG, **paths)
     assert paths["output"].read_bytes() == whole and facts(paths)["asked"] == 0
 
 
@@ -176,11 +176,11 @@ def test_what_is_cut_refused_or_copied_is_an_error_or_left_out_and_named(server,
     with pytest.raises(
         TeacherError, match=r"(?s)3 of 8 responses have no paraphrase, more than teacher\.min_success_rate of 1"
     ) as told:
-        paraphrase(teacher=server.teacher(), config=CONFIG, **paths)
+        paraphrase(teacher=server.teacher(), probe=CONFIG, **paths)
     for pair, why in ((first, "was cut"), (second, "refused"), (third, "is the reasoning itself")):
         assert any(pair.id in line and why in line for line in str(told.value).splitlines())
     assert not paths["output"].exists() and server.total == 8
-    paraphrase(teacher=server.teacher(min_success_rate=0.5), config=CONFIG, **paths)
+    paraphrase(teacher=server.teacher(min_success_rate=0.5), probe=CONFIG, **paths)
     assert server.total == 8
     assert set(facts(paths)["left_out"]) == {first.id, second.id, third.id}
     assert len(read_jsonl(paths["output"], Paraphrase)) == facts(paths)["n"] == 5
@@ -194,8 +194,8 @@ def test_what_the_inversion_cost_counts_under_the_same_ceiling(server, paths):
         {"facts": {"tokens": {"prompt": 600, "completion": 9000}, "dollars": 0.5}},
     )
     with pytest.raises(TeacherError, match=r"and \$0\.50 and 9,600 tokens on the experiment's other answers; raise"):
-        paraphrase(teacher=server.teacher(max_total_tokens=10000), config=CONFIG, **paths)
-    paraphrase(teacher=server.teacher(max_total_tokens=50000), config=CONFIG, **paths)
+        paraphrase(teacher=server.teacher(max_total_tokens=10000), probe=CONFIG, **paths)
+    paraphrase(teacher=server.teacher(max_total_tokens=50000), probe=CONFIG, **paths)
 
 
 def test_the_world_rewords_its_own_reasoning_and_no_other(base, tmp_path):
@@ -209,7 +209,7 @@ def test_the_world_rewords_its_own_reasoning_and_no_other(base, tmp_path):
         "journal": tmp_path / "journal.jsonl",
     }
     write_jsonl(paths["pairs"], probe_set(both, 6, 6, 0))
-    paraphrase(teacher=EmbeddedTeacher(kind="embedded"), config=CONFIG, **paths)
+    paraphrase(teacher=EmbeddedTeacher(kind="embedded"), probe=CONFIG, **paths)
     by_key = {(pair.problem, pair.direction): pair for pair in read_jsonl(paths["pairs"], ProbePair)}
     found = read_jsonl(paths["output"], Paraphrase)
     assert len(found) == 24
@@ -228,7 +228,7 @@ def _inverse(example: Example) -> Example:
 
 
 def test_a_probe_scores_paraphrases_and_needs_them(server, base, paths, tmp_path):
-    paraphrase(teacher=server.teacher(), config=CONFIG, **paths)
+    paraphrase(teacher=server.teacher(), probe=CONFIG, **paths)
     given = {
         "run": "r",
         "seed": 0,
@@ -245,7 +245,7 @@ def test_a_probe_scores_paraphrases_and_needs_them(server, base, paths, tmp_path
         "answers": tmp_path / "answers",
     }
     with pytest.raises(R1kError, match="asks for paraphrases; give them with --paraphrases"):
-        probe(**given)
-    probe(**given, paraphrases=paths["output"])
+        probe_checkpoints(**given)
+    probe_checkpoints(**given, paraphrases=paths["output"])
     kinds = {record.response for record in read_jsonl(tmp_path / "tracked.jsonl", Tracked)}
     assert kinds == set(KINDS)

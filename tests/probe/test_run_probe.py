@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM
 from r1k.config import Probe
 from r1k.errors import R1kError, RecordError
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.run_probe import list_checkpoints, probe
+from r1k.probe.run_probe import list_checkpoints, probe_checkpoints
 from r1k.records import LogProb, ProbePair, read_jsonl
 from r1k.text import format_response, load_tokenizer
 
@@ -41,7 +41,7 @@ def run_probe(study, place: Path, **changes) -> list[LogProb]:
         "state": place / "state",
         "answers": place / "answers",
     } | changes
-    probe(**arguments)
+    probe_checkpoints(**arguments)
     return read_jsonl(arguments["output"], LogProb)
 
 
@@ -161,10 +161,11 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from r1k.config import Probe
-from r1k.probe.run_probe import probe
+from r1k.probe.run_probe import probe_checkpoints
 base, pairs, place, *adapters = map(Path, sys.argv[1:])
 steps = {step: adapters[step % len(adapters)] for step in range(1, 61)}
-probe(run="r", seed=0, base=base, start=None, steps=steps, epochs={step: float(step) for step in steps}, pairs=pairs,
+probe_checkpoints(
+      run="r", seed=0, base=base, start=None, steps=steps, epochs={step: float(step) for step in steps}, pairs=pairs,
       config=Probe(dtype="float32", tokens_per_batch=512), output=place / "probe.jsonl",
       tracked=place / "tracked.jsonl", greedy=place / "greedy.jsonl", state=place / "state",
       answers=place / "answers")

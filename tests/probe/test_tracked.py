@@ -15,7 +15,7 @@ from r1k.config import Probe
 from r1k.errors import RecordError
 from r1k.probe.greedy import kept_answers, writers
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.run_probe import probe
+from r1k.probe.run_probe import probe_checkpoints
 from r1k.probe.shuffle import _sentences, reordered
 from r1k.probe.tracked import follow, followed_pairs
 from r1k.records import GREEDY, Greedy, LogProb, Response, Tracked, read_jsonl, write_jsonl
@@ -55,7 +55,7 @@ def followed(tokenizer, pairs, place):
 
 
 def run_probe(study, pairs, where, config):
-    probe(
+    probe_checkpoints(
         run="r",
         seed=3,
         base=study.base,

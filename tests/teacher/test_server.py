@@ -96,7 +96,7 @@ def test_serve_prints_where_it_is_and_answers(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
         "from r1k.config import ReplayTeacher; from r1k.teacher.server import serve\n"
-        "serve(ReplayTeacher(kind='replay', path=Path(sys.argv[1])))"
+        "serve(teacher=ReplayTeacher(kind='replay', path=Path(sys.argv[1])))"
     )
     command = [sys.executable, "-c", code, str(recorded)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -115,10 +115,10 @@ def test_serve_prints_where_it_is_and_answers(tmp_path):
 def test_serve_refuses_what_it_cannot_serve(tmp_path, url):
     remote = OpenAITeacher(kind="openai", base_url="https://example.org/v1", model="m", api_key_env="K")
     with pytest.raises(TeacherError, match=r"is served at https://example\.org/v1"):
-        serve(remote)
+        serve(teacher=remote)
     recorded = tmp_path / "pairs.jsonl"
     row = {"question": "a?", "reverse_question": "b?", "reverse_thinking": "hm", "reverse_attempt": "c"}
     recorded.write_text(json.dumps(row) + "\n")
     port = int(url.split(":")[2].removesuffix("/v1"))
     with pytest.raises(TeacherError, match=rf"127\.0\.0\.1:{port} cannot be listened on"):
-        serve(ReplayTeacher(kind="replay", path=recorded), port)
+        serve(teacher=ReplayTeacher(kind="replay", path=recorded), port=port)

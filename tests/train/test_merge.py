@@ -50,7 +50,7 @@ def publish(tmp_path, tiny_base, adapters):
             above.append(folder / f"{parent}.json")
             describe_run(plan=make_plan("merge", **plan), base=tiny_base, output=above[-1])
         plan |= {"run": name, "merge": rule(how), "measured": {1: 1.0}}
-        describe_run(plan=make_plan("merge", **plan), base=tiny_base, output=folder / "run.json", parents=above)
+        describe_run(plan=make_plan("merge", **plan), base=tiny_base, output=folder / "run.json", parent=above)
         merge(run=folder / "run.json", adapters=adapters, output=folder / "adapter", steps=folder / "steps")
         return folder
 

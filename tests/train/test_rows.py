@@ -1,7 +1,7 @@
 import pytest
 
 from examples import make_both
-from r1k.data.sets import make_pairs, make_revthink, pairs
+from r1k.data.sets import make_set, pairs
 from r1k.errors import RecordError, TrainError
 from r1k.records import Example, ProbePair, write_jsonl
 from r1k.text import encode_prompt, format_response, load_tokenizer
@@ -43,7 +43,7 @@ def test_truncation_is_counted(tokenizer):
 
 def test_a_turn_without_reasoning_is_the_text_alone(tokenizer, tmp_path, both_files):
     s1k, r1k = both_files
-    make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
+    make_set("revthink", s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
     lessons = read_records("sft", tmp_path / "revthink.jsonl", None, reasoned=False)
     rows = make_rows(tokenizer, lessons, 2048)
     assert len(rows) == 24
@@ -55,19 +55,19 @@ def test_a_turn_without_reasoning_is_the_text_alone(tokenizer, tmp_path, both_fi
 
 def test_reasoning_is_missed_where_a_run_must_have_it(tmp_path, both_files):
     s1k, r1k = both_files
-    make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
+    make_set("revthink", s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
     with pytest.raises(RecordError, match=r"revthink\.jsonl:2: field 'reasoning'"):
         read_records("sft", tmp_path / "revthink.jsonl", None)
 
 
 def test_held_out_problems_are_left_out(tmp_path, both_files):
     s1k, r1k = both_files
-    make_pairs(s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
+    make_set("pairs", s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
     forward, reverse = make_both(8)
     chosen = pairs(list(zip(forward[:2], reverse[:2], strict=True)))
     splits = {"p000": "held_out", "p001": "train"}
     write_jsonl(tmp_path / "probe.jsonl", [ProbePair(**p.model_dump(), split=splits[p.problem]) for p in chosen])
-    make_revthink(s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
+    make_set("revthink", s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
     named = (("sft", s1k, 7), ("dpo", tmp_path / "pairs.jsonl", 14), ("sft", tmp_path / "revthink.jsonl", 21))
     for method, path, n in named:
         records = read_records(method, path, tmp_path / "probe.jsonl", reasoned=n != 21)

@@ -16,7 +16,7 @@ from examples import lines, make_both
 from r1k.config import Dpo, Probe, Sft
 from r1k.data.sets import probe as draw_probe
 from r1k.errors import TrainError
-from r1k.probe.run_probe import probe
+from r1k.probe.run_probe import probe_checkpoints
 from r1k.records import Example, LogProb, Pair, read_jsonl, write_jsonl
 from r1k.text import format_response, load_tokenizer
 from r1k.train import worker
@@ -38,7 +38,7 @@ def describe(folder: Path, base: Path, data: Path, name: str, parent: str | None
     plan = make_plan(method, **{"run": name, "identity": {"name": name}} | settings | more)
     described = folder / name / "run.json"
     above = [folder / parent / "run.json"] if parent else []
-    describe_run(plan=plan, data=data, base=base, output=described, parents=above)
+    describe_run(plan=plan, data=data, base=base, output=described, parent=above)
     return described
 
 
@@ -99,7 +99,7 @@ def test_a_curriculum_goes_on_where_its_first_stage_ended(study, tiny_base):
     assert len(lines(second / "adapter" / "trained_on.jsonl")) == 6
     scored = {}
     for folder, start, step in ((first, None, 6), (second, first / "adapter", 4)):
-        probe(
+        probe_checkpoints(
             run=folder.name,
             seed=0,
             base=tiny_base,

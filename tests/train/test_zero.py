@@ -43,7 +43,7 @@ class Study:
 
     def _describe(self, method: str, parents: Sequence[Path] = (), **more) -> None:
         plan, output = make_plan(method, **more), self.folder / f"{method}.json"
-        describe_run(plan=plan, data=self.data[method], base=self.base, output=output, parents=parents)
+        describe_run(plan=plan, data=self.data[method], base=self.base, output=output, parent=parents)
 
     def command(self, method: str, place: Path, processes: int = 2) -> list[str]:
         """The shell command of the rule, of a training in a place of its own."""
@@ -113,7 +113,7 @@ def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
     settings = Dpo(learning_rate=1e-4, num_train_epochs=1, **CHECKPOINTED | {"dtype": "bfloat16"})
     plan = make_plan("dpo", dpo=settings, steps=2)
     data, parent = study.data["dpo"], study.folder / "undisturbed-sft" / "adapter"
-    describe_run(plan=plan, data=data, base=tiny_base, output=described, parents=[study.folder / "sft.json"])
+    describe_run(plan=plan, data=data, base=tiny_base, output=described, parent=[study.folder / "sft.json"])
     order = WorkOrder(
         run=described,
         base=tiny_base,

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 
 from examples import make_both
 from r1k.config import Dpo, Sft
-from r1k.data.sets import make_pairs
+from r1k.data.sets import make_set
 from r1k.records import write_jsonl
 from r1k.text import load_tokenizer
 from r1k.train.describe import RunPlan
@@ -44,7 +44,7 @@ def write_data(folder: Path) -> None:
     """`s1k.jsonl`, `r1k.jsonl` and `pairs.jsonl` of eight problems."""
     for name, examples in zip(("s1k", "r1k"), make_both(8), strict=True):
         write_jsonl(folder / f"{name}.jsonl", examples)
-    make_pairs(s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "pairs.jsonl")
+    make_set("pairs", s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "pairs.jsonl")
 
 
 def make_plan(method: str, **more: Any) -> RunPlan:

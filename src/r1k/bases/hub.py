@@ -14,7 +14,7 @@ WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.jin
 
 
 def fetch_hub_base(*, base: HubBase, output: Path, state: Path) -> None:
-    """Download a base and publish it whole; an interrupted download goes on where it was, from `state`."""
+    """Download a base and publish it whole; an interrupted download resumes from `state`."""
     from huggingface_hub import snapshot_download
 
     watch = Stopwatch()

@@ -29,9 +29,9 @@ from transformers import (
 
 from r1k import world
 from r1k.bases.muon import Muon
-from r1k.config import ScratchBase
+from r1k.config import Base, ScratchBase
 from r1k.errors import ConfigError, R1kError
-from r1k.files import atomic_directory, atomic_write, exclusive
+from r1k.files import atomic_directory, atomic_write, exclusive, file_digest, value_digest
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, read_jsonl
 from r1k.text import load_tokenizer
@@ -57,13 +57,19 @@ _PIECES = (
 beside the word that says what it is. What stands next to a token is what a small model learns to look up."""
 
 
-def make_tokenizer(config: ScratchBase, output: Path, data: Path | None = None) -> None:
-    """Write a tokenizer directory: byte-level BPE in which each of the world's numbers is one token.
+def make_tokenizer(*, base: Base, output: Path, data: Path | None = None) -> None:
+    """Train the tokenizer of a scratch base: byte-level BPE in which each number of the embedded world is one token.
 
-    `data` is an s1k.jsonl whose text is learned from too. ConfigError where the vocabulary has no room for bytes,
-    markers and numbers.
+    Args:
+        base: The base's entry in the config, of kind scratch.
+        output: The tokenizer's directory to write.
+        data: An s1k.jsonl whose text the tokenizer is trained on too.
+
+    Raises:
+        ConfigError: The base is not a scratch base, or its vocabulary has no room for bytes, markers and numbers.
     """
     watch = Stopwatch()
+    config = _scratch(base)
     numbers = [str(number) for number in sorted(world.numbers())]
     texts = list(islice(world.documents(config.seed), SAMPLE)) + (_texts(data) if data is not None else [])
     tokenizer = _wrap(_train_bpe(texts, numbers, config.vocab_size))
@@ -73,6 +79,12 @@ def make_tokenizer(config: ScratchBase, output: Path, data: Path | None = None) 
     write_manifest(
         output, "bases.tokenizer", {"data": data} if data else {}, watch, tokens=len(tokenizer), numbers=len(numbers)
     )
+
+
+def _scratch(base: Base) -> ScratchBase:
+    if not isinstance(base, ScratchBase):
+        raise ConfigError("--base: not a scratch base; use get-base")
+    return base
 
 
 def _texts(data: Path) -> list[str]:
@@ -276,17 +288,27 @@ class Pretraining:
             yield name, parameter, owner[id(parameter)]
 
 
-def pretrain(config: ScratchBase, tokenizer: Path, output: Path, state: Path, checkpoint_seconds: float = 15) -> None:
-    """Train a base from random weights and publish it whole, with the tokenizer of the directory `tokenizer`.
+def pretrain(*, base: Base, tokenizer: Path, output: Path, state: Path, checkpoint_seconds: float = 15) -> None:
+    """Pretrain a scratch base from random weights, resuming after a kill with bit-identical weights.
 
-    `state` keeps a checkpoint of at most `checkpoint_seconds` ago, and must be of this config and tokenizer alone.
-    A run that was killed at any moment goes on from it, to the same weights bit for bit on the same machine.
+    Args:
+        base: The base's entry in the config, of kind scratch.
+        tokenizer: The directory that make-tokenizer wrote.
+        output: The model's directory to write, tokenizer included.
+        state: Directory that keeps checkpoints, in a subdirectory for each base and tokenizer.
+        checkpoint_seconds: Seconds between checkpoints; a kill loses no more.
+
+    Raises:
+        ConfigError: The base is not a scratch base.
+        R1kError: The loss is not finite, or a checkpoint is of another model.
     """
     watch = Stopwatch()
+    config = _scratch(base)
     loaded = load_tokenizer(tokenizer)
-    with exclusive(state / "lock", "pretraining"):
+    own = state / value_digest([config.model_dump(mode="json"), file_digest(tokenizer / "tokenizer.json")])
+    with exclusive(own / "lock", "pretraining"):
         training = Pretraining(config, loaded)
-        checkpoint = state / CHECKPOINT
+        checkpoint = own / CHECKPOINT
         if checkpoint.is_file():
             training.load(checkpoint)
         resumed = training.done

@@ -14,15 +14,29 @@ from r1k.checks.verdicts import answer_hidden, answer_reached, asks_for_given, d
 from r1k.data.sets import Both, read_both
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import VERDICTS, Check, write_jsonl
+from r1k.teacher.endpoints import with_client
 from r1k.teacher.judge import PROMPT, Opinion, judge
 
 
-def check_inverse(*, checks: config.Checks, s1k: Path, r1k: Path, output: Path, journal: Path) -> None:
-    """Write `checks.jsonl`, the verdicts on each reverse example, in s1k's order.
+def check_inverse(
+    *, checks: config.Checks, client: config.Client | None = None, s1k: Path, r1k: Path, output: Path, journal: Path
+) -> None:
+    """Check each reverse example by six rules; a judge model, if configured, decides the consistency they leave open.
 
-    Where a judge is configured, it decides the consistency that rules leave open. RecordError for a problem without
-    its pair; TeacherError where the judge could not be asked: its other answers are kept, and no output is written.
+    Args:
+        checks: Section `data.checks` of the config.
+        client: Section `data.checks.judge.client` of the config: how the judge is called; its defaults if missing.
+        s1k: Forward examples, s1k.jsonl.
+        r1k: Reverse examples, r1k.jsonl.
+        output: The checks.jsonl to write, in s1k's order.
+        journal: The JSONL file that keeps each answer of the judge as it arrives.
+
+    Raises:
+        RecordError: A problem lacks one direction.
+        TeacherError: A request to the judge fails; no output is written, and the journal keeps the answers.
     """
+    if checks.judge is not None:
+        checks = checks.model_copy(update={"judge": with_client(checks.judge, client)})
     watch = Stopwatch()
     both = read_both(s1k, r1k)
     found = check(both, checks.near_duplicate_threshold)

@@ -1,51 +1,56 @@
-"""The command line: parse, call one function. Stages are imported only when their command runs."""
+"""The command line: find the command in the table, parse its options, call its function."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from r1k import __version__
-from r1k.cli import bases, data, evaluate, plan, report, route, teacher, train
-from r1k.errors import R1kError
+from r1k.cli.commands import COMMANDS, OVERVIEW, Command
+from r1k.errors import ConfigError, R1kError, did_you_mean
 from r1k.threads import wait_passively
-from r1k.usage import accounted
-
-NEEDS_NETWORK = {"get-s1k", "get-benchmark", "get-base", "push"}
-"""The commands that may ask the hub; all others run with the hub switched off."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; an error that a user can mend is printed without a traceback, and the exit status is 2."""
-    options = _parser().parse_args(arguments)
-    if options.command not in NEEDS_NETWORK:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    wait_passively()
+    """Run one command and return its exit status: 0, or 2 after printing an error that the user can correct."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name = given[0] if given else ""
+    if name in ("-h", "--help"):
+        print(OVERVIEW)
+        return 0
+    if name == "--version":
+        print(f"r1k {__version__}")
+        return 0
     try:
-        with accounted(getattr(options, "usage", None), options.command, _made(options), getattr(options, "nodes", 1)):
-            options.call(options)
+        _run(_find(name), given[1:])
     except R1kError as error:
-        print(f"r1k {options.command}: {error}", file=sys.stderr)
+        print(f"r1k {name}: {error}" if name in COMMANDS else f"r1k: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _made(options: argparse.Namespace) -> Path | None:
-    """What the command makes; of several things, the first."""
-    several = getattr(options, "outputs", None)
-    return several[0] if several else getattr(options, "output", None)
+def _find(name: str) -> Command:
+    if not name:
+        raise ConfigError("no command given; `r1k --help` lists the commands")
+    if name not in COMMANDS:
+        raise ConfigError(f"unknown command {name!r}{did_you_mean(name, COMMANDS)}; `r1k --help` lists the commands")
+    return COMMANDS[name]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="r1k",
-        description="The stages of the study, one command each; the workflow calls them, and so can you.",
-        epilog="Options that take a section of the config take YAML or JSON text, or @FILE.",
-    )
-    parser.add_argument("--version", action="version", version=f"r1k {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for stage in (data, bases, teacher, train, evaluate, route, report, plan):
-        stage.add(commands)
-    return parser
+def _run(command: Command, arguments: Sequence[str]) -> None:
+    # The libraries read these variables when they are imported, and loading a command imports them.
+    if not command.network:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    wait_passively()
+
+    from r1k.cli.options import parse
+    from r1k.usage import accounted
+
+    function = command.load()
+    options = parse(command, function, arguments)
+    usage = options.pop("usage", None)
+    made = options["outputs"][0] if "outputs" in options else options.get("output")
+    with accounted(usage, command.name, made, options.get("nodes", 1)):
+        result = function(**options)
+    if isinstance(result, str):
+        print(result.removesuffix("\n"))

@@ -1,157 +1,129 @@
-"""Options that commands share, and the config's sections as options."""
+"""A command's options, made from its function: the signature gives types and defaults, the docstring gives the help.
+
+A keyword-only parameter `some_name` is the option `--some-name`; a parameter before the `*` is a positional argument.
+
+    Path, int, float, str     a required value; optional if it has a default
+    Path | None = None        optional, and the value may be missing: a rule with an empty input writes the bare option
+    list[Path], Sequence[str] one or more values; any number, or none, if it has a default
+    bool = False              a flag
+    Literal["a", "b"]         one of these words
+    Section                   a section of the config, as YAML or JSON text or as @FILE, validated
+"""
 
 import argparse
-import json
-from collections.abc import Callable
-from contextlib import suppress
+import inspect
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
-import yaml
 from pydantic import BaseModel
 
-from r1k import config
-from r1k.errors import ConfigError
+from r1k.cli.commands import Command
+from r1k.cli.docstrings import read_docstring
+from r1k.cli.sections import read_section
+from r1k.errors import R1kError
 
-S = TypeVar("S", bound=BaseModel)
-Asked = TypeVar("Asked", bound=config.Server)
-Command = Callable[[argparse.Namespace], None]
-
-PATHS = {
-    "output": "what is written, whole or not at all",
-    "state": "directory where unfinished work is kept",
-    "s1k": "forward examples, s1k.jsonl",
-    "r1k": "reverse examples, r1k.jsonl",
-    "forward": "the variant's forward examples, s1k.jsonl",
-    "reverse": "the variant's reverse examples, r1k.jsonl",
-    "tokenizer": "the tokenizer's directory",
-    "journal": "where the answers of the teacher, or of the judge, are kept as they arrive",
-    "checks": "the verdicts on the inverses, checks.jsonl",
-    "data": "the run's data set",
-    "base": "the base model's directory",
-    "run": "the run's run.json",
-    "steps": "directory that holds the adapters of the measured steps",
-    "pairs": "the probe set, probe.jsonl",
-    "adapter": "the adapter, as it is after the training or a step of it",
-    "forward-run": "what is picked from of the run for forward prompts",
-    "reverse-run": "the same of the run for reverse prompts",
-    "forward-tracked": "the tracked responses of the run for forward prompts",
-    "reverse-tracked": "those of the run for reverse prompts",
-    "tracked": "the responses that are followed token by token, by span",
-    "greedy": "what the models before the training answered by themselves",
-    "questions": "the benchmark's questions",
-    "samples": "the model's answers",
-    "graded": "the verdicts",
-    "markdown": "the table as Markdown",
-    "csv": "its numbers as CSV",
-    "latex": "the table as LaTeX",
-    "png": "the figure as PNG",
-    "pdf": "the figure as PDF",
-    "readme": "the Markdown page",
-    "schema": "the JSON schema",
-    "configfile": "the experiment's YAML file",
-    "summary": "the audit's summary, audit.json",
-    "contamination": "what examples share with benchmark questions, contamination.jsonl",
-    "examples": "lengths and form of each example, examples.jsonl",
-    "attempts": "the directory that was given to the jobs with --usage",
-}
-
-PATH_LISTS = {
-    "scores": "score.json of each run and benchmark",
-    "graded": "verdicts, …/RUN/SEED/BENCHMARK/graded.jsonl each",
-    "samples": "answers, …/RUN/SEED/BENCHMARK/samples.jsonl each",
-    "questions": "the benchmarks' questions, {benchmark}.jsonl each",
-    "adapters": "the adapters that are merged, in the config's order",
-    "influences": "what steps on examples do to responses, of each run",
-    "logprobs": "the probed runs' records",
-    "tracked": "the probed runs' tracked responses",
-    "tables": "tables, as Markdown",
-    "figures": "figures, as PNG",
-}
-
-SECTIONS = {
-    "data": "section data of the config",
-    "variant": "the variant's entry in the config",
-    "checks": "section data.checks of the config",
-    "benchmark": "the benchmark's entry in the config",
-    "base": "the base's entry in the config",
-    "teacher": "section teacher of the config",
-    "plan": "the run's plan, as the workflow computes it",
-    "probe": "section probe of the config",
-    "ntk": "the kernel's resolved specification",
-    "evaluate": "section evaluate of the config",
-    "judge": "section evaluate.judge of the config",
-    "table": "the table's resolved specification",
-    "dynamics": "Figure 2's resolved specification",
-    "audit": "what the audit may quote, and where trainings cut, as the workflow computes it",
-}
+METAVARS = {Path: "PATH", int: "INT", float: "NUMBER", str: "TEXT"}
+USAGE = "Directory in which to record this attempt and its GPU-hours; `r1k summary` reads it."
 
 
-def add_command(commands: Any, name: str, call: Command, summary: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
-    parser.set_defaults(call=call)
+class UsageError(R1kError):
+    """Options that do not fit the command."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises its errors, so that every error of the command line is printed alike."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+def parse(command: Command, function: Callable[..., Any], arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of `function` by parameter name; raise R1kError for options that do not fit."""
+    return vars(make_parser(command, function).parse_args(arguments))
+
+
+def make_parser(command: Command, function: Callable[..., Any]) -> argparse.ArgumentParser:
+    """Return the parser of a command's options."""
+    documented = read_docstring(function)
+    parser = _Parser(
+        prog=f"r1k {command.name}",
+        description=documented.summary,
+        allow_abbrev=False,
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=30),
+        add_help=False,
+    )
+    required, optional = parser.add_argument_group("required"), parser.add_argument_group("optional")
+    hints = get_type_hints(function, include_extras=True)
+    for parameter in inspect.signature(function).parameters.values():
+        option = command.renamed.get(parameter.name, parameter.name)
+        settings = _settings(option, hints[parameter.name], parameter.default)
+        settings["help"] = _help(documented.arguments.get(parameter.name, ""), parameter.default)
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            parser.add_argument(parameter.name, **{k: v for k, v in settings.items() if k != "required"})
+            continue
+        group = required if settings.get("required") else optional
+        group.add_argument(f"--{option.replace('_', '-')}", dest=parameter.name, **settings)
+    if command.usage:
+        optional.add_argument("--usage", type=Path, metavar="PATH", help=USAGE)
+    optional.add_argument("-h", "--help", action="help", help="Show this help and exit.")
     return parser
 
 
-def usage(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--usage", type=Path, metavar="PATH", help="directory for a record of the attempt; none is kept"
-    )
+def _settings(option: str, hint: Any, default: Any) -> dict[str, Any]:
+    """Return what argparse is told of an option with this type and default."""
+    wanted, may_be_none = _without_none(hint)
+    plain = _plain(wanted)
+    if plain is bool:
+        return {"action": "store_true"}
+    if default is inspect.Parameter.empty and may_be_none:
+        default = None
+    settings: dict[str, Any] = {"required": True}
+    if default is not inspect.Parameter.empty:
+        settings = {"default": default}
+    if _is_list(plain):
+        wanted = get_args(plain)[0]
+        settings["nargs"] = "*" if "default" in settings else "+"
+    elif (plain is Path and default is None) or (plain is str and default == ""):
+        settings |= {"nargs": "?", "const": default}
+    return settings | _values(option, wanted)
 
 
-def paths(parser: argparse.ArgumentParser, *names: str) -> None:
-    for name in names:
-        parser.add_argument(f"--{name}", type=Path, required=True, metavar="PATH", help=PATHS[name])
+def _values(option: str, hint: Any) -> dict[str, Any]:
+    """Return how argparse reads and names one value of this type."""
+    plain = _plain(hint)
+    if get_origin(plain) is Literal:
+        return {"choices": get_args(plain)}
+    if _is_section(plain):
+        return {"type": partial(read_section, option, hint), "metavar": "YAML"}
+    return {"type": plain, "metavar": METAVARS[plain]}
 
 
-def path_lists(parser: argparse.ArgumentParser, *names: str) -> None:
-    for name in names:
-        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, metavar="PATH", help=PATH_LISTS[name])
+def _help(text: str, default: Any) -> str:
+    silent = default in ("", ()) or any(default is value for value in (inspect.Parameter.empty, None, False))
+    return (text if silent else f"{text} (default: {default})").replace("%", "%%")
 
 
-def title(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--title", required=True, help="name of the experiment")
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """Return the type without `None`, and whether `None` was in it."""
+    if get_origin(hint) not in (Union, UnionType):
+        return hint, False
+    kept = [part for part in get_args(hint) if part is not NoneType]
+    return Union[tuple(kept)], len(kept) < len(get_args(hint))  # noqa: UP007
 
 
-def quotable(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--quotable", nargs="*", default=[], metavar="BENCHMARK", help="the benchmarks whose text may be shown"
-    )
+def _plain(hint: Any) -> Any:
+    """Return the type without its annotations."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
-def asking(parser: argparse.ArgumentParser, where: str) -> None:
-    """How the server of a section is asked, which a rule passes on apart from it; see `asked`."""
-    parser.add_argument("--asking", metavar="YAML", help=f"section {where}.asking of the config; its own defaults")
+def _is_list(plain: Any) -> bool:
+    origin = get_origin(plain)
+    return isinstance(origin, type) and issubclass(origin, Collection)
 
 
-def asked(server: Asked, how: str | None) -> Asked:
-    """A server's section with what `--asking` says."""
-    return server if how is None else server.model_copy(update={"asking": section(config.Asking, how)})
-
-
-def optional_paths(parser: argparse.ArgumentParser, **names: str) -> None:
-    # A rule whose input is empty writes the option without a value.
-    for name, text in names.items():
-        parser.add_argument(f"--{name}", type=Path, nargs="?", metavar="PATH", help=text)
-
-
-def sections(parser: argparse.ArgumentParser, *names: str) -> None:
-    for name in names:
-        parser.add_argument(f"--{name}", required=True, metavar="YAML", help=SECTIONS[name])
-
-
-def section(model: type[S], text: str) -> S:
-    return config.validate(model, value(text))
-
-
-def value(text: str) -> Any:
-    source = Path(text[1:]) if text.startswith("@") else None
-    if source is not None and not source.is_file():
-        raise ConfigError(f"{source}: no such file")
-    written = source.read_text(encoding="utf-8") if source is not None else text
-    with suppress(json.JSONDecodeError):
-        return json.loads(written)  # which YAML does not read alike: to it, 1e-05 is no number
-    try:
-        return yaml.safe_load(written)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"neither YAML nor JSON: {text[:80]!r}") from error
+def _is_section(plain: Any) -> bool:
+    parts = get_args(plain) or (plain,)
+    return all(isinstance(part, type) and issubclass(part, BaseModel) for part in parts)

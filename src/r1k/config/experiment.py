@@ -312,6 +312,19 @@ def load(path: Path) -> Experiment:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 
 
+def check_config(file: Path) -> str:
+    """Check an experiment's config, report each error with its key, and print the number of training runs.
+
+    Args:
+        file: The experiment's YAML file.
+
+    Raises:
+        ConfigError: The config is invalid.
+    """
+    experiment = load(file)
+    return f"{file}: experiment {experiment.experiment}, {len(experiment.trained_runs)} trainings a seed"
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON schema of an experiment."""
     return Experiment.model_json_schema()

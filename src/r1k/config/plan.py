@@ -22,7 +22,7 @@ class Device(Section):
         default=67e12, gt=0, description="peak FLOP/s of one GPU in float32, for the empirical NTK; unused on `cpu`"
     )
     mfu: float = Field(
-        default=0.35, gt=0, le=1, description="model FLOPs utilisation when an adapter is trained: share of the peak"
+        default=0.35, gt=0, le=1, description="model FLOPs mfu when an adapter is trained: share of the peak"
     )
     forward_mfu: float = Field(
         default=0.5, gt=0, le=1, description="the same without an adapter's training: scoring, prompts, pretraining"

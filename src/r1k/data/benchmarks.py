@@ -19,10 +19,16 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
-    """Write a benchmark's questions as `output`.
+    """Write a benchmark's questions as JSONL, from the embedded world, a file, the hub or a task of lm-eval.
 
-    RecordError names file, line and field of a row that is no question, and where the number of rows is not the
-    config's; ConfigError where the columns do not fit the benchmark's shape.
+    Args:
+        name: The benchmark's name.
+        benchmark: The benchmark's entry in the config.
+        output: The JSONL file to write.
+
+    Raises:
+        RecordError: A row is invalid (the message names file, line and field), or the number of rows is not `source.n`.
+        ConfigError: The columns do not fit the benchmark's shape.
     """
     watch = Stopwatch()
     source = benchmark.source

@@ -45,7 +45,15 @@ class S1kRow(BaseModel):
 
 
 def get_s1k(*, data: Data, output: Path) -> None:
-    """Write the forward examples as `s1k.jsonl`; RecordError where their number is not the config's."""
+    """Write the forward problems as s1k.jsonl, from the embedded world, a file or the hub.
+
+    Args:
+        data: Section `data` of the config.
+        output: The s1k.jsonl to write.
+
+    Raises:
+        RecordError: A row is invalid, or the number of problems is not `data.source.problems`.
+    """
     watch = Stopwatch()
     source = data.source
     commit = resolve_commit("dataset", source.repo, source.revision) if isinstance(source, HubSource) else None

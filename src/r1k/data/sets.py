@@ -5,18 +5,19 @@ files nor the number of processes.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from r1k.config import Data
-from r1k.errors import RecordError
+from r1k.errors import ConfigError, RecordError
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Example, Pair, ProbePair, Record, SFTExample, Split, by_problem, read_jsonl, write_jsonl
 
 Both = tuple[Example, Example]
 """The forward and the reverse example of a problem."""
 
-Draw = Callable[[Sequence[Both]], Sequence[Record]]
+SetName = Literal["mix", "half", "disjoint", "revthink", "pairs", "probe"]
 
 TURN_ROUND = (
     "Turn this problem round: take its answer as given, and ask for something that the problem states. Write the new "
@@ -90,41 +91,43 @@ def probe(both: Sequence[Both], train: int, held_out: int, seed: int) -> list[Pr
     return [ProbePair(**pair.model_dump(), split=split[pair.problem]) for pair in pairs(both) if pair.problem in split]
 
 
-def make_mix(*, s1k: Path, r1k: Path, output: Path) -> None:
-    """Write `mix.jsonl`."""
-    _write("mix", s1k, r1k, output, mix)
+def make_set(name: SetName, *, s1k: Path, r1k: Path, output: Path, data: Data | None = None) -> None:
+    """Make one of the data sets that are drawn from s1k and r1k.
 
+    Args:
+        name: The set to make.
+        s1k: Forward examples, s1k.jsonl.
+        r1k: Reverse examples, r1k.jsonl.
+        output: The JSONL file to write.
+        data: Section `data` of the config; half, disjoint and probe need it.
 
-def make_half(*, s1k: Path, r1k: Path, data: Data, output: Path) -> None:
-    """Write `half.jsonl`."""
-    _write("half", s1k, r1k, output, lambda both: half(both, data.seed))
-
-
-def make_disjoint(*, s1k: Path, r1k: Path, data: Data, output: Path) -> None:
-    """Write `disjoint.jsonl`."""
-    _write("disjoint", s1k, r1k, output, lambda both: disjoint(both, data.seed))
-
-
-def make_revthink(*, s1k: Path, r1k: Path, output: Path) -> None:
-    """Write `revthink.jsonl`."""
-    _write("revthink", s1k, r1k, output, revthink)
-
-
-def make_pairs(*, s1k: Path, r1k: Path, output: Path) -> None:
-    """Write `pairs.jsonl`."""
-    _write("pairs", s1k, r1k, output, pairs)
-
-
-def make_probe(*, s1k: Path, r1k: Path, data: Data, output: Path) -> None:
-    """Write `probe.jsonl`."""
-    _write("probe", s1k, r1k, output, lambda both: probe(both, data.probe_train, data.probe_held_out, data.seed))
-
-
-def _write(name: str, s1k: Path, r1k: Path, output: Path, draw: Draw) -> None:
+    Raises:
+        ConfigError: The set needs `data`, which is missing.
+        RecordError: A record is invalid, or a problem lacks one direction.
+    """
     watch = Stopwatch()
-    records = draw(read_both(s1k, r1k))
+    records = _draw(name, read_both(s1k, r1k), data)
     write_jsonl(output, records)
     write_manifest(output, f"data.{name}", {"s1k": s1k, "r1k": r1k}, watch, n=len(records))
+
+
+def _draw(name: SetName, both: Sequence[Both], data: Data | None) -> Sequence[Record]:
+    match name:
+        case "mix":
+            return mix(both)
+        case "revthink":
+            return revthink(both)
+        case "pairs":
+            return pairs(both)
+    if data is None:
+        raise ConfigError(f"--data: missing; set {name!r} is drawn at random: give section data of the config")
+    match name:
+        case "half":
+            return half(both, data.seed)
+        case "disjoint":
+            return disjoint(both, data.seed)
+        case "probe":
+            return probe(both, data.probe_train, data.probe_held_out, data.seed)
 
 
 def _turning(forward: Example, reverse: Example) -> SFTExample:

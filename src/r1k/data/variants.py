@@ -39,7 +39,19 @@ def formed(example: Example, variant: Variant) -> Example:
 def make_variant(
     *, s1k: Path, r1k: Path, variant: Variant, forward: Path, reverse: Path, checks: Path | None = None
 ) -> None:
-    """Write both directions of a variant; RecordError where it keeps no problem, or requires checks without any."""
+    """Write s1k and r1k in another format, or with fewer problems; both directions keep the same problems.
+
+    Args:
+        s1k: Forward examples, s1k.jsonl.
+        r1k: Reverse examples, r1k.jsonl.
+        variant: The variant's entry in the config.
+        forward: The variant's s1k.jsonl to write.
+        reverse: The variant's r1k.jsonl to write.
+        checks: Verdicts on the reverse examples, checks.jsonl; needed if the variant requires checks.
+
+    Raises:
+        RecordError: No problem is left, or the variant requires checks and `checks` is missing or incomplete.
+    """
     watch = Stopwatch()
     both = read_both(s1k, r1k)
     if variant.require and checks is None:

@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lm_eval
 import torch
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from r1k.config import Evaluate
-from r1k.errors import R1kError, RecordError
+from r1k.errors import ConfigError, R1kError, RecordError
 from r1k.evaluate.engines import ADAPTER_APPLIED, check_model, choose
 from r1k.evaluate.lm_eval_adapter import BenchmarkTask, ChatLM, Turn, document
 from r1k.evaluate.resume import Writer, answers_key
@@ -18,7 +18,9 @@ from r1k.files import exclusive
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
 from r1k.text import encode_prompt, format_question, load_tokenizer, prompt_text, tag_of
+from r1k.train.describe import read_run
 
+EVALUATE = Evaluate()
 UNREADABLE = "�"
 """What stands for bytes that are no character, as where the limit cut one."""
 
@@ -26,42 +28,60 @@ UNREADABLE = "�"
 def generate(
     *,
     base: Path,
-    adapter: Path | None,
-    benchmarks: Mapping[str, Path],
-    outputs: Mapping[str, Path],
-    samples: Mapping[str, int],
+    adapter: Path | None = None,
+    run: Path | None = None,
+    questions: Sequence[Path],
+    outputs: Sequence[Path],
+    repeats: Sequence[int],
     evaluate: Evaluate,
+    batch_size: int = EVALUATE.batch_size,
+    tokens_per_batch: int = 0,
     state: Path,
     processes: int = 0,
-    tagged: bool = False,
 ) -> None:
-    """Write a run's samples for each benchmark, by name, in the order of its questions and their samples.
+    """Generate a model's answers to benchmarks with lm-eval; after a kill, generate only the missing ones.
 
-    The model is `base` with `adapter` where there is one. Answers are kept in `state` as they are finished; a second
-    call generates only those that are missing there. `processes`: 0 for one on each GPU. `tagged`: prompts tell their
-    direction. RecordError where a benchmark is not as it was made, R1kError where a question cannot be a prompt of this
-    model or the engine cannot run here, before anything is generated.
+    Args:
+        base: Directory of the base model.
+        adapter: The run's adapter; if missing, the base answers.
+        run: The run's run.json, which says whether prompts state their direction; if missing, they do not.
+        questions: The benchmarks' questions, one BENCHMARK.jsonl each.
+        outputs: The samples.jsonl to write, one for each of the questions' files.
+        repeats: Answers per question, a number for each of the questions' files.
+        evaluate: Section `evaluate` of the config.
+        batch_size: Answers generated at once per GPU; sets memory, not results.
+        tokens_per_batch: Maximum tokens of a batch with transformers; 0 means no maximum. Sets memory, not results.
+        state: Directory that keeps answers as they are finished.
+        processes: Processes; 0 means one per visible GPU, at least one.
+
+    Raises:
+        ConfigError: The lists differ in length, or name a benchmark twice.
+        RecordError: A benchmark's file has changed since it was made.
+        R1kError: A question cannot be a prompt of this model, or the engine cannot run here.
     """
     watch = Stopwatch()
+    jobs = _jobs(questions, outputs, repeats)
+    evaluate = evaluate.model_copy(update={"batch_size": batch_size, "tokens_per_batch": tokens_per_batch or None})
+    tagged = run is not None and read_run(run).direction_tag
     check_model(base, adapter)
     engine = choose(evaluate.engine, torch.cuda.is_available())
-    questions = {name: read_questions(path) for name, path in benchmarks.items()}
+    asked = {name: read_questions(job.questions) for name, job in jobs.items()}
     tokenizer = load_tokenizer(base, tagged)
-    for name, path in benchmarks.items():
-        for question in questions[name]:
+    for name, job in jobs.items():
+        for question in asked[name]:
             tag = tag_of(question.direction, tagged)
-            encode_prompt(tokenizer, format_question(question), f"{path}: {question.id}", tag)
+            encode_prompt(tokenizer, format_question(question), f"{job.questions}: {question.id}", tag)
     key = answers_key(base, adapter, evaluate, engine)
     place = state / key
     wanted = processes or max(1, torch.cuda.device_count())
     with exclusive(place / "lock", f"generation by {adapter or base}"):
         writer = Writer(base, adapter, evaluate, engine, place, wanted)
         chat = ChatLM(tokenizer, positions(base), evaluate.seed, writer)
-        answered = answer(chat, questions, samples, evaluate, tagged)
-        for name, path in benchmarks.items():
-            write_jsonl(outputs[name], answered[name])
-            inputs = {"base": base, "questions": path} | ({} if adapter is None else {"adapter": adapter})
-            facts = describe(answered[name], samples[name], evaluate) | {
+        answered = answer(chat, asked, {name: job.repeats for name, job in jobs.items()}, evaluate, tagged)
+        for name, job in jobs.items():
+            write_jsonl(job.output, answered[name])
+            inputs = {"base": base, "questions": job.questions} | ({} if adapter is None else {"adapter": adapter})
+            facts = describe(answered[name], job.repeats, evaluate) | {
                 "key": key,
                 "answers_kept": writer.found,
                 "engine": engine,
@@ -70,7 +90,27 @@ def generate(
                 "direction_tag": tagged,
                 "settings": evaluate.model_dump(mode="json"),
             }
-            write_manifest(outputs[name], "evaluate.generate", inputs, watch, **facts)
+            write_manifest(job.output, "evaluate.generate", inputs, watch, **facts)
+
+
+class _BenchmarkJob(NamedTuple):
+    """One benchmark: its questions, where its samples go, and how many there are per question."""
+
+    questions: Path
+    output: Path
+    repeats: int
+
+
+def _jobs(questions: Sequence[Path], outputs: Sequence[Path], repeats: Sequence[int]) -> dict[str, _BenchmarkJob]:
+    """Return the jobs by benchmark, which is the name of the questions' file."""
+    for option, number in (("outputs", len(outputs)), ("repeats", len(repeats))):
+        if number != len(questions):
+            raise ConfigError(f"--{option}: give one for each of --questions")
+    rows = zip(questions, outputs, repeats, strict=True)
+    jobs = {path.stem: _BenchmarkJob(path, output, each) for path, output, each in rows}
+    if len(jobs) != len(questions):
+        raise ConfigError("--questions: two files have the same name; name each file after its benchmark")
+    return jobs
 
 
 def read_questions(path: Path) -> list[Question]:

@@ -33,10 +33,18 @@ def grade(
     grader: Grader = "rules",
     verdicts: Path | None = None,
 ) -> None:
-    """Write a verdict for each answer, in the order of the questions; `verdicts` are the judge's, where there is one.
+    """Grade each answer: read the final answer and decide whether it is right.
 
-    RecordError names the question without a sample, the sample without a question, or the answer that the judge was
-    to be asked about and that `verdicts` lack.
+    Args:
+        questions: The benchmark's questions.
+        samples: The model's answers, samples.jsonl.
+        shape: What an answer is.
+        output: The graded.jsonl to write, in the order of the questions.
+        grader: Who decides whether an answer is right.
+        verdicts: The judge's verdicts, if a judge is configured.
+
+    Raises:
+        RecordError: A question has no answer, an answer has no question, or a verdict that the grader needs is missing.
     """
     watch = Stopwatch()
     both = answered(questions, samples)

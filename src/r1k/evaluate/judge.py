@@ -12,6 +12,7 @@ from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import JudgeVerdict, Question, write_jsonl
 from r1k.teacher.answers import SAYS, read, refused, verdict
 from r1k.teacher.client import DEFAULT_RETRIES, RetryPolicy
+from r1k.teacher.endpoints import with_client
 from r1k.teacher.journal import Entry, Request
 from r1k.teacher.judge import question_to
 from r1k.teacher.messages import reasons
@@ -21,6 +22,45 @@ from r1k.text import format_question
 
 SECTION = "evaluate.judge"
 PROMPT = load_template("judge_answer", "r1k.evaluate")
+
+
+def judge(
+    *,
+    judge: config.Judge,
+    client: config.Client | None = None,
+    grader: config.Grader = "rules",
+    min_judged_rate: float = 0.9,
+    questions: Path,
+    samples: Path,
+    output: Path,
+    journal: Path,
+) -> None:
+    """Ask a judge model whether each extracted answer is equivalent to the right one; equal answers are asked once.
+
+    The journal's answers are reused.
+
+    Args:
+        judge: Section `evaluate.judge` of the config.
+        client: Section `evaluate.judge.client` of the config: how the judge is called; its defaults if missing.
+        grader: Who decides whether an answer is right; determines which answers the judge is asked about.
+        min_judged_rate: Share of the answers, from 0 to 1, that must get a verdict.
+        questions: The benchmark's questions.
+        samples: The model's answers, samples.jsonl.
+        output: The JSONL file of verdicts to write.
+        journal: The JSONL file that keeps each answer of the judge as it arrives.
+
+    Raises:
+        TeacherError: A request fails, or fewer answers than `min_judged_rate` get a verdict; no output is written.
+    """
+    judge_answers(
+        judge=with_client(judge, client),
+        grader=grader,
+        min_judged_rate=min_judged_rate,
+        questions=questions,
+        samples=samples,
+        output=output,
+        journal=journal,
+    )
 
 
 def judge_answers(
@@ -34,11 +74,7 @@ def judge_answers(
     journal: Path,
     patience: RetryPolicy = DEFAULT_RETRIES,
 ) -> None:
-    """Write the judge's verdicts: one for each question and answer that the grader asks about.
-
-    Only what the journal lacks is asked for. TeacherError where requests failed in the end, or where fewer answers
-    than `min_judged_rate` of those asked about got a verdict; no output is then written.
-    """
+    """Do what `judge` does, with a retry policy."""
     watch = Stopwatch()
     asked = asked_about(grader, questions, samples)
     requests, unasked = make_requests(asked, lambda pair: request(judge, *pair))

@@ -10,7 +10,7 @@ from r1k.config import Evaluate
 from r1k.evaluate.answer_cache import CachedAnswer, read_kept
 from r1k.evaluate.engines import Kind
 from r1k.evaluate.prompts import Prompt
-from r1k.evaluate.worker import WorkOrder, start
+from r1k.evaluate.worker import GenerationOrder, start
 from r1k.files import value_digest
 from r1k.provenance import artefact_digest, versions
 from r1k.records import write_jsonl
@@ -38,10 +38,12 @@ class Writer:
             return kept
         asked = self.state / "asked.jsonl"
         write_jsonl(asked, missing.values())
-        order = WorkOrder(
+        order = GenerationOrder(
             base=self.base,
             adapter=self.adapter,
             evaluate=self.evaluate,
+            batch_size=self.evaluate.batch_size,
+            tokens_per_batch=self.evaluate.tokens_per_batch,
             engine=self.engine,
             asked=asked,
             kept=self.state / "answers",
@@ -58,7 +60,7 @@ def answers_key(base: Path, adapter: Path | None, evaluate: Evaluate, engine: Ki
             "base": artefact_digest(base),
             "adapter": adapter and artefact_digest(adapter),
             "adapter_config": adapter and _adapter_config(adapter),
-            "precision": evaluate.dtype,
+            "dtype": evaluate.dtype,
             "engine": [engine, versions().get(engine)],
             "budget_forcing": forcing and forcing.model_dump(),
         }

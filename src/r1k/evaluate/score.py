@@ -11,7 +11,18 @@ from r1k.records import DIRECTIONS, Direction, Graded, Score, Tally, read_jsonl
 
 
 def score(*, run: str, seed: int, benchmark: str, graded: Path, output: Path) -> None:
-    """Write the score record, as JSON. RecordError where a question has several answers: a score counts one."""
+    """Compute a run's accuracy on a benchmark with its 95 % interval, over all questions and by direction.
+
+    Args:
+        run: Name of the run.
+        seed: The run's seed.
+        benchmark: Name of the benchmark.
+        graded: The graded answers, graded.jsonl.
+        output: The score.json to write.
+
+    Raises:
+        RecordError: A question has several answers; a score counts one.
+    """
     watch = Stopwatch()
     verdicts = read_jsonl(graded, Graded)
     for verdict in verdicts:

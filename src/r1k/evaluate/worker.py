@@ -19,14 +19,16 @@ from r1k.text import load_tokenizer
 from r1k.train.launch import die_with_parent
 
 
-class WorkOrder(BaseModel):
-    """What every process of a generation is told."""
+class GenerationOrder(BaseModel):
+    """The inputs of every process of a generation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base: Path
     adapter: Path | None
     evaluate: Evaluate
+    batch_size: int
+    tokens_per_batch: int | None
     engine: Kind
     asked: Path
     """The prompts that have no answer yet."""
@@ -35,14 +37,20 @@ class WorkOrder(BaseModel):
     share: int = 0
     shares: int = 1
 
+    @property
+    def settings(self) -> Evaluate:
+        """The section with the memory settings, which JSON leaves out of it."""
+        memory = {"batch_size": self.batch_size, "tokens_per_batch": self.tokens_per_batch}
+        return self.evaluate.model_copy(update=memory)
 
-def work(order: WorkOrder) -> None:
+
+def work(order: GenerationOrder) -> None:
     """Answer every `shares`-th prompt, from the `share`-th, and keep each answer as it is finished."""
     prompts = read_jsonl(order.asked, Prompt)[order.share :: order.shares]
     if not prompts:
         return
     rules = rules_of(order.base, load_tokenizer(order.base), order.evaluate.budget_forcing)
-    engine = load(order.engine, order.base, order.adapter, order.evaluate, rules)
+    engine = load(order.engine, order.base, order.adapter, order.settings, rules)
     title = "generating" if order.shares == 1 else f"generating, {order.share + 1} of {order.shares}"
     with AnswerLog(order.kept) as keeper, tqdm(total=len(prompts), desc=title, unit="answer") as progress:
         for answers in engine.answers(prompts):
@@ -50,7 +58,7 @@ def work(order: WorkOrder) -> None:
             progress.update(len(answers))
 
 
-def start(order: WorkOrder, processes: int) -> None:
+def start(order: GenerationOrder, processes: int) -> None:
     """Do the work in so many processes; R1kError where one of them fails, when all have ended."""
     if processes == 1:
         work(order)
@@ -78,4 +86,4 @@ def _device(share: int) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    work(WorkOrder.model_validate_json(sys.argv[1]))
+    work(GenerationOrder.model_validate_json(sys.argv[1]))

@@ -94,8 +94,16 @@ def gpu_hours(estimator: Estimator) -> float:
     return sum(job.times(estimator.experiment) * job.need.gpu_seconds for job in Jobs(estimator).all()) / 3600
 
 
-def plan(*, configfile: Path, results: Path) -> str:
-    """The plan of the experiment in `configfile`, as text."""
+def plan(*, configfile: Path, results: Path = Path("results")) -> str:
+    """Estimate what an experiment needs before anything is submitted: GPU-hours, memory, disk and teacher cost.
+
+    Args:
+        configfile: The experiment's YAML file.
+        results: Directory of finished artefacts, whose sizes and times replace estimates.
+
+    Raises:
+        ConfigError: The config is invalid.
+    """
     from r1k.plan.table import render
 
     return render(summarise(load(configfile), results))

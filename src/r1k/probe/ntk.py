@@ -18,9 +18,9 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from r1k.config import NtkSpec
+from r1k.config import NtkSpec, Probe
 from r1k.errors import R1kError
-from r1k.files import exclusive, value_digest
+from r1k.files import exclusive, file_digest, value_digest
 from r1k.probe.adapters import SwappableModel, check_adapters
 from r1k.probe.engine import Item, output_head, prepare, score, states
 from r1k.probe.gradients import Gradients, flatten, moved
@@ -31,7 +31,9 @@ from r1k.probe.updates import Update, first_problems, observed, updates
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Influence, ProbePair, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
+from r1k.train.describe import read_run
 
+PROBE = Probe()
 CHUNK = 1 << 16
 """Entries of each vector that are in float64 at once."""
 DIGITS = 8
@@ -53,6 +55,48 @@ class Response:
 
 def ntk(
     *,
+    run: Path,
+    base: Path,
+    adapter: Path,
+    pairs: Path,
+    ntk: NtkSpec,
+    tokens_per_batch: int = PROBE.tokens_per_batch,
+    output: Path,
+    state: Path,
+) -> None:
+    """Measure how a gradient step on one example changes other responses, and what the empirical NTK predicts.
+
+    Args:
+        run: The run's run.json.
+        base: Directory of the base model.
+        adapter: The run's adapter, at which gradients are taken.
+        pairs: The probe set, probe.jsonl.
+        ntk: The measurement's resolved specification, as the workflow computes it.
+        tokens_per_batch: Padded tokens per forward pass; sets memory, not results.
+        output: The influences to write, one record per step and response, JSONL.
+        state: Directory that keeps the records of finished problems; a second call measures only the rest.
+
+    Raises:
+        R1kError: The adapter is missing or not a plain LoRA adapter.
+        RecordError: A pair is invalid.
+        TextError: A text cannot be encoded.
+    """
+    described = read_run(run)
+    measure_influences(
+        run=described.run,
+        seed=described.seed,
+        base=base,
+        adapter=adapter,
+        pairs=pairs,
+        spec=ntk,
+        tokens_per_batch=tokens_per_batch,
+        output=output,
+        state=state / value_digest([described.digest, file_digest(pairs), ntk.model_dump(mode="json")]),
+    )
+
+
+def measure_influences(
+    *,
     run: str,
     seed: int,
     base: Path,
@@ -65,9 +109,8 @@ def ntk(
 ) -> None:
     """Write an Influence for each step taken and each response measured.
 
-    What was found of each problem that is stepped on is kept in `state` as soon as it is whole; the path of `state`
-    must change with anything that changes the values. Raises R1kError for an adapter that is missing or no plain LoRA
-    adapter, RecordError for bad pairs, TextError for a text that cannot be encoded.
+    `state` keeps a problem's records as soon as they are complete, and its path must change with anything that changes
+    the values.
     """
     watch = Stopwatch()
     check_adapters([adapter])

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from r1k import config as settings
+from r1k.config import Client, OpenAITeacher, Probe, Teacher
 from r1k.errors import TeacherError
 from r1k.probe.paraphrase_text import Excerpt, excerpt
 from r1k.probe.responses import encode_pairs, read_pairs
@@ -12,6 +12,7 @@ from r1k.probe.tracked import followed_pairs
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Paraphrase, write_jsonl
 from r1k.teacher.answers import defect, read
+from r1k.teacher.endpoints import with_client
 from r1k.teacher.journal import Entry
 from r1k.teacher.messages import reasons
 from r1k.teacher.request_builder import calls_of
@@ -19,22 +20,42 @@ from r1k.teacher.requests import ask_all, make_requests
 from r1k.teacher.templates import PARAPHRASE
 from r1k.text import load_tokenizer
 
-Teacher = settings.EmbeddedTeacher | settings.ReplayTeacher | settings.OpenAITeacher
-
 
 def paraphrase(
-    *, teacher: Teacher, config: settings.Probe, base: Path, pairs: Path, r1k: Path, output: Path, journal: Path
+    *,
+    teacher: Teacher,
+    client: Client | None = None,
+    probe: Probe,
+    base: Path,
+    pairs: Path,
+    r1k: Path,
+    output: Path,
+    journal: Path,
 ) -> None:
-    """Write a Paraphrase for each response that is followed: of each pair its own, its reasoning reworded.
+    """Paraphrase the reasoning of each tracked chosen response with the teacher, as far as the probe scores it.
 
-    Only as much is reworded as the probe reads, in tokens of `base`. What the journal holds is not asked for again,
-    and what the teacher was paid for `r1k` counts under the same ceiling. A response whose paraphrase is cut, refused,
-    or a copy is left out, and named in the manifest; TeacherError where fewer than `min_success_rate` are left, or where
-    requests have no answer.
+    The journal's answers are reused. A response whose paraphrase is truncated, refused or a copy is skipped; the
+    manifest lists it.
+
+    Args:
+        teacher: Section `teacher` of the config.
+        client: Section `teacher.client` of the config: how an OpenAI-compatible server is called; its defaults if
+            missing.
+        probe: Section `probe` of the config.
+        base: Directory of the base model whose tokenizer counts tokens.
+        pairs: The probe set, probe.jsonl.
+        r1k: Reverse examples, r1k.jsonl; what they cost counts towards the same ceiling.
+        output: The JSONL file of paraphrases to write.
+        journal: The JSONL file that keeps each answer as it arrives.
+
+    Raises:
+        TeacherError: A request fails, or fewer paraphrases are usable than the config demands.
     """
+    if isinstance(teacher, OpenAITeacher):
+        teacher = with_client(teacher, client)
     watch = Stopwatch()
     tokenizer = load_tokenizer(base)
-    asked = followed_pairs(encode_pairs(tokenizer, read_pairs(pairs), config.max_tokens), config)
+    asked = followed_pairs(encode_pairs(tokenizer, read_pairs(pairs), probe.max_tokens), probe)
     excerpts = {both.pair.id: excerpt(tokenizer, both.chosen) for both in asked}
     calls = calls_of(teacher)
     requests, left_out = make_requests(excerpts, lambda part: calls.paraphrase(part.pair.question, part.reasoning))
@@ -91,7 +112,7 @@ def _record(part: Excerpt, entry: Entry) -> Paraphrase:
 def _agreed(teacher: Teacher, left_out: Mapping[str, str], total: int) -> None:
     if not left_out:
         return
-    least = teacher.min_success_rate if isinstance(teacher, settings.OpenAITeacher) else 1.0
+    least = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
     told = "\n".join(reasons(left_out))
     if total - len(left_out) < least * total:
         raise TeacherError(

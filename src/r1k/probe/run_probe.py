@@ -13,7 +13,7 @@ from pathlib import Path
 
 from r1k import config as settings
 from r1k.errors import R1kError, RecordError
-from r1k.files import exclusive
+from r1k.files import exclusive, file_digest, value_digest
 from r1k.probe.adapters import SwappableModel, check_adapters
 from r1k.probe.engine import Item, Tokens
 from r1k.probe.greedy import kept_answers, write_answers, writers
@@ -24,6 +24,9 @@ from r1k.probe.tracked import blank, follow, followed_pairs, records
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Greedy, GreedyKind, LogProb, R, Tracked, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
+from r1k.train.describe import read_run
+
+PROBE = settings.Probe()
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,63 @@ class _KeptResponses:
 
 def probe(
     *,
+    run: Path,
+    base: Path,
+    start: Path | None = None,
+    steps: Path,
+    pairs: Path,
+    probe: settings.Probe,
+    tokens_per_batch: int = PROBE.tokens_per_batch,
+    output: Path,
+    tracked: Path,
+    greedy: Path,
+    state: Path,
+    paraphrases: Path | None = None,
+) -> None:
+    """Score responses at each checkpoint of a run: log-probabilities, tracked responses by span, greedy answers.
+
+    Args:
+        run: The run's run.json.
+        base: Directory of the base model.
+        start: The adapter of step 0, for a run that has a parent.
+        steps: Directory that holds the adapters of the probed steps.
+        pairs: The probe set, probe.jsonl.
+        probe: Section `probe` of the config.
+        tokens_per_batch: Padded tokens per forward pass; sets memory, not results.
+        output: The log-probabilities to write, one record per response and step, JSONL.
+        tracked: The tracked responses to write, one record per response, span and step, JSONL.
+        greedy: The JSONL file to write with the models' own greedy answers.
+        state: Directory that keeps finished checkpoints and greedy answers; a second call scores only what is missing.
+        paraphrases: The paraphrased responses, if the config tracks them.
+
+    Raises:
+        R1kError: Adapters are missing or differ in shape, or paraphrases are tracked and missing.
+        RecordError: A pair is invalid, or `state` is of other inputs.
+        TextError: A text or template cannot be encoded.
+    """
+    described = read_run(run)
+    files = [file_digest(path) for path in (pairs, paraphrases) if path is not None]
+    probe_checkpoints(
+        run=described.run,
+        seed=described.seed,
+        base=base,
+        start=start,
+        steps={step: steps / str(step) for step in described.probed},
+        epochs=described.probed,
+        pairs=pairs,
+        config=probe.model_copy(update={"tokens_per_batch": tokens_per_batch}),
+        output=output,
+        tracked=tracked,
+        greedy=greedy,
+        state=state / value_digest([described.digest, *files, probe.model_dump(mode="json")]),
+        answers=state / "greedy",
+        paraphrases=paraphrases,
+        tagged=described.direction_tag,
+    )
+
+
+def probe_checkpoints(
+    *,
     run: str,
     seed: int,
     base: Path,
@@ -72,18 +132,12 @@ def probe(
     paraphrases: Path | None = None,
     tagged: bool = False,
 ) -> None:
-    """Write a LogProb for each probe pair, response and checkpoint of a run, step 0 included, a Tracked for each span
-    of each response that is followed, and a Greedy for each of the model's own answers among these.
+    """Write a LogProb for each pair, response and checkpoint, a Tracked for each span, and a Greedy for each answer.
 
-    `base` is the directory of the model at the root of the run's ancestry, `start` that of the adapter it starts from
-    (None where it starts from the base alone), `steps` the adapter after each measured step and `epochs` the epoch of
-    each. A checkpoint's records are kept in `state` as soon as they are whole, and a second call scores only what is
-    missing there; the path of `state` must change with anything that changes the values. Answers are kept in the
-    directory `answers`, and serve all runs that start from the same model. `paraphrases` are those of the pairs'
-    responses, where they are followed. `tagged`: the run's prompts tell their direction.
-
-    Raises R1kError for adapters that are missing or not of one shape, RecordError for bad pairs or for a `state` that
-    is of other inputs, TextError for a text or template that cannot be encoded.
+    `steps` and `epochs` give the adapter and the epoch of each probed step; step 0 is `start`, or the base if it is
+    None. `state` keeps a checkpoint's records as soon as they are complete, and its path must change with anything that
+    changes the values. `answers` keeps greedy answers, shared by all runs that start from the same model. `tagged`
+    means that the run's prompts state their direction.
     """
     watch = Stopwatch()
     if config.paraphrased and paraphrases is None:

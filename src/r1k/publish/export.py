@@ -18,10 +18,18 @@ TYPES = {"grade": "bool", "tokens": "int64"}
 
 
 def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> None:
-    """Write the folder: the card as `README.md`, one Parquet file, a manifest. `license` is by the hub's name.
+    """Write r1k as a dataset folder for the Hugging Face hub: a card, one Parquet file and a manifest.
 
-    RecordError where the provenance of a record is not known: no manifest, one of another file, or a reverse example
-    without its teacher or of other prompts than the package holds.
+    Args:
+        s1k: Forward examples, s1k.jsonl, with the manifest beside them.
+        r1k: Reverse examples, r1k.jsonl, with the manifest beside them.
+        title: Name of the experiment, for the card.
+        license: Licence of the data, as the hub spells it, such as apache-2.0.
+        output: The folder to write.
+
+    Raises:
+        RecordError: A record's provenance is unknown: a manifest is missing or describes another file, or a reverse
+            example lacks its teacher or has other prompts than this version's.
     """
     watch = Stopwatch()
     rows = [_row(pair, r1k) for pair in read_both(s1k, r1k)]

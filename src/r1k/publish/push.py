@@ -12,11 +12,17 @@ FILES = ("README.md", DATA_FILE)
 """What is uploaded. The manifest stays: it describes this machine."""
 
 
-def push(*, folder: Path, repo: str, private: bool) -> str:
-    """Upload the card and the data to the data set `repo`, which is made where there is none; return the commit's URL.
+def push(*, folder: Path, repo: str, private: bool = False) -> str:
+    """Upload an exported folder to the Hugging Face hub with the token in HF_TOKEN, and return the commit's URL.
 
-    R1kError, without the token whatever the hub says, for a folder or name that is none, a missing token, a refusal,
-    or a repository that others see although `private` is asked for.
+    Args:
+        folder: The folder that `r1k export` wrote.
+        repo: The dataset repository, OWNER/NAME; created if it does not exist.
+        private: Create the repository as private; an existing public one is an error.
+
+    Raises:
+        R1kError: The folder, name or token is invalid, the hub refuses, or the repository is public although `private`
+            is set. No message contains the token.
     """
     lacking = [name for name in FILES if not (folder / name).is_file()]
     if lacking:

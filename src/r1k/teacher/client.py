@@ -1,4 +1,4 @@
-"""Asking an OpenAI-compatible server: what is tried again, what ends the run, and how long each may take."""
+"""A client of an OpenAI-compatible server: retries, errors that end the run, time limits."""
 
 import asyncio
 import time

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from r1k.config import Client, EmbeddedTeacher, ReplayTeacher, Server
@@ -11,6 +12,8 @@ from r1k.teacher.budget import Budget, Prices
 from r1k.teacher.client import Endpoint
 from r1k.teacher.local import Answerer, local_answerer
 from r1k.teacher.server import ChatServer, running
+
+S = TypeVar("S", bound=Server)
 
 LOCAL_TIMEOUT = 60.0
 """Seconds that a teacher on loopback may take for one answer."""
@@ -56,6 +59,11 @@ def remote_endpoint(server: Server, section: str = "teacher") -> Endpoint:
         tokens_per_minute=client.tokens_per_minute,
         section=section,
     )
+
+
+def with_client(server: S, client: Client | None) -> S:
+    """Return the server with this client section; None leaves the server's own."""
+    return server if client is None else server.model_copy(update={"client": client})
 
 
 def budget_of(client: Client, section: str = "teacher") -> Budget:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher
+from r1k.config import Client, EmbeddedTeacher, OpenAITeacher, ReplayTeacher, Teacher
 from r1k.errors import RecordError, TeacherError
 from r1k.files import exclusive
 from r1k.provenance import Stopwatch, write_manifest
@@ -21,7 +21,7 @@ from r1k.teacher import messages
 from r1k.teacher.answers import AcceptancePolicy, defect, read
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import ChatClient, Endpoint
-from r1k.teacher.endpoints import budget_of, endpoint_of
+from r1k.teacher.endpoints import budget_of, endpoint_of, with_client
 from r1k.teacher.journal import Entry, Journal, Request
 from r1k.teacher.request_builder import RequestBuilder, calls_of
 from r1k.teacher.requests import work_through
@@ -128,13 +128,25 @@ def reverse_example(forward: Example, asked: Entry, solved: Entry) -> Example:
     )
 
 
-def invert(*, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, s1k: Path, output: Path, journal: Path) -> None:
-    """Write `r1k.jsonl`, the reverse example of each forward one, in s1k's order.
+def invert(*, teacher: Teacher, client: Client | None = None, s1k: Path, output: Path, journal: Path) -> None:
+    """Make r1k from s1k with two requests to the teacher per problem: its reverse question, then the response to it.
 
-    Only what the journal lacks is asked for; with nothing to ask, neither server nor key is needed. Where a problem
-    has no pair in the end, TeacherError says which and why, and no output is written; but for those that the config
-    leaves out, which the manifest lists, and of which there may be no more than its `min_success_rate` allows.
+    The journal's answers are reused; if it has all of them, neither server nor key is needed. The manifest lists the
+    problems that the config allows to be skipped.
+
+    Args:
+        teacher: Section `teacher` of the config.
+        client: Section `teacher.client` of the config: how an OpenAI-compatible server is called; its defaults if
+            missing.
+        s1k: Forward examples, s1k.jsonl.
+        output: The r1k.jsonl to write, in s1k's order.
+        journal: The JSONL file that keeps each answer as it arrives.
+
+    Raises:
+        TeacherError: Too many problems have no pair; the message says which and why, and no output is written.
     """
+    if isinstance(teacher, OpenAITeacher):
+        teacher = with_client(teacher, client)
     watch = Stopwatch()
     forward = _forward_examples(s1k)
     with exclusive(journal.with_name(f"{journal.name}.lock"), f"inversion into {journal}"), Journal(journal) as book:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher
+from r1k.config import Teacher
 from r1k.errors import R1kError, TeacherError, field_path
 from r1k.teacher.local import Answerer, local_answerer
 from r1k.teacher.templates import PARAPHRASE, REVERSE_QUESTION, SOLVE
@@ -217,8 +217,16 @@ def running(server: ChatServer) -> Iterator[ChatServer]:
             thread.join()
 
 
-def serve(teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, port: int = 0) -> None:
-    """Serve a teacher on 127.0.0.1 until interrupted; its URL and model go to standard output."""
+def serve(*, teacher: Teacher, port: int = 0) -> None:
+    """Serve the embedded or the replay teacher on 127.0.0.1 until interrupted, and print its URL and model.
+
+    Args:
+        teacher: Section `teacher` of the config, of kind embedded or replay.
+        port: Port on 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        TeacherError: The teacher is of kind openai, or the port is taken.
+    """
     try:
         server = ChatServer(local_answerer(teacher), port)
     except OSError as error:

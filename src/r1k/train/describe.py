@@ -77,16 +77,24 @@ def describe_run(
     output: Path,
     data: Path | None = None,
     probe: Path | None = None,
-    parents: Sequence[Path] = (),
+    parent: Sequence[Path] = (),
 ) -> None:
-    """Write `run.json`.
+    """Write run.json: everything that determines a run's weights.
 
-    `parents` are the run.json of the run that a training goes on from, or of those that a merge is made of; `data` is
-    given for a training, `probe` where held-out problems are left out of it.
+    Args:
+        plan: The run's plan, as the workflow computes it.
+        base: Directory of the base model.
+        output: The run.json to write.
+        data: The data set of a training run; not for a merge.
+        probe: The probe set, probe.jsonl, if its held-out problems are excluded from the training data.
+        parent: The parent's run.json; for a merge, that of each merged run.
+
+    Raises:
+        ConfigError: A parent's run.json is missing or invalid.
     """
     contents = {"base": artefact_digest(base)}
     contents |= {name: file_digest(path) for name, path in (("data", data), ("probe", probe)) if path is not None}
-    above = [read_run(path) for path in parents]
+    above = [read_run(path) for path in parent]
     contents |= {"parent" if plan.merge is None else f"parent {run.run}": run.digest for run in above}
     digest = value_digest({"identity": plan.identity, "contents": contents})
     write_json(output, RunFile(**plan.model_dump(), contents=contents, digest=digest).model_dump(mode="json"))

@@ -18,8 +18,8 @@ from r1k.errors import TrainError
 PR_SET_PDEATHSIG = 1
 
 
-class WorkOrder(BaseModel):
-    """What every process of a training is told."""
+class TrainingOrder(BaseModel):
+    """The inputs of every process of a training."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,7 +37,7 @@ class WorkOrder(BaseModel):
     resume: Path | None = None
 
 
-def start(order: WorkOrder, settings: Settings, processes: int = 0, nodes: int = 1, launcher: str = "") -> None:
+def start(order: TrainingOrder, settings: Settings, processes: int = 0, nodes: int = 1, launcher: str = "") -> None:
     """Do the work in as many processes a node as it has GPUs (or as asked); TrainError where they fail.
 
     `launcher` is the command that starts another once on each of several `nodes`, this one among them.

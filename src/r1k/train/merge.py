@@ -45,10 +45,16 @@ class Fit(NamedTuple):
 
 
 def merge(*, run: Path, adapters: Sequence[Path], output: Path, steps: Path | None = None) -> None:
-    """Publish the adapter of the merge that `run` (a run.json) describes as `output`, and of its step under `steps`.
+    """Merge several adapters into one, without training, as run.json describes.
 
-    `adapters` are those of the merged runs, in the config's order. TrainError for adapters that differ in what they
-    change or in rank.
+    Args:
+        run: The merge's run.json.
+        adapters: The adapters to merge, in the config's order.
+        output: The adapter's directory to write.
+        steps: Directory to write the adapter of the merge's one step to, if the run is probed.
+
+    Raises:
+        TrainError: The run is not a merge, or the adapters differ in target modules or rank.
     """
     watch = Stopwatch()
     described = read_run(run)

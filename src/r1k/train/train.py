@@ -8,12 +8,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from r1k.config import Launch
 from r1k.errors import TrainError
 from r1k.files import exclusive, publish_directory
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.train.describe import RunFile, read_run
-from r1k.train.launch import WorkOrder, start
+from r1k.train.launch import TrainingOrder, start
 
+LAUNCH = Launch()
+"""The defaults of the options that do not change the result."""
 FINISHED = "adapter"
 """The directory, in a training's state, that appears when it has finished."""
 
@@ -25,23 +28,38 @@ def train(
     data: Path,
     output: Path,
     state: Path,
-    per_device_train_batch_size: int,
-    gradient_checkpointing: bool,
-    checkpoint_seconds: float,
+    per_device_train_batch_size: int = LAUNCH.per_device_train_batch_size,
+    gradient_checkpointing: bool = False,
+    checkpoint_seconds: float = LAUNCH.checkpoint_seconds,
     probe: Path | None = None,
     parent: Path | None = None,
     steps: Path | None = None,
-    processes: int = 0,
-    nodes: int = 1,
+    processes: int = LAUNCH.processes,
+    nodes: int = LAUNCH.nodes,
     launcher: str = "",
     deepspeed: Path | None = None,
 ) -> None:
-    """Train the run that `run` (a run.json) describes and publish its adapter as `output`.
+    """Train a LoRA adapter with SFT or DPO as run.json describes; after a kill, resume from the newest checkpoint.
 
-    `parent` is the adapter to start from, `probe` the probe set whose held-out problems are left out, `steps` the
-    directory under which the adapters of the measured steps are published, `state` where trainings keep theirs. A
-    kill costs at most `checkpoint_seconds` of training. `processes`, on each of the `nodes`, of 0 means as many as
-    there are GPUs, and `deepspeed` is used where there are several. `launcher` starts a command on each node.
+    Args:
+        run: The run's run.json.
+        base: Directory of the base model.
+        data: The data set to train on.
+        output: The adapter's directory to write.
+        state: Directory that keeps checkpoints, in a subdirectory for each run's digest.
+        per_device_train_batch_size: Examples per device and forward pass.
+        gradient_checkpointing: Recompute activations in the backward pass.
+        checkpoint_seconds: Seconds between checkpoints; a kill loses no more.
+        probe: The probe set, probe.jsonl, if its held-out problems are excluded from the training data.
+        parent: The parent's adapter, from which training starts.
+        steps: Directory to write the adapters of the probed steps to.
+        processes: Processes per node; 0 means one per visible GPU, at least one.
+        nodes: Nodes of the job.
+        launcher: Command that starts another command once on each node, if there are several.
+        deepspeed: DeepSpeed config, used if there are several processes.
+
+    Raises:
+        TrainError: An option that the run needs is missing, or a process fails.
     """
     described = read_run(run)
     if described.probed and steps is None:
@@ -53,7 +71,7 @@ def train(
         if (own / FINISHED).is_dir():
             print(f"{described.run}: already trained, in {own}", flush=True)
         else:
-            order = WorkOrder(
+            order = TrainingOrder(
                 run=run,
                 base=base,
                 data=data,

@@ -15,13 +15,13 @@ from r1k.threads import wait_passively
 from r1k.train import as_released
 from r1k.train.checkpoints import Checkpoints, save_adapter
 from r1k.train.describe import RunFile, read_run
-from r1k.train.launch import WorkOrder, die_with_parent
+from r1k.train.launch import TrainingOrder, die_with_parent
 from r1k.train.rows import Row, make_rows, read_pairs, read_records, training_order, write_trained_on
 from r1k.train.trainers import make_trainer
 from r1k.train.zero import join_processes, read_settings
 
 
-def work(order: WorkOrder) -> None:
+def work(order: TrainingOrder) -> None:
     """Train from the order's checkpoint to the end, and leave the finished adapter in the training's state."""
     watch = Stopwatch()
     run = read_run(order.run)
@@ -54,14 +54,14 @@ def work(order: WorkOrder) -> None:
     _finish(order, trainer, rows, sequence, watch)
 
 
-def _rows(run: RunFile, order: WorkOrder, tokenizer: PreTrainedTokenizerBase) -> list[Row]:
+def _rows(run: RunFile, order: TrainingOrder, tokenizer: PreTrainedTokenizerBase) -> list[Row]:
     if run.protocol == "as_released":
         return as_released.make_rows(tokenizer, read_pairs(order.data, order.probe), run.settings.max_length)
     records = read_records(run.method, order.data, order.probe, run.reasoned)
     return make_rows(tokenizer, records, run.settings.max_length, run.direction_tag)
 
 
-def _finish(order: WorkOrder, trainer: Trainer, rows: list[Row], sequence: list[int], watch: Stopwatch) -> None:
+def _finish(order: TrainingOrder, trainer: Trainer, rows: list[Row], sequence: list[int], watch: Stopwatch) -> None:
     partial = order.own / ".finished"
     save_adapter(trainer.model, partial, write=trainer.is_world_process_zero())
     if not trainer.is_world_process_zero():
@@ -109,4 +109,4 @@ def world_size() -> int:
 if __name__ == "__main__":
     die_with_parent()
     wait_passively()
-    work(WorkOrder.model_validate_json(sys.argv[1]))
+    work(TrainingOrder.model_validate_json(sys.argv[1]))

@@ -6,7 +6,7 @@ from examples import make_both
 from r1k.config import AuditSpec
 from r1k.data.audit.audit import audit, read_benchmarks
 from r1k.data.audit.records import Facts, read_audit, read_overlaps
-from r1k.data.sets import make_pairs
+from r1k.data.sets import make_set
 from r1k.errors import RecordError
 from r1k.records import Example, Question, read_jsonl, write_jsonl
 
@@ -24,11 +24,11 @@ def run(tmp_path, both_files, tiny_base):
 
     def call(questions):
         s1k, r1k = both_files
-        make_pairs(s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
+        make_set("pairs", s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
         places = {"output": "audit.json", "contamination": "contamination.jsonl", "examples": "examples.jsonl"}
         outputs = {key: tmp_path / "audit" / name for key, name in places.items()}
         audit(
-            spec=SPEC,
+            audit=SPEC,
             s1k=s1k,
             r1k=r1k,
             pairs=tmp_path / "pairs.jsonl",

@@ -25,7 +25,7 @@ Benchmarks = Mapping[str, Sequence[Question]]
 
 def audit(
     *,
-    spec: AuditSpec,
+    audit: AuditSpec,
     s1k: Path,
     r1k: Path,
     pairs: Path,
@@ -35,14 +35,26 @@ def audit(
     contamination: Path,
     examples: Path,
 ) -> None:
-    """Write the summary as `output`, each overlap with a benchmark question, and each example's facts.
+    """Audit the data: benchmark contamination, answer formats, separability of the preference pairs, grades, lengths.
 
-    `questions` are the benchmarks' files, `base` the directory of the base whose tokenizer counts. RecordError and
-    TextError name the file and record that cannot be read or trained on.
+    Args:
+        audit: The audit's resolved specification, as the workflow computes it.
+        s1k: Forward examples, s1k.jsonl.
+        r1k: Reverse examples, r1k.jsonl.
+        pairs: Preference pairs, pairs.jsonl.
+        base: Directory of the base model whose tokenizer counts tokens.
+        questions: The benchmarks' questions, one JSONL file per benchmark.
+        output: The summary to write, audit.json.
+        contamination: The overlaps with benchmark questions to write, contamination.jsonl.
+        examples: Length and format of each example to write, examples.jsonl.
+
+    Raises:
+        RecordError: A file or record is invalid.
+        TextError: A text has no valid tokens.
     """
     watch = Stopwatch()
     both, benchmarks = read_both(s1k, r1k), read_benchmarks(questions)
-    found = contaminate(both, benchmarks, spec.redistributable)
+    found = contaminate(both, benchmarks, audit.redistributable)
     seconds = watch.seconds
     tokens = Tokens(load_tokenizer(base))
     details = [facts(example, tokens) for example in tqdm(mix(both), desc="tokens", unit="example")]
@@ -50,8 +62,8 @@ def audit(
         base=base.name,
         problems=len(both),
         contamination=summarise(found, benchmarks, len(both)),
-        forms=[form(d, [fact for fact in details if fact.direction == d], spec.limits) for d in DIRECTIONS],
-        separability=separability(sides(read_jsonl(pairs, Pair), tokens, spec.pair_limit)),
+        forms=[form(d, [fact for fact in details if fact.direction == d], audit.limits) for d in DIRECTIONS],
+        separability=separability(sides(read_jsonl(pairs, Pair), tokens, audit.pair_limit)),
     )
     write_jsonl(contamination, found)
     write_jsonl(examples, details)
@@ -59,7 +71,7 @@ def audit(
     files = file_digests((output, contamination, examples))
     inputs: dict[str, Path | Sequence[Path]] = {"s1k": s1k, "r1k": r1k, "pairs": pairs, "base": base}
     inputs["questions"] = questions
-    facts_of_all = {"spec": spec.model_dump(mode="json"), "overlaps": len(found), "contamination_seconds": seconds}
+    facts_of_all = {"spec": audit.model_dump(mode="json"), "overlaps": len(found), "contamination_seconds": seconds}
     write_manifest(output, "data.audit", inputs, watch, files=files, **facts_of_all)
 
 

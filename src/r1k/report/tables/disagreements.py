@@ -26,7 +26,7 @@ NOTES = (
 Found = Sequence[tuple[Key, Sequence[Graded]]]
 
 
-def list_disagreements(*, graded: Sequence[Path], quotable: Collection[str], markdown: Path, csv: Path) -> None:
+def list_disagreements(*, graded: Sequence[Path], quotable: Collection[str] = (), markdown: Path, csv: Path) -> None:
     """Write counts and answers as Markdown, and an answer a row as CSV.
 
     The verdicts are in `{run}/{seed}/{benchmark}/graded.jsonl`; of a benchmark that is not `quotable`, the answers and

@@ -22,7 +22,7 @@ def write_samples_page(
     questions: Sequence[Path],
     samples: Sequence[Path],
     graded: Sequence[Path],
-    quotable: Collection[str],
+    quotable: Collection[str] = (),
     output: Path,
 ) -> None:
     """Write the page of all answers; of a benchmark that is not `quotable`, the verdicts alone.
