@@ -88,18 +88,18 @@ def add(commands: Any) -> None:
     paths(command, "markdown", "csv")
 
     def figure1(o: argparse.Namespace) -> None:
-        from r1k.report.figures.figure1 import make_figure1
+        from r1k.report.figures.figure1 import draw_figure1
 
-        make_figure1(s1k=o.s1k, r1k=o.r1k, png=o.png, pdf=o.pdf)
+        draw_figure1(s1k=o.s1k, r1k=o.r1k, png=o.png, pdf=o.pdf)
 
     command = add_command(commands, "draw-figure1", figure1, "the pipeline, with a worked example of the data at hand")
     paths(command, "s1k", "r1k", "png", "pdf")
 
     def figure2(o: argparse.Namespace) -> None:
-        from r1k.report.figures.figure2 import make_figure2
+        from r1k.report.figures.figure2 import draw_figure2
 
         spec = section(config.DynamicsSpec, o.dynamics)
-        make_figure2(spec=spec, logprobs=o.logprobs, png=o.png, pdf=o.pdf, csv=o.csv)
+        draw_figure2(dynamics=spec, logprobs=o.logprobs, png=o.png, pdf=o.pdf, csv=o.csv)
 
     command = add_command(commands, "draw-figure2", figure2, "log-probabilities over the epochs of SFT and DPO")
     sections(command, "dynamics")
@@ -107,10 +107,10 @@ def add(commands: Any) -> None:
     paths(command, "png", "pdf", "csv")
 
     def mass(o: argparse.Namespace) -> None:
-        from r1k.report.figures.probability_shift import make_mass
+        from r1k.report.figures.probability_shift import draw_probability_shift
 
         spec = section(config.DynamicsSpec, o.dynamics)
-        make_mass(spec=spec, tracked=o.tracked, png=o.png, pdf=o.pdf, csv=o.csv)
+        draw_probability_shift(dynamics=spec, tracked=o.tracked, png=o.png, pdf=o.pdf, csv=o.csv)
 
     command = add_command(commands, "draw-mass", mass, "where the probability went over SFT and over DPO")
     sections(command, "dynamics")
@@ -118,10 +118,10 @@ def add(commands: Any) -> None:
     paths(command, "png", "pdf", "csv")
 
     def ntk(o: argparse.Namespace) -> None:
-        from r1k.report.figures.ntk import make_ntk
+        from r1k.report.figures.ntk import draw_ntk
 
         spec = section(config.DynamicsSpec, o.dynamics)
-        make_ntk(spec=spec, influences=o.influences, png=o.png, pdf=o.pdf, csv=o.csv)
+        draw_ntk(dynamics=spec, influences=o.influences, png=o.png, pdf=o.pdf, csv=o.csv)
 
     command = add_command(commands, "draw-ntk", ntk, "what steps on examples do to responses, predicted and measured")
     sections(command, "dynamics")

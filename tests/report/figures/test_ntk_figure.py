@@ -9,7 +9,7 @@ from figure_checks import assert_words_stay_apart_and_inside, hide_ticks_beyond,
 from r1k.errors import RecordError
 from r1k.records import UPDATES, Influence, read_jsonl, write_jsonl
 from r1k.report.figures.heat_map import number
-from r1k.report.figures.ntk import draw, make_ntk
+from r1k.report.figures.ntk import draw, draw_ntk
 from r1k.report.figures.style import style
 from r1k.report.statistics.influence import KINDS, Influences, agreements, effects
 
@@ -104,7 +104,7 @@ def test_the_slope_is_that_of_what_was_measured(dynamics, paths):
 
 
 def test_files_are_written_and_the_same_each_time(dynamics, paths, outputs):
-    made_twice(lambda: make_ntk(spec=dynamics, influences=paths, **outputs), outputs)
+    made_twice(lambda: draw_ntk(dynamics=dynamics, influences=paths, **outputs), outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert {row["quantity"] for row in rows} >= {"predicted", "measured", "kernel", "a", "g", "slope", "correlation"}
     assert all(float(row["low"]) <= float(row["mean"]) + 1e-9 for row in rows)
@@ -141,12 +141,12 @@ def test_numbers_are_short_enough_for_a_cell():
 def test_one_problem_has_no_interval(dynamics, paths, outputs):
     for path in paths:
         write_jsonl(path, [r for r in read_jsonl(path, Influence) if r.problem in ("p0", "h0") and r.trained == "p0"])
-    make_ntk(spec=dynamics, influences=paths, **outputs)
+    draw_ntk(dynamics=dynamics, influences=paths, **outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert all(row["low"] == "" and row["n"] == "1" for row in rows if row["quantity"] == "predicted")
 
 
 def test_a_run_that_was_not_measured_is_named(dynamics, paths, outputs):
     with pytest.raises(RecordError, match=r"run 'probe-mixed', seed 0; make ntk/probe-mixed/0\.jsonl"):
-        make_ntk(spec=dynamics, influences=paths[:-1], **outputs)
+        draw_ntk(dynamics=dynamics, influences=paths[:-1], **outputs)
     assert not any(path.exists() for path in outputs.values())
