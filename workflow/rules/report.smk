@@ -177,7 +177,7 @@ rule draw_mass:
     input:
         tracked=dynamics_tracked,
     output:
-        png=report("results/{experiment}/figures/mass.png", caption="../report/mass.rst", category="Figures"),
+        png=report("results/{experiment}/figures/mass.png", caption="../report/probability-shift.rst", category="Figures"),
         pdf="results/{experiment}/figures/mass.pdf",
         csv="results/{experiment}/figures/mass.csv",
     log:
