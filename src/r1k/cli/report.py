@@ -166,7 +166,7 @@ def add(commands: Any) -> None:
             questions=o.questions,
             samples=o.samples,
             graded=o.graded,
-            quotable=o.quotable,
+            redistributable=o.quotable,
             output=o.output,
         )
 

@@ -82,7 +82,7 @@ def test_it_opens_on_the_first_answer_of_the_first_run(show):
     assert browser.text("h2") == "open-0 (open, forward)"
     assert (
         browser.text("#notes")
-        == "122 answers of 2 runs on 2 benchmarks.\nWithout text, which must not be published: closed."
+        == "122 answers of 2 runs on 2 benchmarks.\nShown without text, which must not be published: closed."
     )
 
 
@@ -121,7 +121,7 @@ def test_two_runs_are_side_by_side(show):
 
 def test_what_was_written_without_a_mark_or_beyond_the_limit_says_so(show):
     browser = show("#id=open-40")
-    assert "no mark of an answer: all that was written is above" in browser.text("#sides")
+    assert "no answer separator: the whole completion is above" in browser.text("#sides")
     browser = show("#id=open-41")
     assert re.search(r"extracted answer\s+none", browser.text("#sides"))
     browser = show("#id=open-42")
@@ -132,7 +132,7 @@ def test_a_closed_benchmark_has_its_ids_and_verdicts_alone(show, page):
     assert SECRET not in page.read_text() and "gold-closed" not in page.read_text()
     browser = show("#run=two&benchmark=closed&beside=one")
     shown = browser.text("#detail")
-    assert shown.startswith("closed-0") and "must not be published" in shown and "not quotable" in shown
+    assert shown.startswith("closed-0") and "must not be published" in shown and "not redistributable" in shown
     assert "two: wrong" in shown and "one: right" in shown and "Reasoning" not in shown and "gold" not in shown
 
 

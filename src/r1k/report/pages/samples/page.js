@@ -1,5 +1,5 @@
 
-// What is chosen of r1k.report.pages.samples.answers, by fields, keys and the address.
+// Choose what to show of r1k.report.pages.samples.answers, by form fields, keys and the page's address.
 
 const AT_ONCE = 50;
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -25,10 +25,10 @@ function beside(answer) {
   return placed.get(place(data.runs.indexOf(form.elements.beside.value), answer));
 }
 
-// What was written of a run's answers is read when one of them is first looked at.
-function words(answer) {
+// Parse the texts of a run when one of its answers is first shown.
+function textOf(answer) {
   if (!written.has(answer)) {
-    const all = JSON.parse(document.getElementById(`words-${answer.run}`).textContent);
+    const all = JSON.parse(document.getElementById(`texts-${answer.run}`).textContent);
     data.answers.filter((other) => other.run === answer.run).forEach((other, at) => written.set(other, all[at]));
   }
   return written.get(answer);
@@ -36,7 +36,7 @@ function words(answer) {
 
 function texts(answer) {
   const question = data.questions[answer.question];
-  const own = words(answer);
+  const own = textOf(answer);
   const parts = [own?.reasoning, own?.answer].flatMap((whole) => (whole ? [whole.head, whole.tail] : []));
   return [question.id, question.text, own?.extracted, ...parts];
 }
@@ -58,7 +58,7 @@ function matching() {
   });
 }
 
-// The address: the filters that are set, then whose answer is shown.
+// The address holds the filters that are set, then the answer that is shown.
 
 function address() {
   const differ = form.elements.differ.checked ? "1" : "";
@@ -94,7 +94,7 @@ function read() {
   part.count.append(...unknown.map((what) => make("strong", {className: "wrong"}, ` Not here: ${what}.`)));
 }
 
-// What is shown.
+// Show the list and the chosen answer.
 
 function choose(answer, remember) {
   chosen = answer;
@@ -124,7 +124,7 @@ function showList() {
   part.later.disabled = page === last;
 }
 
-// The list moves, and not the page: its reader may be far down in an answer.
+// Scroll the list, not the page, because the reader may be far down in an answer.
 function bring(button) {
   const {scrollTop, clientHeight} = part.list;
   const hidden = button.offsetTop < scrollTop || button.offsetTop + button.offsetHeight > scrollTop + clientHeight;
