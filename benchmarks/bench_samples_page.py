@@ -42,7 +42,7 @@ def main() -> None:
             questions=[root / "math.jsonl"],
             samples=[folder / "samples.jsonl" for folder in folders],
             graded=[folder / "graded.jsonl" for folder in folders],
-            quotable=["math"],
+            redistributable=["math"],
             output=root / "samples.html",
         )
         megabytes = (root / "samples.html").stat().st_size / 1e6

@@ -1,7 +1,6 @@
 """Render HTML pages from the jinja templates of this folder. All values are escaped unless a template says `safe`."""
 
 import base64
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,9 @@ HERE = Path(__file__).parent
 
 
 def write_page(template: str, output: Path, **values: Any) -> None:
-    """Render a template of this folder to `output`, whole or not at all."""
+    """Render a template of this folder to `output`, whole or not at all. It also gets the `commit` of the code."""
     with atomic_write(output) as handle:
-        handle.writelines(_pieces(template, values))
-
-
-def render_page(template: str, **values: Any) -> str:
-    """Render a template of this folder. It also gets `commit`, the commit of the code."""
-    return "".join(_pieces(template, values))
+        handle.writelines(_environment().get_template(template).generate(values, commit=commit() or "unknown"))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -33,10 +27,6 @@ def read_bytes(path: Path) -> bytes:
     if not path.is_file():
         raise R1kError(f"{path}: no such file; make it with `snakemake {path}`")
     return path.read_bytes()
-
-
-def _pieces(template: str, values: dict[str, Any]) -> Iterator[str]:
-    return _environment().get_template(template).generate(values, commit=commit() or "unknown")
 
 
 @cache

@@ -27,8 +27,8 @@ def test_answers_are_joined_with_their_questions_and_verdicts(made):
         ("a", "math-0", "unparsed", 7),
         ("a", "math-1", "unparsed", 7),
     ]
-    words = page.answers[1].text
-    assert (words.reasoning.head, words.answer.head, words.extracted) == ("b thinks of math-1", "b says", "b says")
+    text = page.answers[1].text
+    assert (text.reasoning.head, text.answer.head, text.extracted) == ("b thinks of math-1", "b says", "b says")
 
 
 def test_options_are_shown_as_the_model_saw_them(made):
@@ -88,7 +88,7 @@ def test_long_texts_lose_their_middle_and_are_counted(made):
         (f"{THINK}so\n{ANSWER}", ("so", "")),
     ],
 )
-def test_a_completion_is_parted_where_the_grader_parts_it(text, parts):
+def test_a_completion_is_split_where_the_grader_parts_it(text, parts):
     assert split_completion(text) == parts
 
 

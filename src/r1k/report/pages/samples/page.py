@@ -3,10 +3,10 @@
 import base64
 import hashlib
 from pathlib import Path
+from typing import Any
 
-from r1k.files import atomic_write
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.report.pages.render import render_page
+from r1k.report.pages.render import write_page
 from r1k.report.pages.samples.answers import PageContents, collect
 from r1k.report.pages.samples.truncate import script_json
 
@@ -36,8 +36,7 @@ def write_samples_page(
     """
     watch = Stopwatch()
     contents = collect(questions, samples, graded, redistributable)
-    with atomic_write(output) as handle:
-        handle.write(page(title, contents))
+    write_page("samples/page.html.jinja", output, **_values(title, contents))
     inputs = {"questions": questions, "samples": samples, "graded": graded}
     write_manifest(
         output,
@@ -51,19 +50,18 @@ def write_samples_page(
     )
 
 
-def page(title: str, contents: PageContents) -> str:
-    """Return the page as HTML. Its policy lets the browser run the page's own script only, and fetch nothing."""
+def _values(title: str, contents: PageContents) -> dict[str, Any]:
+    """Return the template's values. The policy lets a browser run the page's own script only, and fetch nothing."""
     style, script = _read("page.css"), _read("shown.js") + _read("page.js")
-    return render_page(
-        "samples/page.html.jinja",
-        title=title,
-        policy=f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; base-uri 'none'; "
+    return {
+        "title": title,
+        "policy": f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; base-uri 'none'; "
         "form-action 'none'",
-        style=style,
-        script=script,
-        data=script_json(contents.model_dump(exclude_defaults=True, exclude={"answers": {"__all__": {"text"}}})),
-        texts=[_texts(contents, run) for run in range(len(contents.runs))],
-    )
+        "style": style,
+        "script": script,
+        "data": script_json(contents.model_dump(exclude_defaults=True, exclude={"answers": {"__all__": {"text"}}})),
+        "texts": [_texts(contents, run) for run in range(len(contents.runs))],
+    }
 
 
 def _read(name: str) -> str:

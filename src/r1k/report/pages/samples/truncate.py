@@ -21,7 +21,7 @@ class ShownText(Record):
 
 
 def script_json(value: object) -> str:
-    """Return `value` as ASCII JSON that is safe in a script element: nothing in it ends the element or opens another."""
+    """Return `value` as ASCII JSON for a script element; nothing in it ends the element or opens another."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
