@@ -71,7 +71,7 @@ def test_tex_in_the_data_is_text(tmp_path):
 
 
 def overflow(figure):
-    """Texts of the data that leave their card."""
+    """Return the boxes of the data's texts that leave their card."""
     figure.draw_without_rendering()
     (axes,) = figure.axes
     cards = [patch.get_window_extent() for patch in axes.patches if isinstance(patch, FancyBboxPatch)][:2]

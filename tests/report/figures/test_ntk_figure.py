@@ -1,4 +1,4 @@
-"""The figure of the kernel, of made-up influences whose means are known."""
+"""Test the NTK figure with made-up influences whose means are known."""
 
 import csv
 
@@ -16,11 +16,11 @@ from r1k.report.statistics.influence import KINDS, Influences, agreements, effec
 LENGTHS = (1e-4, 1e-2)
 PROBLEMS = 5
 CURVED = 0.6
-"""What a long step does, as a share of the first order."""
+"""The measured change of a long step, as a share of the first-order prediction."""
 
 
 def rise(update, split, same, kind):
-    """The first-order change by a step of 1 %."""
+    """Return the first-order change for a step of 1 %."""
     own = {"forward": 0, "reverse": 1}.get(update, 3) == KINDS.index(kind)
     size = 0.1 if same else 0.02 if split == "train" else 0.01
     if update == "dpo":

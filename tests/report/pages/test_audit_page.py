@@ -51,7 +51,7 @@ def overlap(question: str, text: str | None, longest: int) -> Overlap:
 
 @pytest.fixture
 def make(tmp_path):
-    """The page for the given overlaps."""
+    """Write and return the page for the given overlaps."""
 
     def call(overlaps: list[Overlap]) -> str:
         facts = [fact(k, direction) for direction in DIRECTIONS for k in range(6)]

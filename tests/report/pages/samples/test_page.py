@@ -1,4 +1,4 @@
-"""The page in a real browser: what a reader sees, types and clicks."""
+"""Test the page in a real browser: what a reader sees, types and clicks."""
 
 import re
 from urllib.parse import quote
@@ -17,7 +17,7 @@ SECRET = "a closed question"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Two runs on an open benchmark, where they differ on every third question, and on a closed one."""
+    """Write the page of two runs: on an open benchmark, where they differ on every third question, and a closed one."""
     made = Made(tmp_path_factory.mktemp("page"))
     hostile = list(HOSTILE.values())
     texts = [f"How many {k}? {hostile[k] if k < len(hostile) else ''}" for k in range(COUNT)]
@@ -60,7 +60,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, page):
-    """The browser with the page at an address; afterwards nothing was fetched, and nothing complained."""
+    """Open the page at an address; afterwards, check that it fetched nothing and logged nothing."""
 
     def call(address: str = ""):
         browser.open("about:blank")

@@ -41,8 +41,8 @@ function showDetail() {
   const from = ` (${question.benchmark}${question.direction ? `, ${question.direction}` : ""}${which(chosen)})`;
   const runs = [chosen.run, data.runs.indexOf(form.elements.beside.value)].filter((run) => run >= 0);
   const asked = question.text === undefined
-    ? [missing(`The text of ${question.benchmark} must not be published (the benchmark is not redistributable in the config), `
-      + "and answers may repeat it. The page shows ids and verdicts only.")]
+    ? [missing(`The text of ${question.benchmark} must not be published (the benchmark is not redistributable in the `
+      + "config), and answers may repeat it. The page shows ids and verdicts only.")]
     : [make("h4", {}, "Question"), make("pre", {}, question.text), pairs([["gold answer", question.gold]])];
   const sides = make("div", {id: "sides"}, ...runs.map((run) => side(run, placed.get(place(run, chosen)))));
   part.detail.replaceChildren(make("h2", {}, make("bdi", {}, question.id), from), ...asked, sides);
@@ -62,7 +62,8 @@ function side(run, answer) {
   facts.unshift(["extracted answer", own.extracted]);
   const judge = own.judge;
   if (judge) {
-    facts.push(["rules", grade(judge.rules)], ["judge", grade(judge.verdict)], ["judge’s rationale", judge.rationale]);
+    facts.push(["rules", grade(judge.rules)], ["judge", grade(judge.verdict)]);
+    facts.push(["judge’s rationale", judge.rationale]);
   }
   node.append(pairs(facts), ...titled("Reasoning", own.reasoning), ...titled("Answer", own.answer));
   return node;
@@ -92,8 +93,8 @@ function notes() {
   const all = counted(answers.length, "answer");
   return [
     `${all} of ${counted(runs.length, "run")} on ${counted(benchmarks.length, "benchmark")}.`,
-    left && `Not on this page, to limit its size: ${counted(left, "further answer")} to the same questions (see samples.jsonl).`,
-    cut && `Shown without their middle, to limit the page’s size: ${counted(cut, "answer")} (whole in samples.jsonl).`,
+    left && `Left out, to limit the page’s size: ${counted(left, "further sample")} of the questions (samples.jsonl).`,
+    cut && `Shown without their middle: ${counted(cut, "answer")} (whole in samples.jsonl).`,
     withheld.length && `Shown without text, which must not be published: ${withheld.join(", ")}.`,
   ].filter(Boolean);
 }
