@@ -24,7 +24,7 @@ from r1k.intervals import wilson
 from r1k.markup import one_line
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, Pair, Question, Response, Sample, Score, Tally, read_jsonl, write_jsonl
-from r1k.report.figures.figure1 import TEXT, draw, make_figure1
+from r1k.report.figures.figure1 import TEXT, draw, draw_figure1
 from r1k.report.figures.style import style
 from r1k.report.figures.text_fit import fit
 from r1k.report.pages.report import write_report
@@ -179,7 +179,7 @@ def test_figure_1_draws_a_text_and_no_mathematics_of_it(name):
 
 
 def test_figure_1_of_hostile_data_is_made(inverted: Place, tmp_path: Path):
-    make_figure1(s1k=inverted.s1k, r1k=inverted.output, png=tmp_path / "f.png", pdf=tmp_path / "f.pdf")
+    draw_figure1(s1k=inverted.s1k, r1k=inverted.output, png=tmp_path / "f.png", pdf=tmp_path / "f.pdf")
     assert {path.name for path in tmp_path.iterdir()} == {"f.png", "f.pdf", "f.manifest.json"}
 
 

@@ -3,9 +3,11 @@
 The function's signature and docstring describe its options: see `r1k.cli.options`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
+
+from r1k.report.figures import figure_summaries
 
 Group = Literal["people", "rules"]
 
@@ -32,6 +34,14 @@ class Command(NamedTuple):
         module, _, name = self.function.partition(":")
         loaded: Callable[..., Any] = getattr(import_module(module), name)
         return loaded
+
+
+def _figures() -> Iterator[Command]:
+    """Yield a row for each module of report/figures that is a figure; only `stages` belongs to no experiment."""
+    for name, summary in figure_summaries().items():
+        module = name.replace("-", "_")
+        group: Group = "people" if name == "stages" else "rules"
+        yield Command(f"draw-{name}", group, summary, f"r1k.report.figures.{module}:draw_{module}")
 
 
 _ROWS = (
@@ -101,7 +111,7 @@ _ROWS = (
         "r1k.report.tables.disagreements:list_disagreements",
     ),
     Command(
-        "compare-runs",
+        "make-paired-tests",
         "rules",
         "Compare runs with intervals and paired tests",
         "r1k.report.tables.paired_tests.table:compare_runs",
@@ -112,28 +122,6 @@ _ROWS = (
         "rules",
         "Compare our values with the published ones",
         "r1k.report.tables.against_paper.make:compare_with_paper",
-    ),
-    Command("draw-figure1", "rules", "Draw Figure 1, the pipeline", "r1k.report.figures.figure1:make_figure1"),
-    Command(
-        "draw-figure2",
-        "rules",
-        "Draw Figure 2, log-probabilities over training",
-        "r1k.report.figures.figure2:make_figure2",
-        renamed={"spec": "dynamics"},
-    ),
-    Command(
-        "draw-mass",
-        "rules",
-        "Draw where probability moves in training",
-        "r1k.report.figures.probability_shift:make_mass",
-        renamed={"spec": "dynamics"},
-    ),
-    Command(
-        "draw-ntk",
-        "rules",
-        "Draw predicted and measured influence of steps",
-        "r1k.report.figures.ntk:make_ntk",
-        renamed={"spec": "dynamics"},
     ),
     Command(
         "make-claims",
@@ -150,6 +138,7 @@ _ROWS = (
     ),
     Command("write-report", "rules", "Write the report page", "r1k.report.pages.report:write_report"),
     Command("write-audit-page", "rules", "Write the audit's page", "r1k.report.pages.audit:write_audit_page"),
+    *_figures(),
 )
 
 COMMANDS = {command.name: command for command in _ROWS}

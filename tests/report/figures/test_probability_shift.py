@@ -7,11 +7,11 @@ from made_tracked import write_tracked
 from r1k.config import DynamicsSpec
 from r1k.errors import RecordError
 from r1k.records import RESPONSE_KINDS, Tracked, read_jsonl, write_jsonl
-from r1k.report.figures.probability_shift import draw, make_mass
+from r1k.report.figures.probability_shift import draw, draw_probability_shift
 from r1k.report.figures.style import style
 from r1k.report.statistics.changes import Measured, changes
 
-GAINS = {"own": 0.3, "other": -0.2, "other_problem_own": 0.1}
+GAINS = {"own": 0.3, "other": -0.2, "other_problem_chosen": 0.1}
 
 
 def change(run: str, direction: str, kind: str) -> float:
@@ -25,7 +25,7 @@ def tracked(tmp_path, dynamics):
 
 @pytest.fixture
 def outputs(tmp_path):
-    return {name: tmp_path / f"mass.{name}" for name in ("png", "pdf", "csv")}
+    return {name: tmp_path / f"probability-shift.{name}" for name in ("png", "pdf", "csv")}
 
 
 def test_changes_are_from_the_first_to_the_last_checkpoint(dynamics, tracked):
@@ -69,7 +69,7 @@ def test_seeds_are_averaged_within_a_problem(tmp_path, dynamics):
 
 
 def test_files_are_written_and_the_same_each_time(outputs, dynamics, tracked):
-    made_twice(lambda: make_mass(spec=dynamics, tracked=tracked, **outputs), outputs)
+    made_twice(lambda: draw_probability_shift(dynamics=dynamics, tracked=tracked, **outputs), outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert len([row for row in rows if row["in_figure"] == "1"]) == 3 * 2 * 2 * (len(RESPONSE_KINDS) + 6)
     for row in rows:
@@ -95,7 +95,7 @@ def test_the_marks_are_the_changes_and_no_words_overlap(dynamics, tracked):
 
 def test_a_run_that_was_not_tracked_is_named(outputs, dynamics, tracked):
     with pytest.raises(RecordError, match=r"run 'probe-mixed-dpo', seed 0; make tracked/probe-mixed-dpo/0\.jsonl"):
-        make_mass(spec=dynamics, tracked=tracked[:-1], **outputs)
+        draw_probability_shift(dynamics=dynamics, tracked=tracked[:-1], **outputs)
     assert not any(path.exists() for path in outputs.values())
 
 

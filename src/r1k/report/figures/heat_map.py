@@ -1,4 +1,4 @@
-"""Means of effects as a heat map: rows the responses that are measured, columns the losses that a step is taken on."""
+"""A heat map of mean effects: one row per measured response, one column per loss whose gradient the step follows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,24 +18,24 @@ COLUMNS: dict[UpdateKind, str] = {"forward": "forward", "reverse": "reverse", "m
 MAP = "RdBu"
 UNITS = ("", "k", "M", "G")
 DARK = 0.65
-"""The share of the map's end from which on text is white."""
+"""Text is white where a colour is beyond this share of the scale's end."""
 
 
 @dataclass(frozen=True)
-class Block:
-    """A row of heat maps, one for each model."""
+class HeatMapRow:
+    """What a row of heat maps, one per model, shows."""
 
     whose: Whose
     quantity: Quantity
     title: str
     scale: float = 1.0
-    """What numbers are multiplied by before they are written."""
+    """Factor of the written numbers."""
     factors: bool = False
-    """Are |A| of each row and |G| of each column written beside?"""
+    """Whether to add |A| of each row and |G| of each column."""
 
 
-def heat_map(axes: Axes, found: Sequence[Effect], block: Block, largest: float, named: bool) -> None:
-    """Colours go by the square root, from 0 to `largest` either way; with `named`, rows have their names."""
+def heat_map(axes: Axes, found: Sequence[Effect], block: HeatMapRow, largest: float, named: bool) -> None:
+    """Draw one heat map; colours follow the square root, up to `largest` either way. `named` labels the rows."""
     here = [effect for effect in found if (effect.whose, effect.quantity) == (block.whose, block.quantity)]
     table = np.zeros((len(ROWS), len(COLUMNS)))
     for effect in here:
@@ -55,7 +55,7 @@ def heat_map(axes: Axes, found: Sequence[Effect], block: Block, largest: float, 
 
 
 def _factors(axes: Axes, found: Sequence[Effect], whose: Whose) -> None:
-    """100 |A| in a column of its own, 100 |G| in a row; neither depends on the other's place, so any will do."""
+    """Add a column with 100 |A| and a row with 100 |G|; |A| is the same in all columns, |G| in all rows."""
     a = {_place(e)[0]: e for e in found if (e.whose, e.quantity) == (whose, "a")}
     g = {_place(e)[1]: e for e in found if e.quantity == "g"}
     for i, effect in a.items():
@@ -80,7 +80,7 @@ def _write(axes: Axes, x: int, y: int, effect: Effect, scale: float, colour: str
 
 
 def number(value: float) -> str:
-    """One digit after the point, or none where there are two before it; thousands as `k`, millions as `M`."""
+    """Return a number with one decimal below 10 and none above; thousands as `k`, millions as `M`."""
     power = sum(abs(value) >= 999.5 * 1000**step for step in range(len(UNITS) - 1))
     scaled = value / 1000**power
     return f"{scaled:.{int(abs(scaled) < 9.95)}f}{UNITS[power]}".replace("-", "\N{MINUS SIGN}")
