@@ -10,10 +10,10 @@ from r1k.cli.options import add_command, optional_paths, path_lists, paths, quot
 
 def add(commands: Any) -> None:
     def table(o: argparse.Namespace) -> None:
-        from r1k.report.tables.accuracy import make_table
+        from r1k.report.tables.accuracy.make import make_table
 
         spec = section(config.TableSpec, o.table)
-        make_table(spec=spec, scores=o.scores, markdown=o.markdown, csv=o.csv, latex=o.latex)
+        make_table(table=spec, scores=o.scores, markdown=o.markdown, csv=o.csv, latex=o.latex)
 
     command = add_command(commands, "make-table", table, "a table as Markdown, CSV and LaTeX")
     sections(command, "table")
@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
         from r1k.report.tables.dynamics import make_dynamics_table
 
         spec = section(config.DynamicsTableSpec, o.table)
-        make_dynamics_table(spec=spec, tracked=o.tracked, markdown=o.markdown, csv=o.csv, latex=o.latex)
+        make_dynamics_table(table=spec, tracked=o.tracked, markdown=o.markdown, csv=o.csv, latex=o.latex)
 
     command = add_command(
         commands, "make-dynamics-table", dynamics_table, "margin, displacement and the mass off both directions, by run"
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
     def disagreements(o: argparse.Namespace) -> None:
         from r1k.report.tables.disagreements import list_disagreements
 
-        list_disagreements(graded=o.graded, quotable=o.quotable, markdown=o.markdown, csv=o.csv)
+        list_disagreements(graded=o.graded, redistributable=o.quotable, markdown=o.markdown, csv=o.csv)
 
     command = add_command(
         commands,
@@ -57,14 +57,14 @@ def add(commands: Any) -> None:
     paths(command, "markdown", "csv")
 
     def compare(o: argparse.Namespace) -> None:
-        from r1k.report.tables.paired_tests.table import compare_runs
+        from r1k.report.tables.paired_tests.make import make_paired_tests
 
         spec = section(config.TableSpec, o.table)
-        compare_runs(
-            spec=spec, graded=o.graded, contaminated=o.contaminated, markdown=o.markdown, csv=o.csv, latex=o.latex
+        make_paired_tests(
+            table=spec, graded=o.graded, contaminated=o.contaminated, markdown=o.markdown, csv=o.csv, latex=o.latex
         )
 
-    command = add_command(commands, "compare-runs", compare, "a table's robust form: intervals, and paired tests")
+    command = add_command(commands, "compare-runs", compare, "paired tests between a table's runs")
     sections(command, "table")
     path_lists(command, "graded")
     optional_paths(command, contaminated="the audit's contamination.jsonl: questions to score without too")
@@ -132,7 +132,7 @@ def add(commands: Any) -> None:
         from r1k.report.tables.claims import make_claims
 
         spec = section(config.DynamicsSpec, o.dynamics)
-        make_claims(spec=spec, tracked=o.tracked, markdown=o.markdown, csv=o.csv)
+        make_claims(dynamics=spec, tracked=o.tracked, markdown=o.markdown, csv=o.csv)
 
     command = add_command(commands, "make-claims", claims, "the paper's claims about learning dynamics, with verdicts")
     sections(command, "dynamics")

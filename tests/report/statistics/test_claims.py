@@ -4,8 +4,9 @@ import pytest
 from made_tracked import write_tracked
 
 from r1k.config import DynamicsSpec
-from r1k.report.statistics.changes import Interval, Measured
-from r1k.report.statistics.claim_tests import Claim, Part
+from r1k.intervals import Interval
+from r1k.report.statistics.changes import Measured
+from r1k.report.statistics.claim_tests import ClaimPart, ClaimResult
 from r1k.report.statistics.claims import claims
 from r1k.report.tables.claims import make_claims
 
@@ -36,8 +37,8 @@ def verdicts(folder, spec, change, problems=8, split="held_out") -> dict[str, st
     return {claim.key: claim.verdict for claim in claims(measured, split)}
 
 
-def part(low: float, high: float, claimed: str = "above 0") -> Part:
-    return Part("x", claimed, Interval((low + high) / 2, low, high), 5)
+def part(low: float, high: float, claimed: str = "above 0") -> ClaimPart:
+    return ClaimPart("x", claimed, Interval((low + high) / 2, low, high), 5)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_verdict_is_where_the_whole_interval_is(low, high, claimed, verdict):
 def test_a_claim_needs_all_of_its_parts():
     good, bad, open_ = part(0.1, 0.2), part(-0.2, -0.1), part(-0.1, 0.1)
     for parts, verdict in (((good, good), "supported"), ((good, open_), "undecided"), ((open_, bad), "not supported")):
-        assert Claim("k", "w", "t", "train", parts).verdict == verdict
+        assert ClaimResult("k", "w", "t", "train", parts).verdict == verdict
 
 
 def test_numbers_as_the_paper_says_support_every_claim(tmp_path, dynamics):
@@ -106,7 +107,7 @@ def test_claims_about_runs_that_are_not_there_are_left_out(tmp_path, dynamics):
 def test_the_table_has_a_sentence_a_claim_and_the_csv_a_row_a_part(tmp_path, dynamics):
     markdown, table = tmp_path / "claims.md", tmp_path / "claims.csv"
     tracked = write_tracked(tmp_path, dynamics, 8, as_the_paper_says)
-    make_claims(spec=dynamics, tracked=tracked, markdown=markdown, csv=table)
+    make_claims(dynamics=dynamics, tracked=tracked, markdown=markdown, csv=table)
     measured = Measured(dynamics, tracked)
     text = markdown.read_text()
     rows = list(csv.DictReader(table.read_text().splitlines()))

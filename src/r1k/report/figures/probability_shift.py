@@ -1,8 +1,6 @@
 """Where the probability went over SFT and over DPO: a figure of changes between a training's ends."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ from r1k.files import file_digests, write_texts
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import ResponseKind, Split
 from r1k.report.figures.style import BLUE, GREY, ORANGE, save, style
-from r1k.report.numbers import cell
+from r1k.report.numbers import csv_number, flat_fields
 from r1k.report.statistics.changes import METHODS, Change, Measured, changes
-from r1k.report.statistics.curves import SPLITS, Method
+from r1k.report.statistics.curves import SPLITS, ProbedMethod
 from r1k.report.statistics.load_tracked import Measure
-from r1k.report.tables.rendering import csv_text
+from r1k.report.writers import csv_text
 
 Row = tuple[ResponseKind, Measure]
 RESPONSES: dict[Row, str] = {
@@ -46,7 +44,7 @@ BLOCKS: tuple[tuple[str, str, Mapping[Row, str]], ...] = (
     ("(b)  Which tokens gained, where a response stands", "change of mean probability", PLACES),
 )
 MODELS: dict[Arm, str] = {"forward": "forward model", "reverse": "reverse model", "mixed": "mixed model"}
-TITLES: dict[Method, str] = {"sft": "SFT", "dpo": "DPO"}
+TITLES: dict[ProbedMethod, str] = {"sft": "SFT", "dpo": "DPO"}
 LOOKS: dict[Split, dict[str, Any]] = {
     "held_out": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE},
     "train": {"color": ORANGE, "marker": "s", "markerfacecolor": "white"},
@@ -102,9 +100,9 @@ def _panel(axes: Axes, here: Sequence[Change], rows: Mapping[Row, str]) -> None:
         if row in places:
             place = places[row] + OFFSET[change.split]
             look = LOOKS[change.split]
-            if not math.isnan(change.low):
-                axes.plot([change.low, change.high], [place, place], color=look["color"], linewidth=1.2)
-            axes.plot([change.change], [place], markersize=4, markeredgewidth=0.9, linestyle="", **look)
+            if change.change.known:
+                axes.plot([change.change.low, change.change.high], [place, place], color=look["color"], linewidth=1.2)
+            axes.plot([change.change.value], [place], markersize=4, markeredgewidth=0.9, linestyle="", **look)
     axes.axvline(0, color=GREY, linewidth=0.7, zorder=0)
     axes.set_yticks(list(places.values()), list(rows.values()))
     axes.set_ylim(len(places) - 0.5, -0.5)
@@ -140,7 +138,7 @@ def _in_figure(change: Change) -> bool:
 
 
 def _csv_row(change: Change) -> dict[str, Any]:
-    row = asdict(change) | {"in_figure": int(_in_figure(change))}
+    row = flat_fields(change) | {"in_figure": int(_in_figure(change))}
     for name in ("start", "end", "change", "low", "high"):
-        row[name] = cell(row[name])
+        row[name] = csv_number(row[name])
     return row

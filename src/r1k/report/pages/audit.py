@@ -15,6 +15,7 @@ from r1k.data.audit.records import (
 )
 from r1k.records import read_jsonl
 from r1k.report.figures import audit as audit_figures
+from r1k.report.numbers import format_interval, percent, percent_ends
 from r1k.report.pages.report import heading, paragraph, picture, table, write_page
 
 SHOWN = 20
@@ -133,7 +134,7 @@ def _separability(audit: Audit) -> Iterator[str]:
                 f"{line.end} {line.tokens}",
                 str(line.n),
                 str(line.problems),
-                *(f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" for e in (line.accuracy, line.auc)),
+                *(format_interval(found, ".3f") for found in (line.accuracy, line.auc)),
             ]
             for line in audit.separability
         ),
@@ -169,10 +170,9 @@ def _numbers(q: Quantiles) -> list[str]:
 
 def share(value: Share) -> str:
     """`12 of 20, 60 % [39, 78]`."""
-    if value.low is None or value.high is None:
+    if value.interval is None:
         return "0 of 0"
-    low, high = 100 * value.low, 100 * value.high
-    return f"{value.count} of {value.n}, {100 * value.count / value.n:.0f} % [{low:.0f}, {high:.0f}]"
+    return f"{value.count} of {value.n}, {percent(value.interval.value, 0)} % {percent_ends(value.interval, 0)}"
 
 
 def _shorten(text: str) -> str:
