@@ -28,7 +28,7 @@ from r1k.report.figures.figure1 import TEXT, draw, draw_figure1
 from r1k.report.figures.style import style
 from r1k.report.figures.text_fit import fit
 from r1k.report.pages.report import write_report
-from r1k.report.tables.accuracy import make_table
+from r1k.report.tables.accuracy.make import make_table
 from r1k.teacher.inversion import invert
 from r1k.teacher.server import running
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
@@ -227,8 +227,17 @@ def opened(page: str) -> Counter[str]:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_tables_and_the_report_show_a_name_as_it_is(name, tmp_path: Path):
     text = HOSTILE[name] if len(HOSTILE[name]) < 1000 else HOSTILE[name][:1000]
-    low, high = wilson(3, 9)
-    tally = Tally(n=9, correct=3, unparsed=0, truncated=0, last_number_correct=None, accuracy=1 / 3, low=low, high=high)
+    share = wilson(3, 9)
+    tally = Tally(
+        n=9,
+        correct=3,
+        unparsed=0,
+        truncated=0,
+        last_number_correct=None,
+        accuracy=share.value,
+        low=share.low,
+        high=share.high,
+    )
     score = tmp_path / "score.json"
     score.write_text(Score(run="r", seed=0, benchmark="b", all=tally).model_dump_json())
     row = Row(run="r", data="s1k", method="sft", base="b", model=text, parent=None, start_data=None)
@@ -237,7 +246,7 @@ def test_tables_and_the_report_show_a_name_as_it_is(name, tmp_path: Path):
         benchmarks={"b": text}, seeds=[0], directions=["all"], published=False, notes=[text],
     )  # fmt: skip
     made = {kind: tmp_path / f"table1.{kind}" for kind in ("md", "csv", "tex")}
-    make_table(spec=spec, scores=[score], markdown=made["md"], csv=made["csv"], latex=made["tex"])
+    make_table(table=spec, scores=[score], markdown=made["md"], csv=made["csv"], latex=made["tex"])
     with made["csv"].open(newline="") as handle:
         assert {(row["model"], row["title"]) for row in csv.DictReader(handle)} == {(text, text), (text, "Average")}
     latex = made["tex"].read_text()

@@ -131,8 +131,8 @@ def _sample(number: str, pair: Pair) -> Sample:
 
 
 def _share(count: int, n: int) -> str:
-    low, high = wilson(count, n)
-    return f"{count:3d} of {n:3d} {100 * count / n:5.1f} % [{100 * low:4.1f}, {100 * high:4.1f}]"
+    share = wilson(count, n)
+    return f"{count:3d} of {n:3d} {100 * share.value:5.1f} % [{100 * share.low:4.1f}, {100 * share.high:4.1f}]"
 
 
 def _table(pairs: Sequence[Pair], found: Mapping[str, Sequence[bool]]) -> str:

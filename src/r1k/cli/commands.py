@@ -3,7 +3,7 @@
 The function's signature and docstring describe its options: see `r1k.cli.options`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
@@ -26,8 +26,6 @@ class Command(NamedTuple):
     """The command may query the hub; all others run with the hub switched off."""
     usage: bool = False
     """The command accepts `--usage`, which records each attempt and its GPU-hours."""
-    renamed: Mapping[str, str] = {}
-    """The option of a parameter whose name differs from it."""
 
     def load(self) -> Callable[..., Any]:
         """Import and return the function."""
@@ -88,15 +86,13 @@ _ROWS = (
         "make-table",
         "rules",
         "Make a table of accuracies",
-        "r1k.report.tables.accuracy:make_table",
-        renamed={"spec": "table"},
+        "r1k.report.tables.accuracy.make:make_table",
     ),
     Command(
         "make-dynamics-table",
         "rules",
         "Make a table of learning dynamics",
         "r1k.report.tables.dynamics:make_dynamics_table",
-        renamed={"spec": "table"},
     ),
     Command(
         "make-checks-table",
@@ -114,8 +110,7 @@ _ROWS = (
         "make-paired-tests",
         "rules",
         "Compare runs with intervals and paired tests",
-        "r1k.report.tables.paired_tests.table:compare_runs",
-        renamed={"spec": "table"},
+        "r1k.report.tables.paired_tests.make:make_paired_tests",
     ),
     Command(
         "against-paper",
@@ -128,7 +123,6 @@ _ROWS = (
         "rules",
         "Test the paper's claims about learning dynamics",
         "r1k.report.tables.claims:make_claims",
-        renamed={"spec": "dynamics"},
     ),
     Command(
         "write-samples-page",

@@ -24,7 +24,7 @@ def rise(update, split, same, kind):
     own = {"forward": 0, "reverse": 1}.get(update, 3) == KINDS.index(kind)
     size = 0.1 if same else 0.02 if split == "train" else 0.01
     if update == "dpo":
-        return -3 * size if kind[1] == "other" else size
+        return -3 * size if kind[1] == "rejected" else size
     return size * (4 if own else 1)
 
 

@@ -11,7 +11,7 @@ from r1k.report.figures.probability_shift import draw, draw_probability_shift
 from r1k.report.figures.style import style
 from r1k.report.statistics.changes import Measured, changes
 
-GAINS = {"own": 0.3, "other": -0.2, "other_problem_chosen": 0.1}
+GAINS = {"chosen": 0.3, "rejected": -0.2, "other_problem_chosen": 0.1}
 
 
 def change(run: str, direction: str, kind: str) -> float:
@@ -86,7 +86,7 @@ def test_the_marks_are_the_changes_and_no_words_overlap(dynamics, tracked):
     )
     shown = [c for c in found if (c.test, c.span) == ("mixed", "all")]
     expected = [c for c in shown if c.measure == "log_p"]
-    expected += [c for c in shown if c.response in ("own", "other") and c.measure in ("p", "p_rival", "p_rest")]
+    expected += [c for c in shown if c.response in ("chosen", "rejected") and c.measure in ("p", "p_rival", "p_rest")]
     assert marks == pytest.approx(sorted(c.change for c in expected))
     for axes in figure.axes:
         hide_ticks_beyond(axes.xaxis, *axes.get_xlim())

@@ -5,9 +5,10 @@ import pytest
 from matplotlib.image import imread
 
 from r1k.data.audit.forms import form
-from r1k.data.audit.records import Audit, Estimate, Facts, Overlap, Separability, Share, Shared
+from r1k.data.audit.records import Audit, Facts, Overlap, Separability, Share, Shared
 from r1k.errors import RecordError
 from r1k.files import write_json
+from r1k.intervals import Interval
 from r1k.records import DIRECTIONS, write_jsonl
 from r1k.report.pages.audit import write_audit_page
 
@@ -55,8 +56,8 @@ def make(tmp_path):
 
     def call(overlaps: list[Overlap]) -> str:
         facts = [fact(k, direction) for direction in DIRECTIONS for k in range(6)]
-        none = Share(count=0, n=6, low=0.0, high=0.4)
-        half = Estimate(value=0.5, low=0.4, high=0.6)
+        none = Share(count=0, n=6, interval=Interval(0.0, 0.0, 0.4))
+        half = Interval(0.5, 0.4, 0.6)
         audit = Audit(
             base="tiny",
             problems=6,

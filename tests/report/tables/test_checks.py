@@ -12,7 +12,7 @@ def test_the_table_counts_by_kind_and_verdict(tmp_path):
     checks = [
         checked(0, "rare|kind", reached=False),
         checked(1, "common"),
-        checked(2, "common", consistent=None, own_question=False),
+        checked(2, "common", consistent=None, distinct_question=False),
     ]
     write_jsonl(tmp_path / "checks.jsonl", checks)
     out = {"markdown": tmp_path / "t.md", "csv": tmp_path / "t.csv"}

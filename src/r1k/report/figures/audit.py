@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from r1k.data.audit.records import Audit, Estimate, Facts, Form, Overlap, Share, Shared, Where
+from r1k.data.audit.records import Audit, Facts, Form, Overlap, Share, Shared, Where
+from r1k.intervals import Interval
 from r1k.records import DIRECTIONS, Direction
 from r1k.report.figures.save import png_bytes
 from r1k.report.figures.style import ARM_COLOURS, BLUE, GREY, WIDTH, style
@@ -49,8 +50,8 @@ def forms(found: Sequence[Form]) -> bytes:
             for place, share in enumerate(FORMS.values()):
                 shown = share(form)
                 shift = -0.14 if form.direction == "forward" else 0.14
-                if shown.n:
-                    _point(axes, _estimate(shown), place + shift, ARM_COLOURS[form.direction])
+                if shown.interval:
+                    _point(axes, shown.interval, place + shift, ARM_COLOURS[form.direction])
         axes.set_yticks(range(len(FORMS)), list(FORMS))
         axes.set_ylim(len(FORMS) - 0.5, -0.5)
         axes.set_xlim(-0.02, 1.02)
@@ -122,20 +123,14 @@ def _offset(direction: Direction, where: Where) -> float:
 
 
 def _bar(axes: Axes, place: float, share: Share, colour: str, alpha: float) -> None:
-    value = _estimate(share)
+    value = share.interval or Interval(0, 0, 0)
     axes.barh(place, value.value, height=0.17, color=colour, alpha=alpha)
     axes.plot([value.low, value.high], [place, place], color="black", linewidth=0.7)
 
 
-def _point(axes: Axes, value: Estimate, place: float, colour: str, marker: str = "o") -> None:
+def _point(axes: Axes, value: Interval, place: float, colour: str, marker: str = "o") -> None:
     axes.plot([value.low, value.high], [place, place], color=colour, linewidth=1.2)
     axes.plot(value.value, place, marker, color=colour, markersize=4)
-
-
-def _estimate(share: Share) -> Estimate:
-    if share.low is None or share.high is None:
-        return Estimate(value=0, low=0, high=0)
-    return Estimate(value=share.count / share.n, low=share.low, high=share.high)
 
 
 def _benchmarks(axes: Axes, names: Sequence[str]) -> None:

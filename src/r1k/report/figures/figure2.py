@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,19 @@ from r1k.config import Arm, DynamicsSpec
 from r1k.records import Split
 from r1k.report.figures.save import figure_files
 from r1k.report.figures.style import ARM_COLOURS, GREY, WIDTH
-from r1k.report.numbers import cell
-from r1k.report.statistics.curves import LINES, QUANTITIES, SPLITS, Method, Point, Quantity, curves, read_logprobs
+from r1k.report.numbers import csv_number, flat_fields
+from r1k.report.statistics.curves import (
+    LINES,
+    QUANTITIES,
+    SPLITS,
+    CurveQuantity,
+    Point,
+    ProbedMethod,
+    curves,
+    read_logprobs,
+)
 
-PANELS: dict[Quantity, tuple[str, str]] = {
+PANELS: dict[CurveQuantity, tuple[str, str]] = {
     "alp_chosen": (r"(a)  ALP($y^{+}$)", "log-probability (nats per token)"),
     "alp_rejected": (r"(b)  ALP($y^{-}$)", "log-probability (nats per token)"),
     "delta": (r"(c)  $\Delta$ = ALP($y^{+}$) − ALP($y^{-}$)", "margin (nats per token)"),
@@ -46,7 +55,7 @@ class EpochAxis:
     def divide(self) -> float:
         return self.end_of_sft + GAP / 2
 
-    def place(self, method: Method, epoch: float) -> float:
+    def place(self, method: ProbedMethod, epoch: float) -> float:
         if method == "sft":
             return self.end_of_sft * epoch / self.sft
         start = self.end_of_sft + GAP
@@ -102,9 +111,9 @@ def _curve(axes: Axes, points: Sequence[Point], axis: EpochAxis) -> None:
             continue
         places = [axis.place(point.method, point.epoch) for point in here]
         look = _look(here[0].arm, here[0].test)
-        axes.plot(places, [point.mean for point in here], **look)
-        if not any(math.isnan(point.low) for point in here):
-            lows, highs = [point.low for point in here], [point.high for point in here]
+        axes.plot(places, [point.mean.value for point in here], **look)
+        if all(point.mean.known for point in here):
+            lows, highs = [point.mean.low for point in here], [point.mean.high for point in here]
             axes.fill_between(places, lows, highs, color=look["color"], alpha=0.13, linewidth=0)
 
 
@@ -122,13 +131,13 @@ def _look(arm: Arm, test: Arm) -> dict[str, Any]:
     }
 
 
-def _label(axes: Axes, quantity: Quantity, axis: EpochAxis) -> None:
+def _label(axes: Axes, quantity: CurveQuantity, axis: EpochAxis) -> None:
     title, unit = PANELS[quantity]
     axes.set_title(title, loc="left", pad=14)
     axes.set_xlabel("epoch")
     axes.set_ylabel(unit, fontsize=7)
     axes.set_xlim(-0.03, 1.03)
-    ticks: list[tuple[Method, float]] = [
+    ticks: list[tuple[ProbedMethod, float]] = [
         *(("sft", epoch) for epoch in _epochs(axis.sft)),
         *(("dpo", epoch) for epoch in _epochs(axis.dpo)),
     ]
@@ -189,7 +198,7 @@ def _note(points: Sequence[Point]) -> str:
 
 
 def _csv_row(point: Point) -> dict[str, Any]:
-    row = asdict(point) | {"in_figure": int((point.arm, point.test) in LINES)}
+    row = flat_fields(point) | {"in_figure": int((point.arm, point.test) in LINES)}
     for name in ("mean", "low", "high", "truncated"):
-        row[name] = cell(row[name])
+        row[name] = csv_number(row[name])
     return row

@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from r1k.records import UpdateKind
-from r1k.report.statistics.influence import KINDS, Effect, Kind, Quantity, Whose
+from r1k.report.statistics.influence import KINDS, Effect, InfluenceQuantity, PromptResponse, Whose
 
 NAMES = (r"$y_f\,|\,x_f$", r"$y_r\,|\,x_r$", r"$y_r\,|\,x_f$", r"$y_f\,|\,x_r$")
-ROWS: dict[Kind, str] = dict(zip(KINDS, NAMES, strict=True))
+ROWS: dict[PromptResponse, str] = dict(zip(KINDS, NAMES, strict=True))
 COLUMNS: dict[UpdateKind, str] = {"forward": "forward", "reverse": "reverse", "mixed": "mixed", "dpo": "DPO"}
 MAP = "RdBu"
 UNITS = ("", "k", "M", "G")
@@ -26,7 +26,7 @@ class HeatMapRow:
     """What a row of heat maps, one per model, shows."""
 
     whose: Whose
-    quantity: Quantity
+    quantity: InfluenceQuantity
     title: str
     scale: float = 1.0
     """Factor of the written numbers."""
@@ -40,7 +40,7 @@ def heat_map(axes: Axes, found: Sequence[Effect], block: HeatMapRow, largest: fl
     table = np.zeros((len(ROWS), len(COLUMNS)))
     for effect in here:
         i, j = _place(effect)
-        table[i, j] = math.copysign(math.sqrt(abs(effect.mean) / largest), effect.mean)
+        table[i, j] = math.copysign(math.sqrt(abs(effect.mean.value) / largest), effect.mean.value)
         _write(axes, j, i, effect, block.scale, "white" if abs(table[i, j]) > DARK else "black")
     axes.imshow(table, cmap=mpl.colormaps[MAP], vmin=-1, vmax=1, aspect="auto")
     axes.set_xticks(range(len(COLUMNS)), list(COLUMNS.values()))
@@ -72,10 +72,10 @@ def _place(effect: Effect) -> tuple[int, int]:
 
 def _write(axes: Axes, x: int, y: int, effect: Effect, scale: float, colour: str) -> None:
     look: Mapping[str, Any] = {"ha": "center", "va": "center", "color": colour}
-    alone = math.isnan(effect.low)
-    axes.text(x, y if alone else y - 0.17, number(effect.mean * scale), fontsize=6.8, **look)
+    alone = not effect.mean.known
+    axes.text(x, y if alone else y - 0.17, number(effect.mean.value * scale), fontsize=6.8, **look)
     if not alone:
-        low, high = (number(end * scale) for end in (effect.low, effect.high))
+        low, high = (number(end * scale) for end in (effect.mean.low, effect.mean.high))
         axes.text(x, y + 0.23, f"[{low}, {high}]", fontsize=4.8, **look)
 
 

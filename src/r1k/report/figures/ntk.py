@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from r1k.config import Arm, DynamicsSpec
+from r1k.intervals import Interval
 from r1k.report.figures.heat_map import HeatMapRow, heat_map
 from r1k.report.figures.save import figure_files
 from r1k.report.figures.style import BLUE, GREEN, GREY, MODEL_NAMES, ORANGE, WIDTH
-from r1k.report.numbers import with_ends
+from r1k.report.numbers import flat_fields, format_interval
 from r1k.report.statistics.influence import Agreement, Effect, Influences, agreements, effects
 
 HEAT_MAPS = (
@@ -63,7 +63,7 @@ def draw(measured: Influences, found: Sequence[Effect], fits: Sequence[Agreement
         grid = _panels(figure, len(arms), top, top - height)
         title = f"{block.title} (n = {max(effect.n for effect in here)} problems)"
         figure.text(0.012, top + 0.045, title, fontsize=9, fontweight="bold", va="top")
-        largest = max(abs(effect.mean) for effect in here)
+        largest = max(abs(effect.mean.value) for effect in here)
         for axes, arm in zip(grid, arms, strict=True):
             heat_map(axes, [e for e in found if e.arm == arm], block, largest, named=arm == arms[0])
             over: dict[str, Any] = {
@@ -96,7 +96,7 @@ def _scatters(figure: Figure, frames: Mapping[Arm, pd.DataFrame], fits: Sequence
             rows = frame[frame["length"] == fit.length]
             look: dict[str, Any] = {"color": colour, "markersize": 2, "alpha": 0.5, "markeredgewidth": 0}
             axes.plot(rows["predicted"], rows["measured"], marker, rasterized=True, zorder=3 - k, **look)
-            slope, correlation = (with_ends(found, ".2f") for found in (fit.slope, fit.correlation))
+            slope, correlation = (format_interval(found, ".2f") for found in (fit.slope, fit.correlation))
             text = f"step {fit.length * 100:g} %: slope {slope}\nr {correlation}"
             axes.text(0.03, 0.97 - 0.17 * k, text, transform=axes.transAxes, fontsize=5.5, color=colour, va="top")
         axes.plot([-largest, largest], [-largest, largest], color=GREY, linewidth=0.7, zorder=0)
@@ -121,18 +121,18 @@ def _scatters(figure: Figure, frames: Mapping[Arm, pd.DataFrame], fits: Sequence
 
 def _effect_row(effect: Effect) -> dict[str, Any]:
     shown = {(block.whose, block.quantity) for block in HEAT_MAPS} | {("held_out", "a"), ("same", "g")}
-    row = asdict(effect) | {"in_figure": int((effect.whose, effect.quantity) in shown)}
-    return row | _ends(effect.mean, effect.low, effect.high)
+    row = flat_fields(effect) | {"in_figure": int((effect.whose, effect.quantity) in shown)}
+    return row | _ends(effect.mean)
 
 
 def _fit_rows(fit: Agreement) -> list[dict[str, Any]]:
     row = {"arm": fit.arm, "run": fit.run, "length": fit.length, "n": fit.n, "pairs": fit.pairs, "in_figure": 1}
     return [
-        row | {"quantity": name} | _ends(*found)
+        row | {"quantity": name} | _ends(found)
         for name, found in (("slope", fit.slope), ("correlation", fit.correlation))
     ]
 
 
-def _ends(*values: float) -> dict[str, Any]:
-    names = ("mean", "low", "high")
-    return {n: "" if math.isnan(v) else float(f"{v:.6g}") for n, v in zip(names, values, strict=True)}
+def _ends(found: Interval) -> dict[str, Any]:
+    ends = {"mean": found.value, "low": found.low, "high": found.high}
+    return {name: "" if math.isnan(value) else float(f"{value:.6g}") for name, value in ends.items()}

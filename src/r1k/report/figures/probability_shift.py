@@ -1,8 +1,6 @@
 """Which responses and tokens gain and lose probability over SFT and over DPO."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,15 @@ from r1k.config import DynamicsSpec
 from r1k.records import ResponseKind, Split
 from r1k.report.figures.save import figure_files
 from r1k.report.figures.style import BLUE, GREY, MODEL_NAMES, ORANGE, WIDTH
-from r1k.report.numbers import cell
+from r1k.report.numbers import csv_number, flat_fields
 from r1k.report.statistics.changes import METHODS, Change, Measured, changes
-from r1k.report.statistics.curves import SPLITS, Method
+from r1k.report.statistics.curves import SPLITS, ProbedMethod
 from r1k.report.statistics.load_tracked import Measure
 
 MeasuredResponse = tuple[ResponseKind, Measure]
 RESPONSES: dict[MeasuredResponse, str] = {
-    ("own", "log_p"): "preferred, $y^{+}$",
-    ("other", "log_p"): "rejected, $y^{-}$",
+    ("chosen", "log_p"): "chosen, $y^{+}$",
+    ("rejected", "log_p"): "rejected, $y^{-}$",
     ("other_problem_chosen", "log_p"): "another problem's $y^{+}$",
     ("other_problem_rejected", "log_p"): "another problem's $y^{-}$",
     ("shuffled_sentences", "log_p"): "$y^{+}$, sentences shuffled",
@@ -32,18 +30,18 @@ RESPONSES: dict[MeasuredResponse, str] = {
     ("greedy_start", "log_p"): "model's answer before DPO",
 }
 TOKENS: dict[MeasuredResponse, str] = {
-    ("own", "p"): "$y^{+}$: the response's token",
-    ("own", "p_rival"): "the top-1 token, if different",
-    ("own", "p_rest"): "all other tokens",
-    ("other", "p"): "$y^{-}$: the response's token",
-    ("other", "p_rival"): "the top-1 token, if different",
-    ("other", "p_rest"): "all other tokens",
+    ("chosen", "p"): "$y^{+}$: the response's token",
+    ("chosen", "p_rival"): "the top-1 token, if different",
+    ("chosen", "p_rest"): "all other tokens",
+    ("rejected", "p"): "$y^{-}$: the response's token",
+    ("rejected", "p_rival"): "the top-1 token, if different",
+    ("rejected", "p_rest"): "all other tokens",
 }
 BLOCKS: tuple[tuple[str, str, Mapping[MeasuredResponse, str]], ...] = (
     ("(a)  Change of each response's log-probability", "change of log-probability (nats per token)", RESPONSES),
     ("(b)  Change of token probabilities at the positions of a response", "change of mean probability", TOKENS),
 )
-TITLES: dict[Method, str] = {"sft": "SFT", "dpo": "DPO"}
+TITLES: dict[ProbedMethod, str] = {"sft": "SFT", "dpo": "DPO"}
 LOOKS: dict[Split, dict[str, Any]] = {
     "held_out": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE},
     "train": {"color": ORANGE, "marker": "s", "markerfacecolor": "white"},
@@ -102,9 +100,9 @@ def _panel(axes: Axes, here: Sequence[Change], rows: Mapping[MeasuredResponse, s
         if row in places:
             place = places[row] + OFFSET[change.split]
             look = LOOKS[change.split]
-            if not math.isnan(change.low):
-                axes.plot([change.low, change.high], [place, place], color=look["color"], linewidth=1.2)
-            axes.plot([change.change], [place], markersize=4, markeredgewidth=0.9, linestyle="", **look)
+            if change.change.known:
+                axes.plot([change.change.low, change.change.high], [place, place], color=look["color"], linewidth=1.2)
+            axes.plot([change.change.value], [place], markersize=4, markeredgewidth=0.9, linestyle="", **look)
     axes.axvline(0, color=GREY, linewidth=0.7, zorder=0)
     axes.set_yticks(list(places.values()), list(rows.values()))
     axes.set_ylim(len(places) - 0.5, -0.5)
@@ -140,7 +138,7 @@ def _in_figure(change: Change) -> bool:
 
 
 def _csv_row(change: Change) -> dict[str, Any]:
-    row = asdict(change) | {"in_figure": int(_in_figure(change))}
+    row = flat_fields(change) | {"in_figure": int(_in_figure(change))}
     for name in ("start", "end", "change", "low", "high"):
-        row[name] = cell(row[name])
+        row[name] = csv_number(row[name])
     return row

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from r1k.files import atomic_write, file_digests, write_texts
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.report.figures.style import style
-from r1k.report.tables.rendering import csv_text
+from r1k.report.writers import csv_text
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 from r1k.data.audit.records import Audit, Facts, Form, Overlap, Quantiles, Share, Shared, read_audit, read_overlaps
 from r1k.records import read_jsonl
 from r1k.report.figures import audit as figures
+from r1k.report.numbers import format_interval, percent, percent_ends
 from r1k.report.pages.render import write_page
 
 MAX_OVERLAPS = 20
@@ -55,7 +56,7 @@ def _values(audit: Audit, overlaps: Sequence[Overlap]) -> dict[str, Any]:
                 f"{line.end} {line.tokens}",
                 str(line.n),
                 str(line.problems),
-                *(f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" for e in (line.accuracy, line.auc)),
+                *(format_interval(found, ".3f") for found in (line.accuracy, line.auc)),
             ]
             for line in audit.separability
         ],
@@ -123,10 +124,9 @@ def _numbers(q: Quantiles) -> list[str]:
 
 def share(value: Share) -> str:
     """Return a count and its share: `12 of 20, 60 % [39, 78]`."""
-    if value.low is None or value.high is None:
+    if value.interval is None:
         return "0 of 0"
-    low, high = 100 * value.low, 100 * value.high
-    return f"{value.count} of {value.n}, {100 * value.count / value.n:.0f} % [{low:.0f}, {high:.0f}]"
+    return f"{value.count} of {value.n}, {percent(value.interval.value, 0)} % {percent_ends(value.interval, 0)}"
 
 
 def _shorten(text: str) -> str:

@@ -96,7 +96,11 @@ def test_a_judges_words_are_shown_where_verdicts_have_them(made):
     made.answer("a", made.ask("math", "1?"), plain)
     assert collect(**made.paths, redistributable=["math"]).answers[0].text.judge is None
 
-    verdict = read_jsonl(made.graded[0], Graded)[0].model_dump() | {"rules": False, "judge": None, "judge_rationale": "Hm."}
+    verdict = read_jsonl(made.graded[0], Graded)[0].model_dump() | {
+        "rules": False,
+        "judge": None,
+        "judge_rationale": "Hm.",
+    }
     assert _judgement(Graded(**verdict)).model_dump() == {"rules": False, "verdict": None, "rationale": "Hm."}
     assert _judgement(Graded(**verdict | {"judge_rationale": None})) is None
 
