@@ -46,7 +46,7 @@ def _records(run: str, seed: int, problems: int, change: Change, lacking: str):
                                 problem=f"p{number}",
                                 direction=direction,
                                 response=kind,
-                                of=f"p{number}",
+                                source_problem=f"p{number}",
                                 span=span,
                                 tokens=9,
                                 truncated=False,

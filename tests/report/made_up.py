@@ -17,7 +17,7 @@ def row(run: str, data: str | None, model: str = "7B", method: str = "sft", pare
 def spec(rows: Sequence[Row], **changes: Any) -> TableSpec:
     values = {
         "name": "table1",
-        "shows": "sft",
+        "kind": "sft",
         "rows": rows,
         "benchmarks": BENCHMARKS,
         "seeds": [0],

@@ -44,7 +44,7 @@ def made(run, seed):
                                 seed=seed,
                                 step=9,
                                 update=update,
-                                trained=f"p{trained}",
+                                step_problem=f"p{trained}",
                                 split=split,
                                 problem=name,
                                 direction=kind[0],

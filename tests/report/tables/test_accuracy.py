@@ -280,7 +280,7 @@ def test_seeds_with_other_questions_are_an_error(table):
 
 def test_merges_and_routes_are_called_after_their_runs(table):
     made = [row(run, None, method=method) for run, method in (("r", "merge"), ("m", "route"))]
-    rows = [row("s", "s1k"), *(each.model_copy(update={"of": ["a", "b"]}) for each in made)]
+    rows = [row("s", "s1k"), *(each.model_copy(update={"source_runs": ["a", "b"]}) for each in made)]
     labels = [cells[0] for cells in markdown_rows(table(spec(rows), SFT)["markdown"])[2:5]]
     assert labels == ["D_s1k", "merge of a, b", "route of a, b"]
 

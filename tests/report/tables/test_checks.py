@@ -5,7 +5,7 @@ from r1k.report.tables.checks import make_checks_table
 
 
 def checked(index: int, kind: str, **verdicts: bool | None) -> Check:
-    return Check(problem=f"p{index}", kind=kind, why={}, **(dict.fromkeys(VERDICTS, True) | verdicts))
+    return Check(problem=f"p{index}", kind=kind, reasons={}, **(dict.fromkeys(VERDICTS, True) | verdicts))
 
 
 def test_the_table_counts_by_kind_and_verdict(tmp_path):

@@ -56,7 +56,7 @@ def test_the_counts_are_those_of_the_answers_that_the_judge_was_asked_about(tmp_
     header, _, everything, math, gpqa = cells(markdown)[:5]
     assert header[3:] == [
         "Answers",
-        "JudgeVerdict",
+        "Judged",
         "Both right",
         "Both wrong",
         "Rules alone right",

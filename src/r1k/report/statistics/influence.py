@@ -29,7 +29,7 @@ KINDS: tuple[PromptResponse, ...] = (
 """y_f | x_f, y_r | x_r, y_r | x_f, y_f | x_r."""
 LENGTH = 0.01
 """Common step length, as a share of the adapter's norm: all changes are scaled to it."""
-KEYS = ["update", "trained", "split", "problem", "direction", "response", "length"]
+KEYS = ["update", "step_problem", "split", "problem", "direction", "response", "length"]
 GROUP = ("length", "whose", "update", "direction", "response")
 InfluenceQuantity = Literal["predicted", "measured", "cosine", "a", "g", "kernel", "kernel_square"]
 QUANTITIES: tuple[InfluenceQuantity, ...] = get_args(InfluenceQuantity)
@@ -89,7 +89,7 @@ class Influences:
         frame = self._frame[self._frame["run"] == self.spec.arms[arm].sft].copy()
         scale = LENGTH / frame["length"]
         frame["predicted"], frame["measured"] = frame["predicted"] * scale, frame["measured"] * scale
-        same = (frame["split"] == "train") & (frame["problem"] == frame["trained"])
+        same = (frame["split"] == "train") & (frame["problem"] == frame["step_problem"])
         frame["whose"] = np.where(same, "same", frame["split"])
         return frame
 

@@ -24,7 +24,7 @@ NOTES = (
 GradedFiles = Sequence[tuple[GradedKey, Sequence[Graded]]]
 
 
-def list_disagreements(*, graded: list[Path], redistributable: list[str], markdown: Path, csv: Path) -> None:
+def list_disagreements(*, graded: list[Path], redistributable: Sequence[str] = (), markdown: Path, csv: Path) -> None:
     """Write the answers on which rules and judge disagree, with counts, as Markdown and CSV.
 
     Raises RecordError for a file whose path does not name its run, seed and benchmark.

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def write_samples_page(
     questions: list[Path],
     samples: list[Path],
     graded: list[Path],
-    redistributable: list[str],
+    redistributable: Sequence[str] = (),
     output: Path,
 ) -> None:
     """Write the page to read all answers on, and to compare two runs.
