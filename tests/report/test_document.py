@@ -89,7 +89,7 @@ def test_shares_have_no_signs():
 
 
 def test_halves_round_up_and_decimals_can_be_chosen():
-    assert [str(percent(share)) for share in (0.0825, 0.00045, 1)] == ["8.3", "0.1", "100.0"]
+    assert [str(percent(share)) for share in (0.0825, 0.0005, 1)] == ["8.3", "0.1", "100.0"]
     assert [str(percent(share, 0)) for share in (0.005, 0.655)] == ["1", "66"]
 
 

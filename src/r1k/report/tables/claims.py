@@ -24,7 +24,7 @@ NOTES = (
     "token the unit is probability. y+ is the response of the prompt's direction, y- that of the other direction; T_f, "
     "T_r and T_m are forward prompts, reverse prompts and both. Changes are over a whole training run, from its step "
     "0.",
-    "Other tables test the claims about accuracy. The intervals cover other problems, not another training run.",
+    "Other tables test the claims about accuracy. The intervals are over problems, not over training runs.",
 )
 
 

@@ -139,7 +139,7 @@ def _notes(spec: DynamicsTableSpec) -> Iterator[str]:
     if len(spec.seeds) > 1:
         yield f"Means over training seeds {', '.join(map(str, spec.seeds))}; the intervals are over problems alone."
     else:
-        yield f"One training run, seed {spec.seeds[0]}: the intervals cover other problems, not another training run."
+        yield f"One training run, seed {spec.seeds[0]}: the intervals are over problems, not over training runs."
 
 
 def _records(spec: DynamicsTableSpec, entries: Sequence[DynamicsEntry]) -> Iterator[dict[str, Any]]:
