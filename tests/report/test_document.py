@@ -7,8 +7,8 @@ from r1k.report.document import (
     Cell,
     DataSymbol,
     Document,
+    DocumentSection,
     Grid,
-    Section,
     number_cell,
     percent_cell,
     points_cell,
@@ -18,13 +18,13 @@ from r1k.report.writers import to_csv, to_latex, to_markdown, write_document
 
 HEADER, ROW = ("Run", "A_1 & B"), ("r|1", "< 5 %")
 DOCUMENT = Document(
-    "t-paired-tests", "what is certain", (Section((Grid(HEADER, (ROW,), "Correct"),), "All | some"),), ("50 %",)
+    "t-paired-tests", "what is certain", (DocumentSection((Grid(HEADER, (ROW,), "Correct"),), "All | some"),), ("50 %",)
 )
 
 
 def page(*cells):
     """A document whose only row has these cells."""
-    return Document("t", "x", (Section((Grid(tuple("abcdef"[: len(cells)]), (cells,)),)),), ())
+    return Document("t", "x", (DocumentSection((Grid(tuple("abcdef"[: len(cells)]), (cells,)),)),), ())
 
 
 def markdown_cells(*cells):
