@@ -7,8 +7,8 @@ from r1k.report.document import (
     Cell,
     DataSymbol,
     Document,
+    DocumentSection,
     Grid,
-    Section,
     number_cell,
     percent_cell,
     points_cell,
@@ -18,13 +18,13 @@ from r1k.report.writers import to_csv, to_latex, to_markdown, write_document
 
 HEADER, ROW = ("Run", "A_1 & B"), ("r|1", "< 5 %")
 DOCUMENT = Document(
-    "t-paired-tests", "what is certain", (Section((Grid(HEADER, (ROW,), "Correct"),), "All | some"),), ("50 %",)
+    "t-paired-tests", "what is certain", (DocumentSection((Grid(HEADER, (ROW,), "Correct"),), "All | some"),), ("50 %",)
 )
 
 
 def page(*cells):
     """A document whose only row has these cells."""
-    return Document("t", "x", (Section((Grid(tuple("abcdef"[: len(cells)]), (cells,)),)),), ())
+    return Document("t", "x", (DocumentSection((Grid(tuple("abcdef"[: len(cells)]), (cells,)),)),), ())
 
 
 def markdown_cells(*cells):
@@ -89,7 +89,7 @@ def test_shares_have_no_signs():
 
 
 def test_halves_round_up_and_decimals_can_be_chosen():
-    assert [str(percent(share)) for share in (0.0825, 0.00045, 1)] == ["8.3", "0.1", "100.0"]
+    assert [str(percent(share)) for share in (0.0825, 0.0005, 1)] == ["8.3", "0.1", "100.0"]
     assert [str(percent(share, 0)) for share in (0.005, 0.655)] == ["1", "66"]
 
 

@@ -46,7 +46,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Section:
+class DocumentSection:
     """Grids under a heading; the heading is empty if the document has one section."""
 
     grids: tuple[Grid, ...]
@@ -59,7 +59,7 @@ class Document:
 
     name: str
     title: str
-    sections: tuple[Section, ...]
+    sections: tuple[DocumentSection, ...]
     notes: tuple[str, ...]
     records: tuple[Mapping[str, Any], ...] = ()
     columns: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ def test_what_is_drawn_is_what_is_measured(drawn):
         for arm, test in LINES:
             for method in ("sft", "dpo"):
                 expected = [
-                    p.mean
+                    p.mean.value
                     for p in points
                     if (p.arm, p.test, p.split, p.method, p.quantity) == (arm, test, split, method, quantity)
                 ]
@@ -78,7 +78,7 @@ def test_the_csv_has_all_that_is_drawn(outputs, dynamics, logprob_files):
     points = curves(dynamics, read_logprobs(logprob_files))
     for row, point in zip(rows, points, strict=True):
         assert (row["arm"], row["test"], row["quantity"], row["n"]) == (point.arm, point.test, point.quantity, "12")
-        assert float(row["mean"]) == pytest.approx(point.mean, abs=1e-6)
+        assert float(row["mean"]) == pytest.approx(point.mean.value, abs=1e-6)
         assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
 
 

@@ -83,13 +83,15 @@ def test_means_are_over_the_problems_measured_and_apart_for_the_steps_own(dynami
     for e in predicted:
         split = "held_out" if e.whose == "held_out" else "train"
         expected = rise(e.update, split, e.whose == "same", (e.direction, e.response))
-        assert e.mean == pytest.approx(expected, abs=0.003)
-        assert e.low <= e.mean <= e.high
+        assert e.mean.value == pytest.approx(expected, abs=0.003)
+        assert e.mean.low <= e.mean.value <= e.mean.high
         assert (e.n, e.seeds, e.length) == (PROBLEMS, 1, 0)
-    long = {(e.arm, e.whose, e.update, e.direction, e.response): e.mean for e in found if e.length == 1e-2}
+    long = {(e.arm, e.whose, e.update, e.direction, e.response): e.mean.value for e in found if e.length == 1e-2}
     assert len(long) == len(predicted)
     for e in predicted:
-        assert long[e.arm, e.whose, e.update, e.direction, e.response] == pytest.approx(CURVED * e.mean, abs=0.003)
+        assert long[e.arm, e.whose, e.update, e.direction, e.response] == pytest.approx(
+            CURVED * e.mean.value, abs=0.003
+        )
     assert {e.whose for e in found if e.quantity == "g"} == {"same"}
 
 

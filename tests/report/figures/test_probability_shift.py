@@ -38,9 +38,9 @@ def test_changes_are_from_the_first_to_the_last_checkpoint(dynamics, tracked):
         expected = (
             GAINS.get(kind, 0.0) * (1 if method == "dpo" else 2) + {"forward": 0, "reverse": 0.02, "mixed": 0.01}[test]
         )
-        assert one.change == pytest.approx(expected, abs=0.02)
-        assert one.low < one.change < one.high
-        assert one.end - one.start == pytest.approx(one.change)
+        assert one.change.value == pytest.approx(expected, abs=0.02)
+        assert one.change.low < one.change.value < one.change.high
+        assert one.end - one.start == pytest.approx(one.change.value)
         assert (one.start, one.seeds) == (pytest.approx(-3), 1)
         assert one.n == (5 if kind == "shuffled_sentences" else 6)
 
@@ -50,7 +50,7 @@ def test_what_a_token_the_argmax_and_the_rest_gain_adds_up_to_nothing(dynamics, 
     for c in changes(Measured(dynamics, tracked)):
         if c.measure in ("p", "p_rival", "p_rest"):
             key = (c.arm, c.method, c.test, c.split, c.response, c.span)
-            sums[key] = sums.get(key, 0.0) + c.change
+            sums[key] = sums.get(key, 0.0) + c.change.value
     assert len(sums) == 3 * 2 * 3 * 2 * len(RESPONSE_KINDS) * 4
     assert max(map(abs, sums.values())) < 1e-12
 
@@ -65,7 +65,7 @@ def test_seeds_are_averaged_within_a_problem(tmp_path, dynamics):
     ]
     for mean, first, second in zip(both, *each, strict=True):
         assert (mean.n, mean.seeds) == (4, 2)
-        assert mean.change == pytest.approx((first.change + second.change) / 2)
+        assert mean.change.value == pytest.approx((first.change.value + second.change.value) / 2)
 
 
 def test_files_are_written_and_the_same_each_time(outputs, dynamics, tracked):
@@ -87,7 +87,7 @@ def test_the_marks_are_the_changes_and_no_words_overlap(dynamics, tracked):
     shown = [c for c in found if (c.test, c.span) == ("mixed", "all")]
     expected = [c for c in shown if c.measure == "log_p"]
     expected += [c for c in shown if c.response in ("chosen", "rejected") and c.measure in ("p", "p_rival", "p_rest")]
-    assert marks == pytest.approx(sorted(c.change for c in expected))
+    assert marks == pytest.approx(sorted(c.change.value for c in expected))
     for axes in figure.axes:
         hide_ticks_beyond(axes.xaxis, *axes.get_xlim())
     assert_words_stay_apart_and_inside(figure)

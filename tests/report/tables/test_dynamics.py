@@ -84,7 +84,7 @@ def test_the_files_hold_every_row_with_its_interval(tracked, tmp_path):
     make_dynamics_table(table=SPEC, tracked=tracked, **paths)
     text = paths["markdown"].read_text(encoding="utf-8")
     assert text.count("| probe-mixed-dpo | how probe-mixed-dpo was made |") == 6
-    assert "minus probe-mixed" in text and "shared)" not in text and "not another training run" in text
+    assert "minus probe-mixed" in text and "shared)" not in text and "not over training runs" in text
     assert "probe-mixed-dpo & how probe-mixed-dpo was made" in paths["latex"].read_text(encoding="utf-8")
     rows = list(csv.DictReader(paths["csv"].read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 3 * 2 * 3 * 3

@@ -77,5 +77,5 @@ def _ends(path: Path) -> pd.DataFrame:
         if record.step in moments
     ]
     if last == 0 or not any(row["moment"] == "start" for row in rows):
-        raise RecordError(f"{path}: does not hold two checkpoints, step 0 and a later one; probe the run again")
+        raise RecordError(f"{path}: holds no two checkpoints, step 0 and a later one; probe the run again")
     return pd.DataFrame(rows)

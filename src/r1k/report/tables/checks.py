@@ -6,7 +6,7 @@ from pathlib import Path
 
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import VERDICTS, Check, VerdictName, read_jsonl
-from r1k.report.document import Document, Grid, Section
+from r1k.report.document import Document, DocumentSection, Grid
 from r1k.report.writers import write_document
 
 TITLES: Mapping[VerdictName, str] = {
@@ -57,7 +57,7 @@ def checks_document(found: Sequence[Check]) -> Document:
         for name in VERDICTS
         for passed, outcome in OUTCOMES.items()
     )
-    return Document("checks", "are the inverses inverses", (Section((grid,)),), NOTES, tuple(records))
+    return Document("checks", "are the inverses inverses", (DocumentSection((grid,)),), NOTES, tuple(records))
 
 
 def _groups(found: Sequence[Check]) -> dict[str, list[Check]]:

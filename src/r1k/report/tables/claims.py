@@ -7,7 +7,7 @@ from typing import Any
 from r1k.config import DynamicsSpec
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Split
-from r1k.report.document import Cell, CellContent, Document, Grid, Section
+from r1k.report.document import Cell, CellContent, Document, DocumentSection, Grid
 from r1k.report.numbers import csv_interval, format_number, number_ends
 from r1k.report.statistics.changes import Measured
 from r1k.report.statistics.claim_tests import ClaimPart, ClaimResult
@@ -24,7 +24,7 @@ NOTES = (
     "token the unit is probability. y+ is the response of the prompt's direction, y- that of the other direction; T_f, "
     "T_r and T_m are forward prompts, reverse prompts and both. Changes are over a whole training run, from its step "
     "0.",
-    "Other tables test the claims about accuracy. The intervals cover other problems, not another training run.",
+    "Other tables test the claims about accuracy. The intervals are over problems, not over training runs.",
 )
 
 
@@ -60,7 +60,7 @@ def claims_document(results: Sequence[ClaimResult]) -> Document:
     return Document(
         name="claims",
         title="the paper's claims about learning dynamics",
-        sections=(Section((Grid(header, tuple(rows)),)),),
+        sections=(DocumentSection((Grid(header, tuple(rows)),)),),
         notes=NOTES,
         records=tuple(record for result in results for record in _records(result)),
     )

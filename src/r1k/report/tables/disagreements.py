@@ -5,7 +5,7 @@ from pathlib import Path
 
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Graded, read_jsonl
-from r1k.report.document import Document, Grid, Section
+from r1k.report.document import Document, DocumentSection, Grid
 from r1k.report.tables.paired_tests.verdicts import GradedKey, key_of
 from r1k.report.writers import write_document
 
@@ -55,7 +55,7 @@ def disagreements_document(found: GradedFiles, listed: Sequence[tuple[str, ...]]
     return Document(
         name="disagreements",
         title="rules and judge",
-        sections=(Section(tuple(grids)),),
+        sections=(DocumentSection(tuple(grids)),),
         notes=(*cut, *NOTES),
         records=tuple(dict(zip(FIELDS, row, strict=True)) for row in listed),
         columns=FIELDS,

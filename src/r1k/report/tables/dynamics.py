@@ -12,7 +12,7 @@ from r1k.config import Arm, DynamicsTableSpec
 from r1k.intervals import Interval
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Split
-from r1k.report.document import UNKNOWN, CellContent, Document, Grid, Section, number_cell
+from r1k.report.document import UNKNOWN, CellContent, Document, DocumentSection, Grid, number_cell
 from r1k.report.numbers import csv_interval
 from r1k.report.statistics.changes import estimate
 from r1k.report.statistics.curves import SPLITS
@@ -111,7 +111,7 @@ def dynamics_document(spec: DynamicsTableSpec, entries: Sequence[DynamicsEntry])
                 alp, margin, off = (known[split, test, row.run, quantity] for quantity in QUANTITIES)
                 rows.append((row.run, row.recipe, _problems(margin), *_levels(margin), *_levels(alp), *_levels(off)))
             grids.append(Grid(header, tuple(rows), caption))
-        sections.append(Section(tuple(grids), HEADINGS[split]))
+        sections.append(DocumentSection(tuple(grids), HEADINGS[split]))
     return Document(spec.name, TITLE, tuple(sections), tuple(_notes(spec)), tuple(_records(spec, entries)))
 
 
@@ -139,7 +139,7 @@ def _notes(spec: DynamicsTableSpec) -> Iterator[str]:
     if len(spec.seeds) > 1:
         yield f"Means over training seeds {', '.join(map(str, spec.seeds))}; the intervals are over problems alone."
     else:
-        yield f"One training run, seed {spec.seeds[0]}: the intervals cover other problems, not another training run."
+        yield f"One training run, seed {spec.seeds[0]}: the intervals are over problems, not over training runs."
 
 
 def _records(spec: DynamicsTableSpec, entries: Sequence[DynamicsEntry]) -> Iterator[dict[str, Any]]:

@@ -42,10 +42,10 @@ def _sizes(block: AccuracyBlock) -> str:
 
 def _seeds(spec: TableSpec) -> str:
     if len(spec.seeds) == 1:
-        return f"One training run, seed {spec.seeds[0]}: the interval covers questions, not training runs."
+        return f"One training run, seed {spec.seeds[0]}: the interval is over questions, not over training runs."
     return (
-        f"Mean over training seeds {', '.join(map(str, spec.seeds))}. The interval covers questions: it is that of one "
-        "run's n, the seeds do not narrow it, and it leaves out the variation between training runs, which ± gives "
+        f"Mean over training seeds {', '.join(map(str, spec.seeds))}. The interval is over questions: it is that of "
+        "one run's n, and the seeds do not narrow it. It leaves out the variation between training runs, which ± gives "
         "(standard deviation over seeds)."
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from r1k.report.document import UNKNOWN, Cell, CellContent, DataSymbol, Document, Grid, Section
+from r1k.report.document import UNKNOWN, Cell, CellContent, DataSymbol, Document, DocumentSection, Grid
 from r1k.report.numbers import csv_interval, csv_number, percent, percent_ends
 from r1k.report.tables.accuracy.model import (
     AccuracyBlock,
@@ -38,7 +38,8 @@ def accuracy_document(table: AccuracyTable) -> Document:
         name=table.name,
         title=table.title,
         sections=tuple(
-            Section(tuple(_grids(table.kind, block)), _heading(block) if several else "") for block in table.blocks
+            DocumentSection(tuple(_grids(table.kind, block)), _heading(block) if several else "")
+            for block in table.blocks
         ),
         notes=table.notes,
         records=tuple(record for block in table.blocks for record in _records(table, block)),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from r1k.intervals import Interval
-from r1k.report.document import CellContent, Document, Grid, Section, percent_cell, points_cell
+from r1k.report.document import CellContent, Document, DocumentSection, Grid, percent_cell, points_cell
 from r1k.report.numbers import csv_interval, csv_number
 from r1k.report.statistics.grim import grim
 from r1k.report.tables.against_paper.results import AVERAGE, MatchedCell, MatchedDifference
@@ -28,7 +28,10 @@ def paper_document(cells: Sequence[MatchedCell], differences: Sequence[MatchedDi
     return Document(
         name="against-paper",
         title="our results and the published values",
-        sections=(Section(tuple(ours), "Ours"), Section((_print_grid(),), "The paper's print on its own")),
+        sections=(
+            DocumentSection(tuple(ours), "Ours"),
+            DocumentSection((_print_grid(),), "The paper's print on its own"),
+        ),
         notes=(*NOTES, *findings),
         records=(*map(_cell_record, cells), *map(_difference_record, differences), *_print_records()),
     )

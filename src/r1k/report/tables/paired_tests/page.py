@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from r1k.config import TableSpec
-from r1k.report.document import UNKNOWN, CellContent, Document, Grid, Section, percent_cell, points_cell
+from r1k.report.document import UNKNOWN, CellContent, Document, DocumentSection, Grid, percent_cell, points_cell
 from r1k.report.numbers import percent
 from r1k.report.tables.accuracy.results import accuracy_title
 from r1k.report.tables.paired_tests.comparisons import Comparison
@@ -21,7 +21,7 @@ def paired_document(spec: TableSpec, blocks: Sequence[PairedBlock]) -> Document:
         name=f"{spec.name}-paired-tests",
         title=f"{accuracy_title(spec)}, with paired tests",
         sections=tuple(
-            Section(tuple(_grids(block)), f"{block.direction.capitalize()} questions" if several else "")
+            DocumentSection(tuple(_grids(block)), f"{block.direction.capitalize()} questions" if several else "")
             for block in blocks
         ),
         notes=tuple(paired_notes(spec, blocks)),
