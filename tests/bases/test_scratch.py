@@ -24,14 +24,14 @@ from r1k.text import TAGS, encode, encode_prompt, load_tokenizer, prompt_text
 TINY = ScratchBase(
     kind="scratch",
     title="t",
-    vocabulary=700,
-    hidden=32,
-    layers=2,
-    heads=2,
-    mlp=48,
-    positions=256,
-    steps=30,
-    batch_size=4,
+    vocab_size=700,
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=48,
+    max_position_embeddings=256,
+    max_steps=30,
+    train_batch_size=4,
     learning_rate=1e-2,
 )
 
@@ -114,13 +114,13 @@ def test_a_tokenizer_that_reads_data_knows_its_words(tokenizer, tmp_path):
     )
     make_tokenizer(base=TINY, output=tmp_path / "read", data=tmp_path / "s1k.jsonl")
     read, unread = load_tokenizer(tmp_path / "read"), load_tokenizer(tokenizer)
-    assert len(read) <= TINY.vocabulary
+    assert len(read) <= TINY.vocab_size
     assert len(read(words)["input_ids"]) < len(unread(words)["input_ids"])
 
 
 def test_a_vocabulary_without_room_for_the_numbers_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"vocabulary: 320 has no room .* set it to \d+ at least"):
-        make_tokenizer(base=TINY.model_copy(update={"vocabulary": 320}), output=tmp_path / "small")
+    with pytest.raises(ConfigError, match=r"vocab_size: 320 has no room .* set it to \d+ at least"):
+        make_tokenizer(base=TINY.model_copy(update={"vocab_size": 320}), output=tmp_path / "small")
     assert not (tmp_path / "small").exists()
 
 
@@ -154,7 +154,7 @@ def test_the_base_is_whole_and_has_learned(undisturbed, tokenizer):
     assert sorted(path.suffix for path in undisturbed.iterdir()).count(".safetensors") == 1
     assert (undisturbed / "manifest.json").is_file()
     assert loaded("voltage 56")["input_ids"] == load_tokenizer(tokenizer)("voltage 56")["input_ids"]
-    batch = next(batches(loaded, TINY, start=TINY.steps))
+    batch = next(batches(loaded, TINY, start=TINY.max_steps))
     with torch.no_grad():
         loss = model(input_ids=batch.ids, labels=batch.labels).loss.item()
     assert loss < torch.log(torch.tensor(float(len(loaded)))).item() - 0.3
@@ -178,7 +178,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bits(undisturbed, tokenizer, t
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert not output.exists()
-        assert at_least <= _done(state) < TINY.steps
+        assert at_least <= _done(state) < TINY.max_steps
     pretrain(base=TINY, tokenizer=tokenizer, output=output, state=state, checkpoint_seconds=0)
     assert file_digest(output / "model.safetensors") == file_digest(undisturbed / "model.safetensors")
     pretrain(base=TINY, tokenizer=tokenizer, output=tmp_path / "again", state=state)
@@ -186,20 +186,20 @@ def test_killed_at_any_moment_it_ends_in_the_same_bits(undisturbed, tokenizer, t
 
 
 def test_a_checkpoint_of_another_model_is_refused(tokenizer, tmp_path):
-    short = TINY.model_copy(update={"steps": 1})
+    short = TINY.model_copy(update={"max_steps": 1})
     pretrain(base=short, tokenizer=tokenizer, output=tmp_path / "base", state=tmp_path / "state")
     (checkpoint,) = (tmp_path / "state").glob(f"*/{CHECKPOINT}")
     loaded = load_tokenizer(tokenizer)
     Pretraining(short, loaded).load(checkpoint)
-    for change in ({"hidden": 48}, {"layers": 3}):
+    for change in ({"hidden_size": 48}, {"num_hidden_layers": 3}):
         with pytest.raises(R1kError, match="a checkpoint of another model"):
             Pretraining(short.model_copy(update=change), loaded).load(checkpoint)
 
 
 def test_each_base_and_tokenizer_has_a_state_of_its_own(tokenizer, tmp_path):
-    short = TINY.model_copy(update={"steps": 1})
-    for base in (short, short.model_copy(update={"hidden": 48})):
-        pretrain(base=base, tokenizer=tokenizer, output=tmp_path / f"{base.hidden}", state=tmp_path / "state")
+    short = TINY.model_copy(update={"max_steps": 1})
+    for base in (short, short.model_copy(update={"hidden_size": 48})):
+        pretrain(base=base, tokenizer=tokenizer, output=tmp_path / f"{base.hidden_size}", state=tmp_path / "state")
     assert len(list((tmp_path / "state").glob(f"*/{CHECKPOINT}"))) == 2
 
 

@@ -18,7 +18,7 @@ from r1k.plan.architecture import (
 )
 
 PAPER, SMOLLM2 = (load(ROOT / "config" / f"{name}.yaml") for name in ("paper", "smollm2"))
-BASES = {**PAPER.bases, **SMOLLM2.bases, "tiny": ScratchBase(kind="scratch", title="tiny", vocabulary=833)}
+BASES = {**PAPER.bases, **SMOLLM2.bases, "tiny": ScratchBase(kind="scratch", title="tiny", vocab_size=833)}
 PUBLISHED = {
     "qwen2.5-7b": 7_615_616_512,
     "qwen2.5-14b": 14_770_033_664,
@@ -30,13 +30,13 @@ PUBLISHED = {
 
 def build(a: Architecture) -> torch.nn.Module:
     sizes = {
-        "hidden_size": a.hidden,
-        "num_hidden_layers": a.layers,
-        "num_attention_heads": a.heads,
+        "hidden_size": a.hidden_size,
+        "num_hidden_layers": a.num_hidden_layers,
+        "num_attention_heads": a.num_attention_heads,
         "num_key_value_heads": a.num_key_value_heads,
-        "intermediate_size": a.mlp,
-        "vocab_size": a.vocabulary,
-        "tie_word_embeddings": a.tied,
+        "intermediate_size": a.intermediate_size,
+        "vocab_size": a.vocab_size,
+        "tie_word_embeddings": a.tie_word_embeddings,
     }
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config((Qwen2Config if a.attention_bias else LlamaConfig)(**sizes))
@@ -50,20 +50,20 @@ def test_parameters_are_those_of_the_built_model(name):
     assert layer_parameters(a) == sum(p.numel() for p in model.model.layers[0].parameters())
     assert embedding_parameters(a) == model.get_input_embeddings().weight.numel()
     head = model.get_output_embeddings().weight.numel()
-    looked_up = 0 if a.tied else head
-    assert multiplied_parameters(a) == model.num_parameters() - looked_up - a.hidden  # the last norm
+    looked_up = 0 if a.tie_word_embeddings else head
+    assert multiplied_parameters(a) == model.num_parameters() - looked_up - a.hidden_size  # the last norm
 
 
 @pytest.mark.parametrize("name", BASES)
 def test_an_adapter_has_the_parameters_that_peft_trains(name):
-    a, lora = of_base(name, BASES[name]), PAPER.train.sft.lora
+    a, lora = of_base(name, BASES[name]), PAPER.train.lora
     model = build(a)
     with torch.device("meta"):
         adapted = get_peft_model(
-            model, LoraConfig(r=lora.rank, target_modules=list(lora.targets), task_type="CAUSAL_LM")
+            model, LoraConfig(r=lora.r, target_modules=list(lora.target_modules), task_type="CAUSAL_LM")
         )
     trained, _ = adapted.get_nb_trainable_parameters()
-    assert lora_parameters(a, lora.rank, lora.targets) == trained
+    assert lora_parameters(a, lora.r, lora.target_modules) == trained
 
 
 def test_an_adapter_on_some_projections():
@@ -72,8 +72,8 @@ def test_an_adapter_on_some_projections():
 
 
 def test_an_unknown_projection_is_named():
-    with pytest.raises(ConfigError, match=r"lora.targets: 'c_attn' is no projection"):
-        lora_parameters(of_base("tiny", BASES["tiny"]), 4, Lora(target_modules=["q_proj", "c_attn"]).targets)
+    with pytest.raises(ConfigError, match=r"lora.target_modules: 'c_attn' is no projection"):
+        lora_parameters(of_base("tiny", BASES["tiny"]), 4, Lora(target_modules=["q_proj", "c_attn"]).target_modules)
 
 
 def test_a_base_of_unknown_sizes_is_an_error_that_names_the_key():

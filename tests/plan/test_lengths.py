@@ -29,9 +29,9 @@ def test_a_limit_cuts_the_long_ones(limit):
 
 def test_texts_one_after_another_and_of_two_kinds():
     whole = joined(LENGTH, Length(mean=200, cv=0.1))
-    assert (whole.mean, whole.spread) == (300, pytest.approx((20**2 + 20**2) ** 0.5 / 300))
+    assert (whole.mean, whole.cv) == (300, pytest.approx((20**2 + 20**2) ** 0.5 / 300))
     both = mixed(Length(mean=100), Length(mean=300))
-    assert (both.mean, both.spread) == (200, pytest.approx(0.5))
+    assert (both.mean, both.cv) == (200, pytest.approx(0.5))
 
 
 def test_counted_texts():

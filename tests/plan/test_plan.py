@@ -113,8 +113,8 @@ def test_answers_by_vllm_take_their_share_of_a_gpu_whatever_the_batch(paper):
 
 
 def test_answers_in_all_follow_the_samples_and_a_batch_its_ceiling(paper):
-    def need(samples=1, **changes):
-        benchmarks = paper["benchmarks"] | {"more": paper["benchmarks"]["math500"] | {"samples": samples}}
+    def need(repeats=1, **changes):
+        benchmarks = paper["benchmarks"] | {"more": paper["benchmarks"]["math500"] | {"repeats": repeats}}
         evaluate = paper["evaluate"] | {"engine": "transformers", "batch_size": 6} | changes
         return estimator(experiment(paper | {"benchmarks": benchmarks, "evaluate": evaluate})).generate("7b-s1k")
 
@@ -179,7 +179,7 @@ def test_sizes_prices_and_assumptions_are_no_part_of_a_run(paper):
     before = experiment(paper)
     paper["plan"]["device"]["memory"] = 24
     paper["teacher"]["client"] = {"input_price": 7, "concurrency": 2}
-    paper["bases"]["qwen2.5-7b"]["architecture"]["layers"] = 99
+    paper["bases"]["qwen2.5-7b"]["architecture"]["num_hidden_layers"] = 99
     after = experiment(paper)
     assert [before.digest(run, 0) for run in before.runs] == [after.digest(run, 0) for run in after.runs]
     # What rules pass on as params decides what is run again.
@@ -208,7 +208,7 @@ def test_data_that_is_there_is_counted(tmp_path, tiny_base):
     (tmp_path / "demo" / "bases").mkdir()
     (tmp_path / "demo" / "bases" / "tiny").symlink_to(tiny_base)
     by_tokens = counted(demo, tmp_path)
-    assert by_tokens.architectures["tiny"].hidden == 32  # not the config's 128
+    assert by_tokens.architectures["tiny"].hidden_size == 32  # not the config's 128
     assert by_tokens.responses["forward"] == _encoded(tiny_base, forward)
     assert "counted in bases/tiny, data/s1k.jsonl, data/r1k.jsonl" in render(summarise(demo, tmp_path))
 

@@ -11,7 +11,7 @@ from r1k.errors import TrainError
 from r1k.text import format_response, load_tokenizer, prompt_text
 from r1k.train.as_released import make_rows
 
-DPO = Dpo(**SETTINGS | {"batch_size": 2, "max_length": 40})
+DPO = Dpo(**SETTINGS | {"train_batch_size": 2, "max_length": 40})
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,8 @@ def rows(tiny_base):
 
 @pytest.fixture
 def first(tmp_path, tiny_base, parent, rows):
-    def train(**changes):
-        trainer = trainer_of(Dpo(**SETTINGS | changes), tiny_base, rows, tmp_path, parent=parent)
+    def train(**overrides):
+        trainer = trainer_of(Dpo(**SETTINGS | overrides), tiny_base, rows, tmp_path, parent=parent)
         trainer.train()
         return trainer.state.log_history[0]
 
@@ -42,15 +42,15 @@ def first(tmp_path, tiny_base, parent, rows):
     ("overrides", "expected"),
     [
         ({}, math.log(2)),
-        ({"loss": "sigmoid_norm", "beta": 35}, math.log(2)),
+        ({"loss_type": "sigmoid_norm", "beta": 35}, math.log(2)),
         # (1 - e) ln 2 - e ln 2, over 1 - 2 e
-        ({"loss": "robust", "label_smoothing": 0.2}, math.log(2)),
+        ({"loss_type": "robust", "label_smoothing": 0.2}, math.log(2)),
         # The squared distance of a margin of 0 from 1 / (2 beta), both by the token.
-        ({"loss": "ipo", "beta": 5}, 1 / (2 * 5) ** 2),
+        ({"loss_type": "ipo", "beta": 5}, 1 / (2 * 5) ** 2),
     ],
 )
-def test_a_loss_starts_from_a_margin_of_0(first, changes, expected):
-    found = first(**changes)
+def test_a_loss_starts_from_a_margin_of_0(first, overrides, expected):
+    found = first(**overrides)
     assert found["loss"] == pytest.approx(expected, abs=1e-6)
     assert found["rewards/margins"] == 0
 
@@ -65,10 +65,10 @@ def test_the_added_term_is_the_preferred_responses_mean_cross_entropy(first, tin
         costs.append(torch.nn.functional.cross_entropy(logits, ids[0, start:], reduction="none"))
     mean = float(torch.cat(costs).mean())
     assert mean > 1
-    assert first(sft_weight=0.5)["loss"] == pytest.approx(math.log(2) + 0.5 * mean, abs=1e-4)
+    assert first(loss_type=["sigmoid", "sft"], loss_weights=[1, 0.5])["loss"] == pytest.approx(math.log(2) + 0.5 * mean, abs=1e-4)
 
 
 def test_label_smoothing_is_robusts_alone():
-    for wrong in ({"label_smoothing": 0.1}, {"loss": "robust"}, {"loss": "robust", "label_smoothing": 0.5}):
+    for wrong in ({"label_smoothing": 0.1}, {"loss_type": "robust"}, {"loss_type": "robust", "label_smoothing": 0.5}):
         with pytest.raises(ValidationError, match="label_smoothing"):
             Dpo(**wrong)

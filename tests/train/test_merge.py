@@ -20,8 +20,9 @@ WEIGHTS = [0.75, -0.5]
 RANK = 3
 
 
-def rule(how: str = "linear", **more) -> Merge:
-    return Merge(runs=["a", "b"], weights=WEIGHTS, how=how, **({} if how == "linear" else {"density": 0.5}) | more)
+def merge_config(merge_method: str = "linear") -> Merge:
+    density = {} if merge_method == "linear" else {"density": 0.5}
+    return Merge(runs=["a", "b"], weights=WEIGHTS, merge_method=merge_method, **density)
 
 
 def dense(updates) -> dict[str, torch.Tensor]:
@@ -41,15 +42,15 @@ def updates(adapters):
 
 @pytest.fixture
 def publish(tmp_path, tiny_base, adapters):
-    def publish(how: str = "linear", seed: int = 0, adapters=adapters, name: str = "merged"):
+    def publish(merge_method: str = "linear", seed: int = 0, adapters=adapters, name: str = "merged"):
         folder = tmp_path / name
         above = []
         for parent in "ab":
-            plan = {"run": parent, "merge": rule(), "seed": seed, "identity": {"run": parent}}
+            plan = {"run": parent, "merge": merge_config(), "seed": seed, "identity": {"run": parent}}
             plan |= {"steps": 1, "exclude_held_out": True}
             above.append(folder / f"{parent}.json")
             describe_run(plan=make_plan("merge", **plan), base=tiny_base, output=above[-1])
-        plan |= {"run": name, "merge": rule(how), "measured": {1: 1.0}}
+        plan |= {"run": name, "merge": merge_config(merge_method), "probed": {1: 1.0}}
         describe_run(plan=make_plan("merge", **plan), base=tiny_base, output=folder / "run.json", parent=above)
         merge(run=folder / "run.json", adapters=adapters, output=folder / "adapter", steps=folder / "steps")
         return folder
@@ -58,7 +59,7 @@ def publish(tmp_path, tiny_base, adapters):
 
 
 def test_a_linear_merge_is_the_weighted_sum_of_the_updates(updates):
-    merged = dense({name: fit.update for name, fit in merge_all(updates, rule(), 0).items()})
+    merged = dense({name: fit.update for name, fit in merge_all(updates, merge_config(), 0).items()})
     first, second = map(dense, updates)
     assert len(merged) == 6
     for name, found in merged.items():
@@ -71,15 +72,15 @@ def test_pefts_own_sums_agree_and_its_linear_rule_would_not(updates, adapters, t
     for kind in ("cat", "linear", "ties_svd"):
         model.add_weighted_adapter(["a", "b"], WEIGHTS, kind, combination_type=kind, svd_rank=2 * RANK, density=0.5)
     layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, "lora_A")}
-    for how, kind, alike in (("linear", "cat", True), ("ties", "ties_svd", True), ("linear", "linear", False)):
-        for name, fit in merge_all(updates, rule(how), 0).items():
+    for merge_method, kind, alike in (("linear", "cat", True), ("ties", "ties_svd", True), ("linear", "linear", False)):
+        for name, fit in merge_all(updates, merge_config(merge_method), 0).items():
             theirs = layers[name].get_delta_weight(kind)
             ours = fit.update.up @ fit.update.down
-            assert torch.allclose(ours, theirs, atol=1e-4 * float(theirs.abs().max())) == alike, (how, name)
+            assert torch.allclose(ours, theirs, atol=1e-4 * float(theirs.abs().max())) == alike, (merge_method, name)
 
 
 def test_ties_is_of_the_updates_and_what_the_rank_lost_is_told(updates):
-    merged = merge_all(updates, rule("ties"), 0)
+    merged = merge_all(updates, merge_config("ties"), 0)
     first, second = map(dense, updates)
     for name, fit in merged.items():
         whole = ties([first[name], second[name]], torch.tensor(WEIGHTS), 0.5)
@@ -99,10 +100,10 @@ def test_the_nearest_of_a_rank_that_is_enough_is_the_whole(shape):
     assert fit.kept == pytest.approx(fit.whole)
 
 
-@pytest.mark.parametrize("how", ["dare_linear", "dare_ties"])
-def test_dare_depends_on_the_seed_alone(updates, how):
+@pytest.mark.parametrize("merge_method", ["dare_linear", "dare_ties"])
+def test_dare_depends_on_the_seed_alone(updates, merge_method):
     def run(seed):
-        return torch.cat([fit.update.down.flatten() for fit in merge_all(updates, rule(how), seed).values()])
+        return torch.cat([fit.update.down.flatten() for fit in merge_all(updates, merge_config(merge_method), seed).values()])
 
     once = run(1)
     torch.rand(3)

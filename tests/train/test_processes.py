@@ -18,7 +18,7 @@ def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
     forward, _ = make_both(8)
     data = tmp_path / "s1k.jsonl"
     write_jsonl(data, forward)
-    plan = make_plan("sft", sft=SFT, steps=2, measured={1: 0.5})
+    plan = make_plan("sft", sft=SFT, steps=2, probed={1: 0.5})
     describe_run(plan=plan, data=data, base=tiny_base, output=tmp_path / "run.json")
     losses = {}
     for processes in (1, 2):

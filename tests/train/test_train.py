@@ -22,18 +22,18 @@ from r1k.text import format_response, load_tokenizer
 from r1k.train import worker
 from r1k.train.checkpoints import is_complete, newest_complete
 from r1k.train.describe import describe_run, read_run
-from r1k.train.launch import WorkOrder
+from r1k.train.launch import TrainingOrder
 from r1k.train.rows import columns_digest, make_rows
 from r1k.train.train import train
 from r1k.train.trainers import load_base
 
-DROPPING = SETTINGS | {"lora": LORA | {"dropout": 0.1}}
-SFT = Sft(learning_rate=5e-3, num_train_epochs=3, **DROPPING)
-DPO = Dpo(learning_rate=1e-4, num_train_epochs=1, **DROPPING)
+DROPOUT = LORA.model_copy(update={"lora_dropout": 0.1})
+SFT = Sft(learning_rate=5e-3, num_train_epochs=3, **SETTINGS)
+DPO = Dpo(learning_rate=1e-4, num_train_epochs=1, **SETTINGS)
 
 
 def describe(folder: Path, base: Path, data: Path, name: str, parent: str | None = None, **more) -> Path:
-    settings = {"dpo": DPO, "steps": 4} if parent else {"sft": SFT, "steps": 6}
+    settings = {"dpo": DPO, "steps": 4} if parent else {"sft": SFT, "steps": 6, "lora": DROPOUT}
     method = more.pop("method", "dpo" if parent else "sft")
     plan = make_plan(method, **{"run": name, "identity": {"name": name}} | settings | more)
     described = folder / name / "run.json"
@@ -62,7 +62,7 @@ def study(tmp_path_factory, tiny_base):
     """An SFT run with two kept steps and the DPO run that goes on from it."""
     folder = tmp_path_factory.mktemp("study")
     write_data(folder)
-    describe(folder, tiny_base, folder / "s1k.jsonl", "sft", measured={2: 1.0, 6: 3.0})
+    describe(folder, tiny_base, folder / "s1k.jsonl", "sft", probed={2: 1.0, 6: 3.0})
     train(**options(folder, tiny_base, folder / "s1k.jsonl", "sft"))
     describe(folder, tiny_base, folder / "pairs.jsonl", "sft-dpo", parent="sft")
     train(**options(folder, tiny_base, folder / "pairs.jsonl", "sft-dpo", parent="sft"))
@@ -90,7 +90,7 @@ def test_dpo_starts_at_ln_2_with_the_sft_model_as_reference(study):
 
 def test_a_curriculum_goes_on_where_its_first_stage_ended(study, tiny_base):
     """SFT on the other direction, from an SFT run: its step 0 is the first stage's last, to the bit."""
-    more = {"method": "sft", "sft": SFT, "dpo": None, "measured": {4: 2.0}, "exclude_held_out": True}
+    more = {"method": "sft", "sft": SFT, "dpo": None, "lora": None, "probed": {4: 2.0}, "exclude_held_out": True}
     first, second = study / "sft", study / "second"
     forward, reverse = make_both(8)
     write_jsonl(study / "probe.jsonl", draw_probe(list(zip(forward, reverse, strict=True)), 2, 2, 0))
@@ -186,7 +186,7 @@ def test_a_parents_data_is_part_of_the_digest(study, tiny_base, tmp_path):
     forward, _ = make_both(8)
     changed = forward[0].model_copy(update={"answer": "another"})
     write_jsonl(tmp_path / "s1k.jsonl", [changed, *forward[1:]])
-    describe(tmp_path, tiny_base, tmp_path / "s1k.jsonl", "sft", measured={2: 1.0, 6: 3.0})
+    describe(tmp_path, tiny_base, tmp_path / "s1k.jsonl", "sft", probed={2: 1.0, 6: 3.0})
     again = describe(tmp_path, tiny_base, study / "pairs.jsonl", "sft-dpo", parent="sft")
     assert read_run(again).digest != known
 
@@ -195,7 +195,7 @@ KILLED = """
 import sys
 from r1k.train import checkpoints, launch, worker
 from r1k.train.describe import read_run
-from r1k.train.launch import WorkOrder
+from r1k.train.launch import TrainingOrder
 
 class Slow(checkpoints.Checkpoints):
     def on_step_end(self, args, state, control, **kwargs):
@@ -204,7 +204,7 @@ class Slow(checkpoints.Checkpoints):
         return super().on_step_end(args, state, control, **kwargs)
 
 worker.Checkpoints = Slow
-order = WorkOrder.model_validate_json(sys.argv[1])
+order = TrainingOrder.model_validate_json(sys.argv[1])
 launch.start(order, read_run(order.run).settings, 1)
 """
 
@@ -214,7 +214,7 @@ def test_kill_9_and_resume_ends_in_the_same_weights(study, tiny_base, tmp_path, 
     """Killed once a checkpoint is there, then resumed: bitwise the undisturbed adapter, no early step done twice."""
     data = study / ("pairs.jsonl" if kind == "sft-dpo" else "s1k.jsonl")
     own = tmp_path / "own"
-    order = WorkOrder(
+    order = TrainingOrder(
         run=study / kind / "run.json",
         base=tiny_base,
         data=data,
@@ -223,6 +223,7 @@ def test_kill_9_and_resume_ends_in_the_same_weights(study, tiny_base, tmp_path, 
         own=own,
         finished=own / "adapter",
         per_device_train_batch_size=2,
+        gradient_checkpointing=False,
         checkpoint_seconds=0.5,
         deepspeed=None,
     )
@@ -276,7 +277,7 @@ def test_a_truncated_checkpoint_is_recognised(tmp_path):
 
 
 def test_missing_flash_attention_is_an_error_with_its_remedy(tiny_base):
-    with pytest.raises(TrainError, match=r"attention 'flash_attention_2' is not installed .* set attention: sdpa"):
+    with pytest.raises(TrainError, match=r"attn_implementation 'flash_attention_2' is not installed .* set attn_implementation: sdpa"):
         load_base(tiny_base, SFT.model_copy(update={"attn_implementation": "flash_attention_2"}))
 
 
@@ -293,5 +294,5 @@ def test_a_batch_that_does_not_divide_is_an_error(study, tiny_base, tmp_path):
         train(**wanted)
 
 
-def _must_not_run(order: WorkOrder) -> None:
+def _must_not_run(order: TrainingOrder) -> None:
     raise AssertionError("trained a second time")

@@ -20,10 +20,9 @@ from r1k.config import Dpo, Sft
 from r1k.errors import TrainError
 from r1k.train.checkpoints import is_complete
 from r1k.train.describe import describe_run, read_run
-from r1k.train.launch import WorkOrder
+from r1k.train.launch import TrainingOrder
 from r1k.train.zero import read_settings
 
-CHECKPOINTED = SETTINGS | {"gradient_checkpointing": True}
 TOLERANCE = 1e-5
 """Of a weight, between a resumed and an undisturbed training on two processes: sums may come in another order."""
 
@@ -36,9 +35,9 @@ class Study:
         write_data(folder)
         self.data = {"sft": folder / "s1k.jsonl", "dpo": folder / "pairs.jsonl"}
         self._describe(
-            "sft", sft=Sft(learning_rate=5e-3, num_train_epochs=3, **CHECKPOINTED), steps=6, measured={2: 1.0}
+            "sft", sft=Sft(learning_rate=5e-3, num_train_epochs=3, **SETTINGS), steps=6, probed={2: 1.0}
         )
-        dpo = Dpo(learning_rate=1e-4, num_train_epochs=1, **CHECKPOINTED)
+        dpo = Dpo(learning_rate=1e-4, num_train_epochs=1, **SETTINGS)
         self._describe("dpo", parents=[folder / "sft.json"], dpo=dpo, steps=4)
 
     def _describe(self, method: str, parents: Sequence[Path] = (), **more) -> None:
@@ -55,12 +54,12 @@ class Study:
             "steps": place / "steps",
             "state": place / "state",
             "deepspeed": ROOT / "envs" / "zero3.json",
-            "micro-batch-size": 1,
+            "per-device-train-batch-size": 1,
             "checkpoint-seconds": 0,
             "processes": processes,
         } | ({"parent": self.folder / "undisturbed-sft" / "adapter"} if method == "dpo" else {})
         flat = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
-        return [str(Path(sys.executable).parent / "r1k"), "train", *flat]
+        return [str(Path(sys.executable).parent / "r1k"), "train", "--gradient-checkpointing", *flat]
 
     def train(self, method: str, place: Path, processes: int = 2) -> Path:
         done = subprocess.run(self.command(method, place, processes), capture_output=True, text=True)
@@ -110,11 +109,11 @@ def test_dpo_under_zero_3_starts_at_ln_2_from_the_sft_model(study):
 def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
     """As on GPUs: the adapter in the base's type, the reference with it. The command itself refuses bf16 on CPUs."""
     described = tmp_path / "dpo.json"
-    settings = Dpo(learning_rate=1e-4, num_train_epochs=1, **CHECKPOINTED | {"dtype": "bfloat16"})
+    settings = Dpo(learning_rate=1e-4, num_train_epochs=1, **SETTINGS | {"dtype": "bfloat16"})
     plan = make_plan("dpo", dpo=settings, steps=2)
     data, parent = study.data["dpo"], study.folder / "undisturbed-sft" / "adapter"
     describe_run(plan=plan, data=data, base=tiny_base, output=described, parent=[study.folder / "sft.json"])
-    order = WorkOrder(
+    order = TrainingOrder(
         run=described,
         base=tiny_base,
         data=data,
@@ -123,6 +122,7 @@ def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
         own=tmp_path / "own",
         finished=tmp_path / "own" / "adapter",
         per_device_train_batch_size=1,
+        gradient_checkpointing=True,
         checkpoint_seconds=1e9,
         deepspeed=ROOT / "envs" / "zero3.json",
     )

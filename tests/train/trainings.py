@@ -8,21 +8,19 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, TrainerCallback
 
 from examples import make_both
-from r1k.config import Dpo, Sft
+from r1k.config import Dpo, Lora, Sft
 from r1k.data.sets import make_set
 from r1k.records import write_jsonl
 from r1k.text import load_tokenizer
 from r1k.train.describe import RunPlan
 from r1k.train.trainers import make_trainer
 
-LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
+LORA = Lora(r=4, lora_alpha=8, lora_dropout=0.0)
 SETTINGS = {
-    "batch_size": 4,
+    "train_batch_size": 4,
     "max_length": 1024,
-    "lora": LORA,
     "dtype": "float32",
     "attn_implementation": "sdpa",
-    "gradient_checkpointing": False,
 }
 
 
@@ -48,9 +46,10 @@ def write_data(folder: Path) -> None:
 
 
 def make_plan(method: str, **more: Any) -> RunPlan:
-    """A run of the method's name; `more` are its settings and steps, and what is otherwise than here."""
-    plan = {"run": method, "method": method, "seed": 0, "identity": {}, "measured": {}, "exclude_held_out": False}
-    return RunPlan(**plan | more)
+    """Return the plan of a run that starts from a base and is named after its method, with the fields in `more`."""
+    plan = {"run": method, "method": method, "seed": 0, "identity": {}, "probed": {}, "exclude_held_out": False}
+    lora = {"lora": LORA} if method == "sft" else {}
+    return RunPlan(**plan | lora | more)
 
 
 def trainer_of(settings: Sft | Dpo, base: Path, rows: list[Any], state: Path, **more: Any) -> Any:
@@ -60,7 +59,9 @@ def trainer_of(settings: Sft | Dpo, base: Path, rows: list[Any], state: Path, **
         "tokenizer": load_tokenizer(base),
         "steps": 1,
         "seed": 0,
-        "per_device_train_batch_size": settings.batch_size,
+        "per_device_train_batch_size": settings.train_batch_size,
+        "gradient_checkpointing": False,
+        "lora": None if more.get("parent") else LORA,
         "callback": TrainerCallback(),
     }
     return make_trainer(settings=settings, base=base, rows=rows, state=state, **options | more)

@@ -98,7 +98,7 @@ def _train_bpe(texts: Sequence[str], numbers: Sequence[str], vocabulary: int) ->
     room = vocabulary - len(SPECIALS) - len(reserved)
     if room < len(alphabet):
         raise ConfigError(
-            f"bases.*.vocabulary: {vocabulary} has no room for {len(alphabet)} bytes, {len(SPECIALS)} markers and "
+            f"bases.*.vocab_size: {vocabulary} has no room for {len(alphabet)} bytes, {len(SPECIALS)} markers and "
             f"{len(reserved)} numbers; set it to {len(alphabet) + len(SPECIALS) + len(reserved)} at least"
         )
     learner = Tokenizer(models.BPE())
