@@ -1,4 +1,4 @@
-"""Parameters, against models really built: on the meta device, where they take no memory."""
+"""Parameter counts, compared with models built on the meta device, which takes no memory."""
 
 import pytest
 import torch
@@ -9,11 +9,11 @@ from examples import ROOT
 from r1k.config import Architecture, HubBase, Lora, ScratchBase, load
 from r1k.errors import ConfigError
 from r1k.plan.architecture import (
+    architecture_of,
     embedding_parameters,
     layer_parameters,
     lora_parameters,
     multiplied_parameters,
-    of_base,
     parameters,
 )
 
@@ -25,7 +25,7 @@ PUBLISHED = {
     "smollm2": 134_515_008,
     "tiny": 747_648,
 }
-"""As the model cards round them (7.61B, 14.7B, 135M), and as the demo's manifest has it."""
+"""Parameters that the model cards (7.61B, 14.7B, 135M) and the demo's manifest state."""
 
 
 def build(a: Architecture) -> torch.nn.Module:
@@ -43,20 +43,20 @@ def build(a: Architecture) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("name", BASES)
-def test_parameters_are_those_of_the_built_model(name):
-    a = of_base(name, BASES[name])
+def test_parameters_equal_those_of_the_built_model(name):
+    a = architecture_of(name, BASES[name])
     model = build(a)
     assert parameters(a) == model.num_parameters() == PUBLISHED[name]
     assert layer_parameters(a) == sum(p.numel() for p in model.model.layers[0].parameters())
     assert embedding_parameters(a) == model.get_input_embeddings().weight.numel()
     head = model.get_output_embeddings().weight.numel()
     looked_up = 0 if a.tie_word_embeddings else head
-    assert multiplied_parameters(a) == model.num_parameters() - looked_up - a.hidden_size  # the last norm
+    assert multiplied_parameters(a) == model.num_parameters() - looked_up - a.hidden_size  # the final norm
 
 
 @pytest.mark.parametrize("name", BASES)
 def test_an_adapter_has_the_parameters_that_peft_trains(name):
-    a, lora = of_base(name, BASES[name]), PAPER.train.lora
+    a, lora = architecture_of(name, BASES[name]), PAPER.train.lora
     model = build(a)
     with torch.device("meta"):
         adapted = get_peft_model(
@@ -67,16 +67,18 @@ def test_an_adapter_has_the_parameters_that_peft_trains(name):
 
 
 def test_an_adapter_on_some_projections():
-    a = of_base("smollm2", BASES["smollm2"])
+    a = architecture_of("smollm2", BASES["smollm2"])
     assert lora_parameters(a, 16, ["q_proj", "v_proj"]) == 30 * 16 * (576 + 576 + 576 + 192)
 
 
-def test_an_unknown_projection_is_named():
-    with pytest.raises(ConfigError, match=r"lora.target_modules: 'c_attn' is no projection"):
-        lora_parameters(of_base("tiny", BASES["tiny"]), 4, Lora(target_modules=["q_proj", "c_attn"]).target_modules)
+def test_an_unknown_target_module_is_an_error():
+    with pytest.raises(ConfigError, match=r"lora.target_modules: 'c_attn' is not a linear module"):
+        lora_parameters(
+            architecture_of("tiny", BASES["tiny"]), 4, Lora(target_modules=["q_proj", "c_attn"]).target_modules
+        )
 
 
-def test_a_base_of_unknown_sizes_is_an_error_that_names_the_key():
+def test_a_base_without_sizes_is_an_error_that_names_the_key():
     base = HubBase(kind="hub", title="x", repo="a/b", revision="main")
     with pytest.raises(ConfigError, match=r"bases.new.architecture: missing.*config.json"):
-        of_base("new", base)
+        architecture_of("new", base)

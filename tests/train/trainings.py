@@ -1,4 +1,4 @@
-"""What tests of training share: settings, adapters that change a base, runs' descriptions, and real trainers."""
+"""Helpers for tests of training: settings, random adapters, data files, run plans and trainers."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ SETTINGS = {
 
 
 def make_adapter(base: Path, directory: Path, seed: int, rank: int = 4) -> Path:
-    """An adapter of random values, which changes what the base predicts."""
+    """Write an adapter of random weights, which changes the base's predictions, and return its directory."""
     torch.manual_seed(seed)
     config = LoraConfig(
         r=rank,
@@ -39,7 +39,7 @@ def make_adapter(base: Path, directory: Path, seed: int, rank: int = 4) -> Path:
 
 
 def write_data(folder: Path) -> None:
-    """`s1k.jsonl`, `r1k.jsonl` and `pairs.jsonl` of eight problems."""
+    """Write `s1k.jsonl`, `r1k.jsonl` and `pairs.jsonl` of eight problems."""
     for name, examples in zip(("s1k", "r1k"), make_both(8), strict=True):
         write_jsonl(folder / f"{name}.jsonl", examples)
     make_set("pairs", s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "pairs.jsonl")
@@ -53,7 +53,7 @@ def make_plan(method: str, **more: Any) -> RunPlan:
 
 
 def trainer_of(settings: Sft | Dpo, base: Path, rows: list[Any], state: Path, **more: Any) -> Any:
-    """The trainer of a run from the base, for one step unless `more` says otherwise."""
+    """Return the trainer of a run from the base, for one step; `more` overrides the arguments."""
     options = {
         "parent": None,
         "tokenizer": load_tokenizer(base),

@@ -1,4 +1,4 @@
-"""`r1k plan`: what an experiment needs, by rule and in all, and what was measured where it has run."""
+"""`r1k plan`: estimate what an experiment needs, by rule and in total, beside measurements of finished jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,42 +10,42 @@ from r1k.plan.jobs import Job, Jobs, critical_path
 from r1k.plan.measured import Measurement, measure
 from r1k.plan.memory import Parts
 from r1k.plan.teacher import TeacherWorkload
-from r1k.plan.workload import counted
+from r1k.plan.workload import count_workload
 
 
 @dataclass(frozen=True)
-class Row:
-    """A rule's jobs together. Seconds and disk are sums over jobs, memory is of the largest."""
+class RuleEstimate:
+    """The jobs of one rule. Seconds and disk are sums over jobs; memory is that of the largest job."""
 
     name: str
     jobs: int
     gpus: int
-    """Of one job."""
+    """GPUs of one job."""
     seconds: float
     gpu_seconds: float
     peak: float
     host: float
     disk: float
     compared: tuple[tuple[float, float], ...] = ()
-    """(estimate, measured) in the order seconds, peak, disk, over the jobs that were measured; empty where none was."""
+    """(estimate, measurement) of seconds, peak and disk over the measured jobs; empty if there are none."""
     measured: int = 0
-    """Jobs that were measured."""
+    """Number of measured jobs."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Does the job with the highest peak fit?"""
+class MemoryVerdict:
+    """Whether the job with the highest peak fits into the device's memory."""
 
     job: str
     parts: Parts
     limit: float
-    """Bytes that may be used: the device's memory without the reserve."""
+    """Usable bytes: the device's memory minus the reserve."""
     too_large: tuple[tuple[str, float], ...]
-    """The jobs whose peak is beyond it, with their peaks in bytes."""
+    """Jobs whose peak exceeds the limit, with the peak in bytes."""
     kinds: tuple[str, ...]
-    """All kinds of jobs that were looked at, as `train`."""
+    """All kinds of jobs with a memory estimate, such as `train`."""
     fitting_batch: int | None
-    """The largest evaluate.batch_size with which all answers fit, where the configured one is too large."""
+    """The largest evaluate.batch_size with which all generation fits; None if the configured size fits or none does."""
 
     @property
     def peak(self) -> float:
@@ -57,41 +57,41 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """All that is printed."""
+class PlanSummary:
+    """The content of the plan's page."""
 
     experiment: Experiment
     workload: Workload
-    rows: list[Row]
+    rows: list[RuleEstimate]
     training: Job
-    """The training with the highest peak."""
-    verdict: Verdict
+    """The training job with the highest peak."""
+    verdict: MemoryVerdict
     path: list[Job]
-    teaching: TeacherWorkload
+    teacher: TeacherWorkload
 
 
-def summarise(experiment: Experiment, results: Path) -> Summary:
-    """The plan of an experiment; what lies under `results`/{experiment} is counted and compared with."""
-    workload = counted(experiment, results)
+def summarise(experiment: Experiment, results: Path) -> PlanSummary:
+    """Return the plan of an experiment, counted from and compared with the files under `results`/{experiment}."""
+    workload = count_workload(experiment, results)
     jobs = Jobs(Estimator(experiment, workload))
     found = jobs.all()
     folder = results / experiment.experiment
     groups = list(dict.fromkeys(job.group for job in found))
     rows = [_row(group, [job for job in found if job.group == group], experiment, folder) for group in groups]
-    return Summary(
+    return PlanSummary(
         experiment=experiment,
         workload=workload,
         rows=rows,
-        training=max((job for job in found if job.kind == "train"), key=lambda job: job.need.peak),
+        training=max((job for job in found if job.kind == "train"), key=lambda job: job.estimate.peak),
         verdict=_verdict(found, jobs.estimator),
         path=critical_path(found),
-        teaching=jobs.teaching,
+        teacher=jobs.teacher,
     )
 
 
 def gpu_hours(estimator: Estimator) -> float:
-    """Planned for the whole experiment, all seeds."""
-    return sum(job.times(estimator.experiment) * job.need.gpu_seconds for job in Jobs(estimator).all()) / 3600
+    """Return the estimated GPU-hours of the whole experiment, over all seeds."""
+    return sum(job.count(estimator.experiment) * job.estimate.gpu_seconds for job in Jobs(estimator).all()) / 3600
 
 
 def plan(*, configfile: Path, results: Path = Path("results")) -> str:
@@ -109,34 +109,34 @@ def plan(*, configfile: Path, results: Path = Path("results")) -> str:
     return render(summarise(load(configfile), results))
 
 
-def _row(name: str, jobs: Sequence[Job], experiment: Experiment, folder: Path) -> Row:
-    times = [job.times(experiment) for job in jobs]
+def _row(name: str, jobs: Sequence[Job], experiment: Experiment, folder: Path) -> RuleEstimate:
+    counts = [job.count(experiment) for job in jobs]
     compared = [
         (job, measurement)
-        for job, n in zip(jobs, times, strict=True)
+        for job, n in zip(jobs, counts, strict=True)
         for seed in experiment.seeds[:n]
         if (measurement := measure(job, experiment, folder, seed)) is not None
     ]
-    needs = [(job.need, n) for job, n in zip(jobs, times, strict=True)]
-    return Row(
+    estimates = [(job.estimate, n) for job, n in zip(jobs, counts, strict=True)]
+    return RuleEstimate(
         name=name,
-        jobs=sum(times),
-        gpus=max(need.gpus for need, _ in needs),
-        seconds=sum(n * need.seconds for need, n in needs),
-        gpu_seconds=sum(n * need.gpu_seconds for need, n in needs),
-        peak=max(need.peak for need, _ in needs),
-        host=max(need.host for need, _ in needs),
-        disk=sum(n * need.disk for need, n in needs),
+        jobs=sum(counts),
+        gpus=max(estimate.gpus for estimate, _ in estimates),
+        seconds=sum(n * estimate.seconds for estimate, n in estimates),
+        gpu_seconds=sum(n * estimate.gpu_seconds for estimate, n in estimates),
+        peak=max(estimate.peak for estimate, _ in estimates),
+        host=max(estimate.host for estimate, _ in estimates),
+        disk=sum(n * estimate.disk for estimate, n in estimates),
         compared=_compared(compared),
         measured=len(compared),
     )
 
 
 def _compared(pairs: Sequence[tuple[Job, Measurement]]) -> tuple[tuple[float, float], ...]:
-    """(estimate, measured) of seconds and disk as sums, and of the peak as the largest; (0, 0) where unknown."""
-    seconds = [(job.need.seconds, m.seconds) for job, m in pairs if m.seconds is not None]
-    peaks = [(job.need.peak, m.peak) for job, m in pairs if m.peak is not None and job.need.parts]
-    disks = [(job.need.disk, m.disk) for job, m in pairs]
+    """Return (estimate, measurement) of seconds and disk as sums and of the peak as the maximum; (0, 0) if unknown."""
+    seconds = [(job.estimate.seconds, m.seconds) for job, m in pairs if m.seconds is not None]
+    peaks = [(job.estimate.peak, m.peak) for job, m in pairs if m.peak is not None and job.estimate.parts]
+    disks = [(job.estimate.disk, m.disk) for job, m in pairs]
     if not pairs:
         return ()
     return (
@@ -146,15 +146,15 @@ def _compared(pairs: Sequence[tuple[Job, Measurement]]) -> tuple[tuple[float, fl
     )
 
 
-def _verdict(jobs: Sequence[Job], estimator: Estimator) -> Verdict:
+def _verdict(jobs: Sequence[Job], estimator: Estimator) -> MemoryVerdict:
     planned = estimator.experiment.plan
-    computing = [job for job in jobs if job.need.parts]
-    highest = max(computing, key=lambda job: job.need.peak)
+    computing = [job for job in jobs if job.estimate.parts]
+    highest = max(computing, key=lambda job: job.estimate.peak)
     limit = planned.device.memory * GIB * (1 - planned.reserve)
-    beyond = tuple((job.name, job.need.peak) for job in computing if job.need.peak > limit)
+    beyond = tuple((job.name, job.estimate.peak) for job in computing if job.estimate.peak > limit)
     kinds = tuple(dict.fromkeys(job.kind for job in computing))
-    runs = [job.name.split(maxsplit=1)[1] for job in computing if job.kind == "generate" and job.need.peak > limit]
-    return Verdict(
+    runs = [job.name.split(maxsplit=1)[1] for job in computing if job.kind == "generate" and job.estimate.peak > limit]
+    return MemoryVerdict(
         job=highest.name,
         parts=highest.need.parts,
         limit=limit,
