@@ -1,3 +1,5 @@
+"""Atomic writes, locks and digests."""
+
 import signal
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""Escaping of arbitrary text for Markdown and LaTeX."""
+
 import re
 
 import pytest

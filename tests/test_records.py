@@ -1,3 +1,5 @@
+"""Reading and writing of JSONL records, with errors that name file, line and field."""
+
 import pytest
 
 from examples import make_both

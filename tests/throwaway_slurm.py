@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from r1k.train.launch import die_with_parent
+from r1k.child_process import die_with_parent
 
 GPUS = 8
 DAEMONS = ("munged", "slurmctld", "slurmd")

@@ -15,8 +15,8 @@ from r1k.config import Experiment, load, validate
 from r1k.errors import ConfigError
 from r1k.evaluate.engines.vllm_engine import GPU_SHARE
 from r1k.plan.estimate import GIB, JobEstimate, estimator, expected_workload
-from r1k.plan.plan import summarise
 from r1k.plan.resources import JobResources
+from r1k.plan.summary import summarise
 from r1k.plan.table import render
 from r1k.plan.workload import count_workload
 from r1k.records import write_jsonl

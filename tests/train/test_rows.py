@@ -1,3 +1,5 @@
+"""Rows of SFT and DPO, their records and their order."""
+
 import pytest
 
 from examples import make_both

@@ -22,7 +22,7 @@ from r1k.text import format_response, load_tokenizer
 from r1k.train import worker
 from r1k.train.checkpoints import is_complete, newest_complete
 from r1k.train.describe import describe_run, read_run
-from r1k.train.launch import TrainingOrder
+from r1k.train.order import TrainingOrder
 from r1k.train.rows import columns_digest, make_rows
 from r1k.train.train import train
 from r1k.train.trainers import load_base
@@ -197,7 +197,7 @@ KILLED = """
 import sys
 from r1k.train import checkpoints, launch, worker
 from r1k.train.describe import read_run
-from r1k.train.launch import TrainingOrder
+from r1k.train.order import TrainingOrder
 
 class Slow(checkpoints.CheckpointCallback):
     def on_step_end(self, args, state, control, **kwargs):

@@ -20,7 +20,7 @@ from r1k.config import Dpo, Sft
 from r1k.errors import TrainError
 from r1k.train.checkpoints import is_complete
 from r1k.train.describe import describe_run, read_run
-from r1k.train.launch import TrainingOrder
+from r1k.train.order import TrainingOrder
 from r1k.train.zero import read_deepspeed_config
 
 TOLERANCE = 1e-5

@@ -1,4 +1,4 @@
-"""Muon in float32: momentum with an orthogonalized update, for the weight matrices of hidden layers.
+"""Muon in float32: momentum with an orthogonalised update, for the weight matrices of hidden layers.
 
 Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). torch.optim.Muon computes in
 bfloat16, which is several times slower than float32 on a CPU.

@@ -204,19 +204,19 @@ class Estimator:
         full = concatenated(self.workload.prompt, response)
         short = concatenated(self.workload.prompt, truncated(response, experiment.probe.max_tokens))
         adapter = lora_parameters(a, lora.r, lora.target_modules)
-        responses, each = 4 * (trained + held_out), 1 + ntk.draws
+        responses, per_response = 4 * (trained + held_out), 1 + ntk.draws
         steps = len(UPDATES) * trained * len(ntk.steps)
         seconds = cost.kernel_seconds(
             a,
             adapter,
             experiment.plan.device,
-            [(4 * trained * each, truncated(full, settings.max_length)), (responses * each, short)],
+            [(4 * trained * per_response, truncated(full, settings.max_length)), (responses * per_response, short)],
             (1 + steps, responses, short),
         )
         longest = self._longest(full, settings.max_length)
         parts = memory.kernel(a, settings, lora, longest, experiment.probe.tokens_per_batch, on_gpu=self.on_gpu)
         # Gradient vectors of all measured responses and of a problem's four, and five full gradients.
-        vectors = 4 * ((responses + 4) * each * (ntk.sketch or adapter) + 5 * adapter)
+        vectors = 4 * ((responses + 4) * per_response * (ntk.sketch or adapter) + 5 * adapter)
         if not self.on_gpu:
             parts = parts | {"gradients": parts["gradients"] + vectors}
         loaded = cost.base_bytes(a, "float32") + vectors

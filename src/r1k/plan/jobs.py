@@ -93,7 +93,7 @@ class Jobs:
             depends_on = [self._base_job(run)]
             depends_on += ["invert"] if entry.data != "s1k" or entry.exclude_held_out else []
             depends_on += [f"train {entry.parent}"] if entry.parent else []
-            group = f"train ({entry.method}, {experiment.bases[base].title})"
+            group = f"train ({entry.method}, {experiment.base_title(base)})"
             artefact = f"runs/{run}/{{seed}}/adapter"
             yield Job(f"train {run}", group, artefact, self.estimator.train(run), tuple(depends_on), run)
 
@@ -102,7 +102,7 @@ class Jobs:
         for run in self.runs:
             entry = experiment.runs[run]
             if entry.merge is not None:
-                group = f"merge ({experiment.bases[experiment.base_of(run)].title})"
+                group = f"merge ({experiment.base_title(experiment.base_of(run))})"
                 depends_on = tuple(f"train {parent}" for parent in entry.parents)
                 artefact = f"runs/{run}/{{seed}}/adapter"
                 yield Job(f"merge {run}", group, artefact, self.estimator.merge(run), depends_on, run)
@@ -111,7 +111,7 @@ class Jobs:
         experiment = self.estimator.experiment
         for run in self.runs:
             if experiment.probed_steps(run) and run in experiment.answering_runs:
-                group = f"probe ({experiment.bases[experiment.base_of(run)].title})"
+                group = f"probe ({experiment.base_title(experiment.base_of(run))})"
                 estimate = self.estimator.probe(run)
                 yield Job(
                     f"probe {run}", group, f"probe/{run}/{{seed}}.jsonl", estimate, (self._weights_job(run),), run
@@ -120,7 +120,7 @@ class Jobs:
     def _kernels(self) -> Iterator[Job]:
         experiment = self.estimator.experiment
         for run in experiment.kernel_runs:
-            group = f"ntk ({experiment.bases[experiment.base_of(run)].title})"
+            group = f"ntk ({experiment.base_title(experiment.base_of(run))})"
             estimate = self.estimator.ntk(run)
             yield Job(f"ntk {run}", group, f"ntk/{run}/{{seed}}.jsonl", estimate, (self._weights_job(run),), run)
 
@@ -128,7 +128,7 @@ class Jobs:
         experiment = self.estimator.experiment
         shown = [row for table in experiment.scored_tables for row in experiment.table_runs(table)]
         for run in dict.fromkeys(answering for row in shown for answering in self._answering(row)):
-            group = f"generate ({experiment.bases[experiment.base_of(run)].title})"
+            group = f"generate ({experiment.base_title(experiment.base_of(run))})"
             has_seeds = experiment.runs[run].method != "none"
             first = experiment.answered[run][0]
             artefact = f"evaluate/{run}/{{seed}}/{first}/samples.jsonl"

@@ -6,7 +6,7 @@ from r1k.config import Experiment
 from r1k.plan.architecture import lora_parameters, parameters
 from r1k.plan.estimate import GIB, Estimator
 from r1k.plan.memory import Parts
-from r1k.plan.plan import MemoryVerdict, PlanSummary, RuleEstimate
+from r1k.plan.summary import MemoryVerdict, PlanSummary, RuleEstimate
 
 KNOBS = {
     "train": "train.launch.per_device_train_batch_size or train.*.max_length",

@@ -1,43 +1,16 @@
 """Start one training process per GPU: in this process if one is enough, else with torchrun on each node."""
 
-import ctypes
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from r1k.child_process import die_with_parent
 from r1k.config import Settings
 from r1k.errors import TrainError
-
-PR_SET_PDEATHSIG = 1
-"""The option of prctl(2) that sets the signal a process gets when its parent dies."""
-
-
-class TrainingOrder(BaseModel):
-    """The inputs of every process of a training run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    run: Path
-    base: Path
-    data: Path
-    probe: Path | None
-    parent: Path | None
-    state: Path
-    """Directory of the run's checkpoints."""
-    finished: Path
-    """The directory inside `state` that appears when the run has finished."""
-    per_device_train_batch_size: int
-    gradient_checkpointing: bool
-    checkpoint_seconds: float
-    deepspeed: Path | None
-    resume: Path | None = None
+from r1k.train.order import TrainingOrder
 
 
 def start(order: TrainingOrder, settings: Settings, processes: int = 0, nodes: int = 1, launcher: str = "") -> None:
@@ -96,9 +69,3 @@ def _torchrun(nodes: int, launcher: str) -> list[str]:
         port = free.getsockname()[1]
     rendezvous = [f"--rdzv-endpoint={socket.gethostname()}:{port}", f"--rdzv-id={uuid.uuid4()}"]
     return [*shlex.split(launcher), *torchrun, f"--nnodes={nodes}", "--rdzv-backend=c10d", *rendezvous]
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies, so that a killed run leaves no process behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

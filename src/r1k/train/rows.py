@@ -64,7 +64,7 @@ def read_pairs(data: Path, probe: Path | None) -> list[Pair]:
 def sft_row(
     tokenizer: PreTrainedTokenizerBase, example: SFTExample, max_length: int, tagged: bool = False
 ) -> TrainingRow:
-    """Return `input_ids` of prompt and response, and `labels` of the response; a `tagged` prompt has its direction."""
+    """Return `input_ids` (prompt and response) and `labels` (response); a `tagged` prompt names its direction."""
     tag = tag_of(example.direction, tagged)
     text = encode(tokenizer, example.question, example.response, example.id, max_length=max_length, tag=tag)
     columns = {"input_ids": text.prompt + text.response, "labels": [IGNORED] * len(text.prompt) + text.response}

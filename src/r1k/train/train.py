@@ -13,7 +13,8 @@ from r1k.errors import TrainError
 from r1k.files import exclusive, publish_directory
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.train.describe import RunFile, read_run
-from r1k.train.launch import TrainingOrder, start
+from r1k.train.launch import start
+from r1k.train.order import TrainingOrder
 
 LAUNCH = Launch()
 """Defaults of the options that do not change the result."""

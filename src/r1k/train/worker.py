@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase, Trainer
 
+from r1k.child_process import die_with_parent
 from r1k.files import atomic_write, write_json
 from r1k.provenance import Stopwatch, peak_memory
 from r1k.text import load_tokenizer
@@ -15,7 +16,7 @@ from r1k.threads import wait_passively
 from r1k.train import as_released
 from r1k.train.checkpoints import CheckpointCallback, save_adapter
 from r1k.train.describe import RunFile, read_run
-from r1k.train.launch import TrainingOrder, die_with_parent
+from r1k.train.order import TrainingOrder
 from r1k.train.rows import TrainingRow, make_rows, read_pairs, read_records, training_order, write_trained_on
 from r1k.train.trainers import make_trainer
 from r1k.train.zero import init_distributed, read_deepspeed_config

@@ -29,7 +29,7 @@ def read_deepspeed_config(path: Path) -> dict[str, Any]:
 
 
 def init_distributed() -> None:
-    """Join the run's other processes; must come before any other use of DeepSpeed, which then fixes its device."""
+    """Join the run's other processes; call this before any other use of DeepSpeed, which selects its device once."""
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     # At every step DeepSpeed calls functions that this torch deprecates.
