@@ -136,7 +136,7 @@ def _verdict(jobs: Sequence[Job], estimator: Estimator) -> MemoryVerdict:
     runs = [job.name.split(maxsplit=1)[1] for job in computing if job.kind == "generate" and job.estimate.peak > limit]
     return MemoryVerdict(
         job=highest.name,
-        parts=highest.need.parts,
+        parts=highest.estimate.parts,
         limit=limit,
         too_large=beyond,
         kinds=kinds,
