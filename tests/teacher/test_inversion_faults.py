@@ -144,7 +144,7 @@ def test_two_runs_at_once_buy_nothing_twice(server: FaultyServer, place: Place):
         while server.total == 0:
             time.sleep(0.005)
         with start(server, place) as second:
-            assert "another process is at it" in second.stderr.readline()
+            assert "another process holds the lock" in second.stderr.readline()
             gate.set()
             first.communicate()
             second.communicate()

@@ -161,4 +161,4 @@ def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undi
     assert facts["resumed_at"] >= reached > 0
     trained = [a for a in read_attempts(workflow.directory / "results/micro/usage") if a.command == "train"]
     # For kill -9, preemption, the orphan, the time limit and the end. The one without memory may end before it begins.
-    assert len(trained) >= 5 and "ok" in {attempt.ended for attempt in trained}
+    assert len(trained) >= 5 and "ok" in {attempt.status for attempt in trained}

@@ -68,7 +68,7 @@ _ROWS = (
     Command("make-set", "rules", "Make one of the data sets drawn from s1k and r1k", "r1k.data.sets:make_set"),
     Command("audit", "rules", "Audit the data and its overlap with benchmarks", "r1k.data.audit.audit:audit"),
     Command("get-base", "rules", "Get a base model", "r1k.bases.get:get_base", network=True),
-    Command("make-tokenizer", "rules", "Train the tokenizer of a scratch base", "r1k.bases.scratch:make_tokenizer"),
+    Command("make-tokenizer", "rules", "Train the tokenizer of a scratch base", "r1k.bases.tokenizer:make_tokenizer"),
     Command("pretrain", "rules", "Pretrain a scratch base", "r1k.bases.scratch:pretrain", usage=True),
     Command("describe-run", "rules", "Write a run's run.json", "r1k.train.describe:describe_run"),
     Command("train", "rules", "Train an adapter with SFT or DPO", "r1k.train.train:train", usage=True),
