@@ -48,7 +48,7 @@ from pathlib import Path
 from r1k.evaluate.grade import grade
 for place in map(Path, sys.argv[1:]):
     names = {name: place / f"{name}.jsonl" for name in ("questions", "samples")}
-    grade(**names, shape=place.name, output=place / "graded.jsonl")
+    grade(**names, answer_type=place.name, output=place / "graded.jsonl")
 """
 
 

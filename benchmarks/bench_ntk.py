@@ -31,10 +31,10 @@ def main() -> None:
         sketch=options.sketch,
         step=1,
         max_tokens=1000,
-        tokens_per_batch=8192,
         sft_length=512,
         dpo_length=512,
         beta=0.6,
+        direction_tag=False,
     )
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
@@ -48,6 +48,7 @@ def main() -> None:
             adapter=adapter,
             pairs=pairs,
             spec=spec,
+            tokens_per_batch=8192,
             output=root / "ntk.jsonl",
             state=root / "state",
         )

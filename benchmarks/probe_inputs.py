@@ -38,7 +38,7 @@ class Inputs:
 
     @property
     def epochs(self) -> Mapping[int, float]:
-        return read_run(self.run).measured
+        return read_run(self.run).probed
 
     @property
     def adapters(self) -> dict[int, Path]:
@@ -78,7 +78,7 @@ def described(
         identity={},
         sft=Sft(),
         steps=max(epochs),
-        measured=epochs,
+        probed=epochs,
         exclude_held_out=True,
     )
     describe_run(plan=plan, base=base, output=root / "run.json")

@@ -7,7 +7,7 @@ import pytest
 
 from examples import lines, make_both
 from r1k.cli import main
-from r1k.config import Evaluate, Probe, Sft
+from r1k.config import Evaluate, Lora, Probe, Sft
 from r1k.data.sets import make_set, pairs, probe
 from r1k.evaluate.answer_cache import CachedAnswer
 from r1k.evaluate.generate import answer
@@ -19,13 +19,15 @@ from r1k.train.describe import RunPlan, describe_run
 from r1k.train.rows import columns_digest, dpo_row, make_rows, sft_row
 from r1k.train.train import train
 
-SETTINGS = {
-    "batch_size": 4,
-    "max_length": 1024,
-    "lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0},
-    "dtype": "float32",
-}
-SFT = Sft(learning_rate=5e-3, num_train_epochs=1, attn_implementation="sdpa", gradient_checkpointing=False, **SETTINGS)
+LORA = Lora(r=4, lora_alpha=8, lora_dropout=0.0)
+SFT = Sft(
+    learning_rate=5e-3,
+    num_train_epochs=1,
+    train_batch_size=4,
+    max_length=1024,
+    dtype="float32",
+    attn_implementation="sdpa",
+)
 
 
 def both(problems: int) -> list:
@@ -89,9 +91,10 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
         method="sft",
         identity={"name": "tagged"},
         sft=SFT,
+        lora=LORA,
         direction_tag=True,
         steps=2,
-        measured={2: 1.0},
+        probed={2: 1.0},
         exclude_held_out=True,
     )
     inputs = {"data": folder / "mix.jsonl", "base": tiny_base, "probe": folder / "probe.jsonl"}
@@ -136,9 +139,9 @@ def test_a_tagged_run_is_probed_and_asked_with_its_tag(study, tiny_base):
     common = {"benchmark": "aime", "gold": "1", "kind": "k"}
     asked = [Question(id=e.id, question=e.question, direction=e.direction, **common) for e in examples]
     write_jsonl(study / "aime.jsonl", asked)
-    evaluate = Evaluate(max_new_tokens=2, batch_size=4, dtype="float32").model_dump_json()
-    outputs = ["--questions", str(study / "aime.jsonl"), "--outputs", str(study / "samples.jsonl"), "--samples", "1"]
-    more = ["--adapter", str(study / "adapter"), "--evaluate", evaluate, "--processes", "1"]
+    evaluate = Evaluate(max_new_tokens=2, dtype="float32").model_dump_json()
+    outputs = ["--questions", str(study / "aime.jsonl"), "--outputs", str(study / "samples.jsonl"), "--repeats", "1"]
+    more = ["--adapter", str(study / "adapter"), "--evaluate", evaluate, "--batch-size", "4", "--processes", "1"]
     assert main(["generate", *paths, *outputs, *more]) == 0
     tokenizer = load_tokenizer(tiny_base)
     for question, sample in zip(asked, read_jsonl(study / "samples.jsonl", Sample), strict=True):

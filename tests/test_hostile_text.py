@@ -145,8 +145,9 @@ def test_a_model_is_asked_hostile_questions_and_its_hostile_answers_are_graded(t
         base=tiny_base,
         questions=[tmp_path / "b.jsonl"],
         outputs=[output],
-        samples=[1],
+        repeats=[1],
         evaluate=settings,
+        batch_size=settings.batch_size,
         state=tmp_path / "state",
     )
     samples = read_jsonl(output, Sample)

@@ -50,13 +50,13 @@ def judge_server(answerer: LiteralJudge) -> FaultyServer:
     return server
 
 
-def judge_at(server: FaultyServer, **changes: object) -> Judge:
-    """The config's section; `changes` are keys of it, or of its `asking`."""
-    asking = {"concurrency": 4, "timeout": 20} | {
-        key: changes.pop(key) for key in set(changes) & set(Client.model_fields)
+def judge_at(server: FaultyServer, **overrides: object) -> Judge:
+    """The config's section; `overrides` are keys of it or of its `client`."""
+    client = {"concurrency": 4, "timeout": 20} | {
+        key: overrides.pop(key) for key in set(overrides) & set(Client.model_fields)
     }
     place = {"base_url": server.url, "model": server.answerer.model, "api_key_env": KEY_VARIABLE}
-    return Judge(**(place | changes), client=asking)
+    return Judge(**(place | overrides), client=client)
 
 
 def squeezed(answer: str) -> str:

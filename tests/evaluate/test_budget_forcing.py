@@ -110,7 +110,7 @@ def test_the_rules_of_a_base_are_in_its_tokens(tiny_base):
 
 @pytest.mark.parametrize(
     ("config", "message"),
-    [({}, "forces nothing"), ({"max_thinking_tokens": 9, "min_thinking_tokens": 2}, "is for waits")],
+    [({}, "forces nothing"), ({"max_thinking_tokens": 9, "min_thinking_tokens": 2}, "acts with num_waits alone")],
 )
 def test_budget_forcing_that_makes_no_sense_is_refused(config, message):
     with pytest.raises(ConfigError, match=message):

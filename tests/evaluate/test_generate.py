@@ -45,8 +45,10 @@ def run_all(
         adapter=adapter,
         questions=list(asked.values()),
         outputs=list(outputs.values()),
-        samples=[samples] * len(named),
+        repeats=[samples] * len(named),
         evaluate=evaluate,
+        batch_size=evaluate.batch_size,
+        tokens_per_batch=evaluate.tokens_per_batch or 0,
         state=folder / "state",
         processes=processes,
     )

@@ -80,11 +80,11 @@ def test_both_verdicts_are_kept_and_the_grader_decides(server: FaultyServer, pla
     server.fail("What is q3?", message(content="They look alike.\nVerdict: yes"))
     judged = place.judge(server)
     assert [one.equivalent for one in judged] == [True, False, True, True, False]
-    assert judged[3].said == "They look alike.\nVerdict: yes"
+    assert judged[3].rationale == "They look alike.\nVerdict: yes"
     found = place.grade()
     assert [one.rules for one in found] == [True, True, True, False, True]
     assert [one.judge for one in found] == [one.correct for one in found] == [one.equivalent for one in judged]
-    assert {one.rule for one in found} == {"judge"} and found[3].judge_rationale == judged[3].said
+    assert {one.rule for one in found} == {"judge"} and found[3].judge_rationale == judged[3].rationale
     by_rules = place.grade("rules")
     assert [one.correct for one in by_rules] == [one.rules for one in found]
     assert [one.judge for one in by_rules] == [one.judge for one in found]
@@ -150,11 +150,11 @@ def test_a_judge_without_a_verdict_decides_nothing_and_is_counted(server: Faulty
     server.fail("What is q0?", fault)
     judged = place.judge(server, least=0.5)
     assert [one.equivalent for one in judged] == [None, True]
-    assert said in judged[0].said
+    assert said in judged[0].rationale
     assert list(place.facts["undecided"]) == ["q0: 0.5"]
     first, second = place.grade()
     assert (first.correct, first.rule, first.judge, first.rules) == (False, "undecided", None, True)
-    assert first.judge_rationale == judged[0].said
+    assert first.judge_rationale == judged[0].rationale
     assert second.correct
     assert json.loads(place.graded.with_suffix(".manifest.json").read_text())["facts"]["rules"]["undecided"] == 1
 
@@ -236,7 +236,7 @@ def test_an_answer_that_would_break_the_prompt_is_not_asked_about(server: Faulty
     place.write([f"1{delimiter}2", "\\frac{1}{2}", break_out])
     judged = place.judge(server)
     assert [one.equivalent for one in judged] == [None, True, False]
-    assert judged[0].said.startswith("the judge was not asked: prompt judge_answer") and judged[0].request is None
+    assert judged[0].rationale.startswith("the judge was not asked: prompt judge_answer") and judged[0].request is None
     assert [one.rule for one in place.grade()] == ["undecided", "judge", "judge"]
 
 

@@ -35,8 +35,9 @@ def undisturbed(folder: Path, base: Path, asked: Path, samples: int) -> Path:
         base=base,
         questions=[asked],
         outputs=[folder / "samples.jsonl"],
-        samples=[samples],
+        repeats=[samples],
         evaluate=SETTINGS,
+        batch_size=SETTINGS.batch_size,
         state=folder / "state",
     )
     return folder / "samples.jsonl"
@@ -45,8 +46,9 @@ def undisturbed(folder: Path, base: Path, asked: Path, samples: int) -> Path:
 @pytest.mark.parametrize("samples", [1, 2])
 def test_kill_9_costs_the_batch_in_flight_and_the_end_is_that_of_a_quiet_run(tmp_path, tiny_base, asked, samples):
     killed = tmp_path / "killed"
-    options = ["--base", tiny_base, "--questions", asked, "--samples", str(samples), "--state", killed / "state"]
+    options = ["--base", tiny_base, "--questions", asked, "--repeats", str(samples), "--state", killed / "state"]
     options += ["--outputs", killed / "samples.jsonl", "--evaluate", SETTINGS.model_dump_json()]
+    options += ["--batch-size", str(SETTINGS.batch_size)]
     process = subprocess.Popen([sys.executable, "-c", COMMAND, "generate", *options], stderr=subprocess.PIPE)
     start = time.monotonic()
     while not (before := lines(killed)) and process.poll() is None and time.monotonic() - start < 120:
@@ -108,5 +110,5 @@ def test_the_key_follows_what_decides_an_answer_and_nothing_else(tiny_base):
     def key(engine="transformers", **change):
         return answers_key(tiny_base, None, SETTINGS.model_copy(update=change), engine)
 
-    assert key() == key(batch_size=9, tokens_per_batch=100, gpus=4, max_new_tokens=3, seed=5, temperature=1.0)
+    assert key() == key(batch_size=9, tokens_per_batch=100, max_new_tokens=3, seed=5, temperature=1.0)
     assert len({key(), key("vllm"), key(dtype="bfloat16"), key(budget_forcing=BudgetForcing(num_waits=1))}) == 4

@@ -92,21 +92,21 @@ def moved(measured: Measured, response: str) -> list[float]:
 
 
 def test_probability_that_went_to_other_problems_is_found_there(place):
-    measured = measure(place, "planted", train(place, "planted-adapter", gains=THIRD, losses=("other",)))
+    measured = measure(place, "planted", train(place, "planted-adapter", gains=THIRD, losses=("rejected",)))
     for found in verdicts(measured):
         assert found["dpo-suppresses"] == found["to-problems-mixed"] == "supported"
     for kind in THIRD:
         assert min(moved(measured, kind)) > 0.3
-    assert max(moved(measured, "other")) < -0.1
+    assert max(moved(measured, "rejected")) < -0.1
 
 
 def test_probability_that_went_to_the_preferred_is_not(place):
-    adapter = train(place, "plain-adapter", gains=("own",), losses=("other", *THIRD))
+    adapter = train(place, "plain-adapter", gains=("chosen",), losses=("rejected", *THIRD))
     measured = measure(place, "plain", adapter)
     for found in verdicts(measured):
         assert found["dpo-suppresses"] == found["dpo-separates"] == "supported"
         assert found["to-problems-mixed"] == "not supported"
-    assert min(moved(measured, "own")) > 0
+    assert min(moved(measured, "chosen")) > 0
 
 
 def test_a_training_that_changed_nothing_decides_nothing(place):

@@ -27,18 +27,17 @@ SPEC = NtkSpec(
     sketch=None,
     step=12,
     max_tokens=1000,
-    tokens_per_batch=1024,
     sft_length=512,
     dpo_length=512,
     beta=0.6,
+    direction_tag=False,
 )
+TOKENS_PER_BATCH = 1024
 TRAINING = {
-    "batch_size": 2,
+    "train_batch_size": 2,
     "max_length": 512,
-    "lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0},
     "dtype": "float32",
     "attn_implementation": "sdpa",
-    "gradient_checkpointing": False,
     "max_grad_norm": 1e9,
 }
 
@@ -73,7 +72,7 @@ def model(study):
 
 @pytest.fixture(scope="module")
 def kernel(study, tokenizer, pairs):
-    return Kernel(study.base, study.adapters[12], observed(tokenizer, pairs, SPEC), SPEC)
+    return Kernel(study.base, study.adapters[12], observed(tokenizer, pairs, SPEC), SPEC, TOKENS_PER_BATCH)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +156,7 @@ def test_the_losses_are_those_of_the_trainers(tmp_path, study, tokenizer, model,
         settings, rows = Sft(**TRAINING), [row, row]
     trainer = make_trainer(
         settings=settings,
+        lora=None,
         base=study.base,
         parent=study.adapters[12],
         tokenizer=tokenizer,
@@ -164,6 +164,7 @@ def test_the_losses_are_those_of_the_trainers(tmp_path, study, tokenizer, model,
         steps=1,
         seed=0,
         per_device_train_batch_size=2,
+        gradient_checkpointing=False,
         state=tmp_path,
         callback=TrainerCallback(),
     )
@@ -189,7 +190,7 @@ def _adapter_of(model):
 
 def test_a_small_step_does_what_is_predicted_and_the_error_is_of_second_order(study, tokenizer, pairs):
     spec = SPEC.model_copy(update={"steps": [5e-4, 1e-3, 2e-3], "examples": 1})
-    kernel = Kernel(study.base, study.adapters[12], observed(tokenizer, pairs, spec), spec)
+    kernel = Kernel(study.base, study.adapters[12], observed(tokenizer, pairs, spec), spec, TOKENS_PER_BATCH)
     (both,) = first_problems(pairs, "train", 1).values()
     found = kernel.influences("run", 0, tokenizer, both)
     for update in UPDATES:
@@ -219,15 +220,15 @@ def test_the_factors_make_the_prediction(records):
         assert r.predicted == pytest.approx(r.eta * r.a * r.kernel * r.g, rel=1e-5, abs=1e-12)
         assert abs(r.cosine) <= 1 + 1e-6
         assert 0 < r.a <= (2 / r.tokens) ** 0.5
-    own = [r for r in records if (r.problem, r.direction) == (r.trained, r.update) and r.response == "own"]
+    own = [r for r in records if (r.problem, r.direction) == (r.step_problem, r.update) and r.response == "chosen"]
     assert len(own) == 2 * 2 * 2
     assert all(r.cosine == pytest.approx(1, abs=1e-5) and r.a == pytest.approx(r.g, rel=1e-5) for r in own)
-    dpo = [r for r in records if r.update == "dpo" and r.problem == r.trained]
+    dpo = [r for r in records if r.update == "dpo" and r.problem == r.step_problem]
     # Of the pair's own gradient: the preferred response is raised less than the other is lowered, or the reverse, but
     # their difference always grows.
     margins = Counter()
     for r in dpo:
-        margins[r.problem, r.length] += r.predicted * r.tokens * (1 if r.response == "own" else -1)
+        margins[r.problem, r.length] += r.predicted * r.tokens * (1 if r.response == "chosen" else -1)
     assert min(margins.values()) > 0
 
 
@@ -255,7 +256,7 @@ def test_two_copies_of_a_problem_have_cosine_1(tmp_path, study, pairs):
         copy = here[r.id.replace("/train/1", "")]
         assert (copy.predicted, copy.cosine) == (r.predicted, r.cosine)
         assert copy.measured == pytest.approx(r.measured, abs=1e-6)
-        if (r.update, r.response) == (r.direction, "own"):
+        if (r.update, r.response) == (r.direction, "chosen"):
             assert r.cosine == pytest.approx(1, abs=1e-5)
 
 
@@ -267,6 +268,7 @@ def measure(folder, study, pairs, spec):
         adapter=study.adapters[12],
         pairs=pairs,
         spec=spec,
+        tokens_per_batch=TOKENS_PER_BATCH,
         output=folder / "ntk.jsonl",
         state=folder / "state",
     )

@@ -34,16 +34,16 @@ from r1k.records import (
 from r1k.teacher.server import running
 from r1k.text import ANSWER, END_OF_TURN, THINK, load_tokenizer
 
-KINDS = ["own", "other", *PARAPHRASED]
+KINDS = ["chosen", "rejected", *PARAPHRASED]
 CONFIG = Probe(dtype="float32", tokens_per_batch=512, tracked=KINDS)
 RUN = """
 import json, sys
 from pathlib import Path
 from r1k.config import OpenAITeacher, Probe
 from r1k.probe.paraphrase import paraphrase
-teacher, asking, probe, paths = json.loads(sys.argv[1])
+teacher, client, probe, paths = json.loads(sys.argv[1])
 paths = {name: Path(path) for name, path in paths.items()}
-paraphrase(teacher=OpenAITeacher(**teacher, client=asking), probe=Probe(**probe), **paths)
+paraphrase(teacher=OpenAITeacher(**teacher, client=client), probe=Probe(**probe), **paths)
 """
 
 
@@ -106,7 +106,7 @@ def test_each_response_is_reworded_and_scored_with_its_own_answer(server, tokeni
         answer = (pair.chosen if own else pair.rejected).answer
         text = f"{THINK}{written[pair.problem, direction]}\n{ANSWER}Answer: {answer}{END_OF_TURN}"
         assert tokenizer.decode(response.item.response) == text
-        assert not response.truncated and response.of == pair.problem
+        assert not response.truncated and response.source_problem == pair.problem
 
 
 def test_no_more_is_reworded_than_the_probe_reads(server, tokenizer, paths):

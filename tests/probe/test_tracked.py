@@ -90,13 +90,13 @@ def test_every_prompt_has_every_kind_and_each_is_whose_it_says(tokenizer, pairs,
     for response in followed:
         pair = by_key[response.pair.problem, response.pair.direction]
         text = tokenizer.decode(response.item.response)
-        source = by_key[response.of, pair.direction]
+        source = by_key[response.source_problem, pair.direction]
         assert source.split == pair.split
         if response.kind in GREEDY:
             assert len(response.item.response) == 20 or text.endswith(END_OF_TURN)
             continue
-        assert (response.of == pair.problem) == ("other_problem" not in response.kind)
-        side = source.rejected if response.kind in ("other", "other_problem_rejected") else source.chosen
+        assert (response.source_problem == pair.problem) == ("other_problem" not in response.kind)
+        side = source.rejected if response.kind in ("rejected", "other_problem_rejected") else source.chosen
         if "shuffled" not in response.kind:
             assert text == f"{THINK}{side.reasoning}\n{ANSWER}Answer: {side.answer}{END_OF_TURN}"
         else:
@@ -106,7 +106,7 @@ def test_every_prompt_has_every_kind_and_each_is_whose_it_says(tokenizer, pairs,
 
 
 def test_shuffled_sentences_are_whole(tokenizer, followed):
-    own = {response.pair.id: response.item.response for response in followed if response.kind == "own"}
+    own = {response.pair.id: response.item.response for response in followed if response.kind == "chosen"}
     for response in followed:
         if response.kind == "shuffled_sentences":
             before = tokenizer.decode(own[response.pair.id]).split("\n")[1]
@@ -148,10 +148,10 @@ def test_problems_are_limited_in_each_split(tokenizer, tmp_path):
     path = build_pairs(tmp_path / "many.jsonl", problems=10, question=6, reasoning=14)
     responses = encode_pairs(tokenizer, read_pairs(path), 1000)
     found, _ = follow(
-        tokenizer, responses, CONFIG.model_copy(update={"tracked_problems": 2, "tracked": ["own", "other"]})
+        tokenizer, responses, CONFIG.model_copy(update={"tracked_problems": 2, "tracked": ["chosen", "rejected"]})
     )
     assert {response.pair.problem for response in found} == {"0", "1", "2", "3"}
-    assert {response.kind for response in found} == {"own", "other"}
+    assert {response.kind for response in found} == {"chosen", "rejected"}
 
 
 def test_a_split_of_one_problem_is_named(tokenizer, tmp_path):
@@ -233,7 +233,7 @@ def test_the_models_own_answers_are_its_likeliest_tokens(study, tokenizer, place
 def test_a_run_from_the_base_has_no_other_model_before_it(study):
     assert writers(CONFIG, None) == {"greedy_base": None}
     assert writers(CONFIG, study.base) == {"greedy_base": None, "greedy_start": study.base}
-    assert writers(CONFIG.model_copy(update={"tracked": ["own", "other"]}), study.base) == {}
+    assert writers(CONFIG.model_copy(update={"tracked": ["chosen", "rejected"]}), study.base) == {}
 
 
 def test_answers_are_written_once(study, pairs, place, tmp_path):
@@ -269,14 +269,13 @@ def test_answers_of_another_model_are_others(study, tokenizer, pairs, tmp_path):
 
 def test_own_and_other_are_what_the_probe_says(place, tracked):
     means = {record.id: record.mean for record in read_jsonl(place / "probe.jsonl", LogProb)}
-    sides = {"own": "chosen", "other": "rejected"}
     for record in tracked:
-        if record.span == "all" and record.response in sides:
-            key = f"{record.step}/{record.split}/{record.problem}/{record.direction}/{sides[record.response]}"
+        if record.span == "all" and record.response in ("chosen", "rejected"):
+            key = f"{record.step}/{record.split}/{record.problem}/{record.direction}/{record.response}"
             assert record.log_p == pytest.approx(means[key], rel=1e-7)
 
 
 def test_what_is_tracked_does_not_change_what_is_probed(study, pairs, place, tmp_path):
-    few = CONFIG.model_copy(update={"tracked": ["own", "other"], "tracked_problems": 2})
+    few = CONFIG.model_copy(update={"tracked": ["chosen", "rejected"], "tracked_problems": 2})
     run_probe(study, pairs, tmp_path, few)
     assert (tmp_path / "probe.jsonl").read_bytes() == (place / "probe.jsonl").read_bytes()

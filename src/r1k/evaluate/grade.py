@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from r1k.config import Grader
+from r1k.config import AnswerType, Grader
 from r1k.errors import RecordError
 from r1k.evaluate.extract import digits_alone, final_answer, last_number, numbers, read_number
 from r1k.evaluate.join import answered
-from r1k.evaluate.rules import UNPARSED, Shape, Verdict, by_rules
+from r1k.evaluate.rules import UNPARSED, Verdict, by_rules
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Graded, JudgeVerdict, Question, Sample, iterate_jsonl, write_jsonl
 from r1k.text import OPTION_LETTERS
@@ -28,7 +28,7 @@ def grade(
     *,
     questions: Path,
     samples: Path,
-    shape: Shape,
+    answer_type: AnswerType,
     output: Path,
     grader: Grader = "rules",
     verdicts: Path | None = None,
@@ -38,7 +38,7 @@ def grade(
     Args:
         questions: The benchmark's questions.
         samples: The model's answers, samples.jsonl.
-        shape: What an answer is.
+        answer_type: Type of the answers, which decides how they are graded.
         output: The graded.jsonl to write, in the order of the questions.
         grader: Who decides whether an answer is right.
         verdicts: The judge's verdicts, if a judge is configured.
@@ -48,13 +48,13 @@ def grade(
     """
     watch = Stopwatch()
     both = answered(questions, samples)
-    if shape == "choice":
+    if answer_type == "choice":
         _check_options(questions, [question for question, _ in both])
     opinions = None if verdicts is None else read_opinions(verdicts)
     graded: list[Graded] = []
     for question, sample in tqdm(both, desc="grading", unit="answer"):
         try:
-            graded.append(grade_sample(question, sample, shape, grader, opinions))
+            graded.append(grade_sample(question, sample, answer_type, grader, opinions))
         except RecordError as error:
             raise RecordError(f"{verdicts or samples}: {error}") from error
     write_jsonl(output, graded)
@@ -65,7 +65,7 @@ def grade(
         {"questions": questions, "samples": samples} | ({"verdicts": verdicts} if verdicts else {}),
         watch,
         n=len(graded),
-        shape=shape,
+        answer_type=answer_type,
         grader=grader,
         rules=dict(sorted(rules.items())),
     )
@@ -78,7 +78,7 @@ def read_opinions(verdicts: Path) -> Opinions:
 
 
 def grade_sample(
-    question: Question, sample: Sample, shape: Shape, grader: Grader = "rules", opinions: Opinions | None = None
+    question: Question, sample: Sample, answer_type: AnswerType, grader: Grader = "rules", opinions: Opinions | None = None
 ) -> Graded:
     """The verdict on one sample; `opinions` is None where there is no judge.
 
@@ -88,11 +88,11 @@ def grade_sample(
     RecordError where an answer that the judge was to be asked about has no opinion.
     """
     extracted = final_answer(sample.completion)
-    rules = by_rules(extracted, question, shape)
+    rules = by_rules(extracted, question, answer_type)
     opinion = _opinion(question, extracted, grader, opinions)
     verdict = decided(grader, extracted, question.gold, rules, opinion)
     last = last_number(sample.completion)
-    value = _gold_number(question, shape)
+    value = _gold_number(question, answer_type)
     return Graded(
         id=question.id,
         benchmark=question.benchmark,
@@ -138,8 +138,8 @@ def _opinion(
     return found
 
 
-def _gold_number(question: Question, shape: Shape) -> Fraction | None:
-    if shape != "choice":
+def _gold_number(question: Question, answer_type: AnswerType) -> Fraction | None:
+    if answer_type != "choice":
         return read_number(COEFFICIENT.sub("", question.gold))
     right = (question.options or [])[OPTION_LETTERS.index(question.gold)]
     values = [value for _, value in numbers(right)]
@@ -151,5 +151,5 @@ def _check_options(questions: Path, asked: list[Question]) -> None:
         if question.gold not in list(OPTION_LETTERS[: len(question.options or [])]):
             raise RecordError(
                 f"{questions}: question {question.id!r}: field 'gold': {question.gold!r} is the letter of none of its "
-                f"{len(question.options or [])} options; correct the benchmark's shape, or rebuild the file"
+                f"{len(question.options or [])} options; correct the benchmark's answer_type, or rebuild the file"
             )

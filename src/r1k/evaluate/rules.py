@@ -4,15 +4,15 @@ import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from math_verify import LatexExtractionConfig, parse, verify
 
+from r1k.config import AnswerType
 from r1k.evaluate.extract import plain, read_integer, read_option, squeezed
 from r1k.evaluate.latex_normalize import spelled
 from r1k.records import Question
 
-Shape = Literal["integer", "expression", "choice"]
 SECONDS = 2
 """That reading an expression may take, and comparing two; math-verify enforces them by signals, in the main thread."""
 PLACES = 12
@@ -32,11 +32,11 @@ UNPARSED = Verdict(correct=False, rule="unparsed")
 TIMEOUT = Verdict(correct=False, rule="timeout")
 
 
-def by_rules(extracted: str | None, question: Question, shape: Shape) -> Verdict:
+def by_rules(extracted: str | None, question: Question, answer_type: AnswerType) -> Verdict:
     """An extracted answer against the question's gold answer. What cannot be read is wrong, never a guess."""
     if extracted is None:
         return UNPARSED
-    if shape == "choice":
+    if answer_type == "choice":
         letter = read_option(extracted, question.options or [])
         return UNPARSED if letter is None else Verdict(correct=letter == question.gold, rule="letter")
     return compare(extracted, question.gold)
