@@ -64,7 +64,9 @@ def measure(folder, run: str, steps: tuple[int, ...]) -> None:
     ]
     write_jsonl(folder / f"{run}.jsonl", [LogProb(response="chosen", sum=-1, mean=-0.5, **line) for line in common])
     values = dict.fromkeys(METRICS, 0.0) | {"rank": 1.0}
-    tracked = [Tracked(response="chosen", source_problem=line["problem"], span="all", **values, **line) for line in common]
+    tracked = [
+        Tracked(response="chosen", source_problem=line["problem"], span="all", **values, **line) for line in common
+    ]
     write_jsonl(folder / f"{run}-tracked.jsonl", tracked)
 
 

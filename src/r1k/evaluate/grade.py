@@ -78,7 +78,11 @@ def read_opinions(verdicts: Path) -> Opinions:
 
 
 def grade_sample(
-    question: Question, sample: Sample, answer_type: AnswerType, grader: Grader = "rules", opinions: Opinions | None = None
+    question: Question,
+    sample: Sample,
+    answer_type: AnswerType,
+    grader: Grader = "rules",
+    opinions: Opinions | None = None,
 ) -> Graded:
     """The verdict on one sample; `opinions` is None where there is no judge.
 
