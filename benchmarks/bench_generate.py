@@ -22,8 +22,8 @@ import torch
 from lm_eval.models.huggingface import HFLM
 
 from r1k.config import Evaluate
-from r1k.evaluate.answer_cache import AnswerLog, CachedAnswer, read_kept
-from r1k.evaluate.budget_forcing import rules_of
+from r1k.evaluate.answer_cache import AnswerLog, CachedAnswer, read_cached_answers
+from r1k.evaluate.budget_forcing import stop_rules
 from r1k.evaluate.engines.transformers_engine import TransformersEngine, load_model
 from r1k.evaluate.generate import positions
 from r1k.evaluate.lm_eval_adapter import BenchmarkTask, ChatLM, document
@@ -56,13 +56,13 @@ def main() -> None:
     questions = _questions(options.experiment / "benchmarks", options.questions)
     tokenizer = load_tokenizer(base)
     model = load_model(base, adapter, evaluate)
-    engine = TransformersEngine(model, rules_of(base, tokenizer, None), evaluate.batch_size, None)
+    engine = TransformersEngine(model, stop_rules(base, tokenizer, None), evaluate.batch_size, None)
 
     def write(prompts: Sequence[Prompt]) -> Mapping[str, CachedAnswer]:
-        with tempfile.TemporaryDirectory() as place, AnswerLog(Path(place)) as keeper:
+        with tempfile.TemporaryDirectory() as place, AnswerLog(Path(place)) as log:
             for answers in engine.answers(prompts):
-                keeper.add(answers)
-            return read_kept(Path(place))
+                log.add(answers)
+            return read_cached_answers(Path(place))
 
     theirs = HFLM(pretrained=load_model(base, adapter, evaluate), tokenizer=tokenizer, batch_size=1, backend="causal")
     ours = ChatLM(tokenizer, positions(base), evaluate.seed, write)

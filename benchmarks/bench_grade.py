@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from r1k.evaluate.rules import SECONDS
+from r1k.evaluate.rules import TIMEOUT_SECONDS
 from r1k.records import Graded, Question, Sample, read_jsonl, write_jsonl
 
 LIMIT = 60.0
@@ -71,7 +71,7 @@ def main() -> None:
     print(
         f"{len(graded):,} answers by {CORES} processes: {wall:.1f} s of the clock, "
         f"{used.ru_utime + used.ru_stime:.1f} s of processors; {sum(verdict.correct for verdict in graded):,} right; "
-        f"{dict(Counter(verdict.rule for verdict in graded))}; time-outs of {SECONDS} s; "
+        f"{dict(Counter(verdict.rule for verdict in graded))}; time-outs of {TIMEOUT_SECONDS} s; "
         f"{'within' if wall <= LIMIT else 'ABOVE'} the limit of {LIMIT:g} s"
     )
 

@@ -42,7 +42,7 @@ import torch
 from measuring import execute, in_turn, matmul_rate, peak, verdict
 from probe_inputs import Inputs, load, long, made, make_batches, make_items, probe_once, scored_of, taken
 from r1k.config import Probe
-from r1k.probe.engine import Batch, Item
+from r1k.probe.engine import PaddedBatch, Item
 from r1k.records import GREEDY, LogProb, Tracked, read_jsonl
 from r1k.threads import wait_passively
 
@@ -172,13 +172,13 @@ def compare(
     everything: bool,
 ) -> None:
     """Say how much our records' means over tokens differ from those of the values that the released way found."""
-    responses, followed = scored_of(inputs)
+    responses, tracked_responses = scored_of(inputs)
     pairs: list[tuple[float, float]] = []
     if not everything:
         expected = [step[part.item] for step in theirs for part in responses]
         pairs += [(record.mean, statistics.fmean(each)) for record, each in zip(log_probs, expected, strict=True)]
     whole = [record for record in tracked if record.span == "all"]
-    for record, values in zip(whole, [step[part.item] for step in theirs for part in followed], strict=True):
+    for record, values in zip(whole, [step[part.item] for step in theirs for part in tracked_responses], strict=True):
         columns = list(zip(*values, strict=True)) if everything else [values]
         names = ("log_p", "log_p_argmax", "entropy", "rank", "kl") if everything else ("log_p",)
         # Two tokens that are equally likely in exact arithmetic may change places: a rank is not in nats.
@@ -207,7 +207,7 @@ def memory(name: str, inputs: Inputs) -> None:
     )
 
 
-def forward(model: Any, batches: list[Batch], passes: int) -> None:
+def forward(model: Any, batches: list[PaddedBatch], passes: int) -> None:
     with torch.inference_mode():
         for _ in range(passes):
             for batch in batches:

@@ -16,10 +16,10 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "probe"))
 from probe_models import build_adapter, build_base, build_pairs
 
 from r1k.config import Probe, Sft
-from r1k.probe.engine import Batch, Item, prepare
-from r1k.probe.responses import Scored, encode_pairs, read_pairs
+from r1k.probe.engine import PaddedBatch, Item, prepare
+from r1k.probe.responses import EncodedResponse, encode_pairs, read_pairs
 from r1k.probe.run_probe import probe_checkpoints
-from r1k.probe.tracked import Followed, follow
+from r1k.probe.tracked import TrackedResponse, make_tracked
 from r1k.text import load_tokenizer
 from r1k.train.describe import RunPlan, describe_run, read_run
 
@@ -87,23 +87,23 @@ def described(
     return Inputs(root / "run.json", base, root / "steps", pairs, config)
 
 
-def scored_of(inputs: Inputs) -> tuple[list[Scored], list[Followed]]:
+def scored_of(inputs: Inputs) -> tuple[list[EncodedResponse], list[TrackedResponse]]:
     tokenizer = load_tokenizer(inputs.base)
     responses = encode_pairs(tokenizer, read_pairs(inputs.pairs), inputs.config.max_tokens)
-    return responses, follow(tokenizer, responses, inputs.config)[0]
+    return responses, make_tracked(tokenizer, responses, inputs.config)[0]
 
 
 def make_items(inputs: Inputs) -> dict[Item, None]:
     """The distinct items, in the order in which the probe comes upon them."""
-    responses, followed = scored_of(inputs)
-    return dict.fromkeys(part.item for part in (*responses, *followed))
+    responses, tracked_responses = scored_of(inputs)
+    return dict.fromkeys(part.item for part in (*responses, *tracked_responses))
 
 
-def make_batches(inputs: Inputs) -> list[Batch]:
+def make_batches(inputs: Inputs) -> list[PaddedBatch]:
     """The batches that the probe makes of the same files."""
-    responses, followed = scored_of(inputs)
+    responses, tracked_responses = scored_of(inputs)
     items = dict.fromkeys(response.item for response in responses)
-    further = dict.fromkeys(response.item for response in followed if response.item not in items)
+    further = dict.fromkeys(response.item for response in tracked_responses if response.item not in items)
     return [
         batch
         for part in (items, further)

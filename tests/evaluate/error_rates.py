@@ -27,7 +27,7 @@ from typing import Literal
 from faulty_teacher import KEY, KEY_VARIABLE
 from loopback_judge import InfallibleJudge, LiteralJudge, judge_at, judge_server
 
-from r1k.evaluate.extract import digits_alone, final_answer
+from r1k.evaluate.extract import is_digits, final_answer
 from r1k.evaluate.grade import grade
 from r1k.evaluate.judge import judge_answers
 from r1k.intervals import wilson
@@ -110,7 +110,7 @@ def _graded(pairs: Sequence[Pair], folder: Path, grader: str, judge: LiteralJudg
 
 def _without_judge(pair: Pair) -> bool:
     extracted = final_answer(pair.answer)
-    if extracted is not None and digits_alone(extracted) and digits_alone(pair.gold):
+    if extracted is not None and is_digits(extracted) and is_digits(pair.gold):
         return int(extracted) == int(pair.gold)
     return extracted == pair.gold
 

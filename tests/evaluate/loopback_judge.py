@@ -28,7 +28,7 @@ class LiteralJudge:
         return Response(reasoning="as told", answer=f"The one is {slots['given']}.\n\nVerdict: {word}")
 
     def same(self, question: str, gold: str, given: str) -> bool:
-        return squeezed(gold) == squeezed(given)
+        return compact(gold) == compact(given)
 
 
 class InfallibleJudge(LiteralJudge):
@@ -59,5 +59,5 @@ def judge_at(server: FaultyServer, **overrides: object) -> Judge:
     return Judge(**(place | overrides), client=client)
 
 
-def squeezed(answer: str) -> str:
+def compact(answer: str) -> str:
     return SETTING.sub("", plain(answer.replace("\\dfrac", "\\frac"))).casefold()

@@ -7,7 +7,7 @@ from r1k.evaluate.prompts import Prompt
 
 
 def prompts(*lengths: int, limit: int = 10) -> list[Prompt]:
-    return [Prompt(ids=[place + 1] * length, limit=limit) for place, length in enumerate(lengths)]
+    return [Prompt(ids=[place + 1] * length, max_new_tokens=limit) for place, length in enumerate(lengths)]
 
 
 def lengths(found: list[list[Prompt]]) -> list[list[int]]:

@@ -12,11 +12,11 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from r1k.config import BudgetForcing, Evaluate
 from r1k.errors import R1kError, RecordError
-from r1k.evaluate.budget_forcing import end_ids
+from r1k.evaluate.budget_forcing import end_token_ids
 from r1k.evaluate.engines.transformers_engine import TransformersEngine, load_model
 from r1k.evaluate.generate import describe, generate
 from r1k.evaluate.grade import grade_sample
-from r1k.evaluate.prompts import seed_of
+from r1k.evaluate.prompts import sample_seed
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
 from r1k.text import encode_prompt, format_question, format_response, load_tokenizer, prompt_text
 
@@ -94,13 +94,13 @@ def test_the_model_reads_the_prompt_that_it_was_trained_on(tmp_path, learnt_base
     marked = "What is <|im_end|>\n<|im_start|>assistant\n4?"
     questions = [*(question for question, _ in learnt), plain_question(marked, "marked")]
     seen: list[list[int]] = []
-    original = TransformersEngine._write
+    original = TransformersEngine._decode
 
-    def watch(self, writings):
-        seen.extend(writing.read for writing in writings)
-        return original(self, writings)
+    def watch(self, states):
+        seen.extend(state.model_input for state in states)
+        return original(self, states)
 
-    monkeypatch.setattr(TransformersEngine, "_write", watch)
+    monkeypatch.setattr(TransformersEngine, "_decode", watch)
     samples = run(tmp_path, learnt_base, questions, FP32.model_copy(update={"max_new_tokens": 3}))
     wanted = [encode_prompt(tokenizer, format_question(question), question.id) for question in questions]
     assert sorted(seen) == sorted(wanted)
@@ -162,10 +162,10 @@ def test_a_benchmark_that_has_lost_questions_is_named(tmp_path, tiny_base):
 def test_the_ends_of_a_turn_are_the_tokenizers_and_the_models(tiny_base):
     tokenizer = load_tokenizer(tiny_base)
     end, other, opening = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>", "<|im_start|>"])
-    assert end_ids(tokenizer, GenerationConfig(eos_token_id=[end, other])) == {end, other}
-    assert end_ids(tokenizer, GenerationConfig(eos_token_id=other)) == {end, other}
-    assert end_ids(tokenizer, GenerationConfig()) == {end}
-    assert opening not in end_ids(tokenizer, GenerationConfig(eos_token_id=[end, other]))
+    assert end_token_ids(tokenizer, GenerationConfig(eos_token_id=[end, other])) == {end, other}
+    assert end_token_ids(tokenizer, GenerationConfig(eos_token_id=other)) == {end, other}
+    assert end_token_ids(tokenizer, GenerationConfig()) == {end}
+    assert opening not in end_token_ids(tokenizer, GenerationConfig(eos_token_id=[end, other]))
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_several_answers_are_drawn_each_by_a_seed_of_its_own(tmp_path, tiny_base
     drawing = Evaluate(max_new_tokens=12, batch_size=1, dtype="float32", temperature=1.5, top_p=0.9, seed=7)
     drawn = run_all(tmp_path / "one", tiny_base, questions, drawing, samples=4)
     assert len({sample.completion for sample in drawn}) == 12
-    assert [sample.seed for sample in drawn] == [seed_of(7, sample.id, sample.sample) for sample in drawn]
+    assert [sample.seed for sample in drawn] == [sample_seed(7, sample.id, sample.sample) for sample in drawn]
     together = drawing.model_copy(update={"batch_size": 5})
     assert run_all(tmp_path / "five", tiny_base, questions, together, samples=4) == drawn
     other = drawing.model_copy(update={"seed": 8})

@@ -45,7 +45,7 @@ class Place:
 
     def judge(self, server: FaultyServer, grader="judge", least=0.0001, **changes) -> list[JudgeVerdict]:
         judge = judge_at(server, **changes)
-        settings = {"grader": grader, "min_judged_rate": least, "patience": HASTY}
+        settings = {"grader": grader, "min_judged_rate": least, "retries": HASTY}
         judge_answers(judge=judge, **settings, **self.paths, output=self.verdicts, journal=self.journal)
         return [judged for _, judged in iterate_jsonl(self.verdicts, JudgeVerdict)]
 
@@ -85,9 +85,9 @@ def test_both_verdicts_are_kept_and_the_grader_decides(server: FaultyServer, pla
     assert [one.rules for one in found] == [True, True, True, False, True]
     assert [one.judge for one in found] == [one.correct for one in found] == [one.equivalent for one in judged]
     assert {one.rule for one in found} == {"judge"} and found[3].judge_rationale == judged[3].rationale
-    by_rules = place.grade("rules")
-    assert [one.correct for one in by_rules] == [one.rules for one in found]
-    assert [one.judge for one in by_rules] == [one.judge for one in found]
+    grade_by_rules = place.grade("rules")
+    assert [one.correct for one in grade_by_rules] == [one.rules for one in found]
+    assert [one.judge for one in grade_by_rules] == [one.judge for one in found]
     alone = place.grade("rules", verdicts=None)
     assert {(one.judge, one.judge_rationale) for one in alone} == {(None, None)}
 

@@ -11,9 +11,9 @@ import pytest
 
 from r1k.config import BudgetForcing, Evaluate
 from r1k.errors import RecordError
-from r1k.evaluate.answer_cache import AnswerLog, Finished, read_kept
+from r1k.evaluate.answer_cache import AnswerLog, AnswerBatch, read_cached_answers
 from r1k.evaluate.generate import generate
-from r1k.evaluate.prompts import Answer
+from r1k.evaluate.prompts import GeneratedAnswer
 from r1k.evaluate.resume import answers_key
 from r1k.records import Question, write_jsonl
 
@@ -71,8 +71,8 @@ def lines(folder: Path) -> list[str]:
     return [line for text in found for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def all_answers(folder: Path) -> list[Answer]:
-    return [answer for line in lines(folder) for answer in Finished.model_validate_json(line).answers]
+def all_answers(folder: Path) -> list[GeneratedAnswer]:
+    return [answer for line in lines(folder) for answer in AnswerBatch.model_validate_json(line).answers]
 
 
 def test_a_second_call_loads_no_model(tmp_path, tiny_base, asked, monkeypatch):
@@ -82,17 +82,17 @@ def test_a_second_call_loads_no_model(tmp_path, tiny_base, asked, monkeypatch):
 
 
 def test_a_torn_line_costs_its_own_answers(tmp_path, capsys):
-    with AnswerLog(tmp_path) as keeper:
-        keeper.add([Answer(key="a", ids=[1, 2], ended=True), Answer(key="b", ids=[], ended=False)])
-        keeper.add([Answer(key="c", ids=[3], ended=True)])
+    with AnswerLog(tmp_path) as log:
+        log.add([GeneratedAnswer(key="a", ids=[1, 2], ended=True), GeneratedAnswer(key="b", ids=[], ended=False)])
+        log.add([GeneratedAnswer(key="c", ids=[3], ended=True)])
     (path,) = tmp_path.glob("*.jsonl")
     whole = path.read_bytes()
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
-        assert set(read_kept(tmp_path)) in (set(), {"a", "b"})
+        assert set(read_cached_answers(tmp_path)) in (set(), {"a", "b"})
     assert "torn by a kill" in capsys.readouterr().err
     path.write_bytes(whole)
-    kept = read_kept(tmp_path)
+    kept = read_cached_answers(tmp_path)
     assert {key: (list(found.ids), found.ended) for key, found in kept.items()} == {
         "a": ([1, 2], True),
         "b": ([], False),
@@ -103,7 +103,7 @@ def test_a_torn_line_costs_its_own_answers(tmp_path, capsys):
 def test_a_broken_line_is_named(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"answers": []}\n{"answers": 3}\n')
     with pytest.raises(RecordError, match=r"x\.jsonl:2: no finished answers"):
-        read_kept(tmp_path)
+        read_cached_answers(tmp_path)
 
 
 def test_the_key_follows_what_decides_an_answer_and_nothing_else(tiny_base):

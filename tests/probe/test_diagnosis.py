@@ -12,7 +12,7 @@ from r1k.config import Dynamics, DynamicsSpec, Probe
 from r1k.probe.engine import prepare
 from r1k.probe.responses import encode_pairs, read_pairs
 from r1k.probe.run_probe import probe_checkpoints
-from r1k.probe.tracked import follow
+from r1k.probe.tracked import make_tracked
 from r1k.report.statistics.changes import Measured
 from r1k.report.statistics.claims import claims
 from r1k.report.statistics.curves import SPLITS
@@ -39,8 +39,8 @@ def place(tmp_path_factory) -> Path:
 def train(root: Path, name: str, gains: tuple[str, ...], losses: tuple[str, ...]) -> Path:
     """The start adapter after steps that raise some kinds of responses and lower others by FALL."""
     tokenizer = load_tokenizer(root / "base")
-    followed, _ = follow(tokenizer, encode_pairs(tokenizer, read_pairs(root / "probe.jsonl"), 1000), CONFIG)
-    taught = [response for response in followed if response.kind in gains + losses]
+    tracked_responses, _ = make_tracked(tokenizer, encode_pairs(tokenizer, read_pairs(root / "probe.jsonl"), 1000), CONFIG)
+    taught = [response for response in tracked_responses if response.kind in gains + losses]
     (batch,) = prepare([response.item for response in taught], 10**6, torch.device("cpu"))
     kinds = [taught[place].kind for place in batch.items]
     rises, falls = ([k for k, kind in enumerate(kinds) if kind in wanted] for wanted in (gains, losses))

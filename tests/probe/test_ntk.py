@@ -10,11 +10,11 @@ from transformers import TrainerCallback
 
 from r1k.config import Dpo, Ntk, NtkSpec, Sft
 from r1k.probe.adapters import SwappableModel
-from r1k.probe.gradients import Gradients, flatten, moved
+from r1k.probe.gradients import Gradients, flatten, shifted
 from r1k.probe.ntk import Kernel, measure_influences, products
 from r1k.probe.responses import read_pairs
 from r1k.probe.sketch import CountSketch
-from r1k.probe.updates import first_problems, observed, updates
+from r1k.probe.updates import first_problems, measured_responses, step_losses
 from r1k.records import UPDATES, Influence, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
 from r1k.train.rows import IGNORED
@@ -60,7 +60,7 @@ def trained(pairs):
 
 @pytest.fixture(scope="module")
 def losses(tokenizer, trained):
-    return {update.kind: update for update in updates(tokenizer, trained, SPEC)}
+    return {update.kind: update for update in step_losses(tokenizer, trained, SPEC)}
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def model(study):
 
 @pytest.fixture(scope="module")
 def kernel(study, tokenizer, pairs):
-    return Kernel(study.base, study.adapters[12], observed(tokenizer, pairs, SPEC), SPEC, TOKENS_PER_BATCH)
+    return Kernel(study.base, study.adapters[12], measured_responses(tokenizer, pairs, SPEC), SPEC, TOKENS_PER_BATCH)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def records(kernel, tokenizer, pairs):
 def gradient_of(model, update):
     """Minus the gradient of a loss."""
     gradients = Gradients(model)
-    return sum(weight * flatten(gradients.slope(item).gradient) for item, weight in update.weights.items())
+    return sum(weight * flatten(gradients.log_prob_gradient(item).gradient) for item, weight in update.weights.items())
 
 
 def test_a_gradient_is_the_slope_of_finite_differences(model, losses):
@@ -93,7 +93,7 @@ def test_a_gradient_is_the_slope_of_finite_differences(model, losses):
         norm.forward = partial(_norm, norm)  # transformers' own computes in float32, whatever the model's type
     gradients = Gradients(model)
     (item,) = losses["forward"].weights
-    gradient = flatten(gradients.slope(item).gradient)
+    gradient = flatten(gradients.log_prob_gradient(item).gradient)
 
     def log_p():
         with torch.no_grad():
@@ -106,7 +106,7 @@ def test_a_gradient_is_the_slope_of_finite_differences(model, losses):
         direction = torch.randn(len(gradient), generator=draw, dtype=torch.float64)
         ends = []
         for h in (1e-5, -1e-5):
-            with moved(gradients.parameters, direction, h):
+            with shifted(gradients.parameters, direction, h):
                 ends.append(log_p())
         assert float(gradient @ direction) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)
 
@@ -117,7 +117,7 @@ def _norm(norm, x):
 
 def test_long_sequences_have_the_same_gradient_as_short_ones(model, losses, monkeypatch):
     before = gradient_of(model, losses["mixed"])
-    monkeypatch.setattr("r1k.probe.gradients.KEPT_WIDTH", 8)
+    monkeypatch.setattr("r1k.probe.gradients.MAX_STORED_WIDTH", 8)
     monkeypatch.setattr("r1k.probe.gradients.rows_at_once", lambda vocabulary, hidden: 7)
     after = gradient_of(model, losses["mixed"])
     assert torch.allclose(before, after, rtol=1e-4, atol=1e-6 * float(before.abs().max()))
@@ -190,7 +190,7 @@ def _adapter_of(model):
 
 def test_a_small_step_does_what_is_predicted_and_the_error_is_of_second_order(study, tokenizer, pairs):
     spec = SPEC.model_copy(update={"steps": [5e-4, 1e-3, 2e-3], "examples": 1})
-    kernel = Kernel(study.base, study.adapters[12], observed(tokenizer, pairs, spec), spec, TOKENS_PER_BATCH)
+    kernel = Kernel(study.base, study.adapters[12], measured_responses(tokenizer, pairs, spec), spec, TOKENS_PER_BATCH)
     (both,) = first_problems(pairs, "train", 1).values()
     found = kernel.influences("run", 0, tokenizer, both)
     for update in UPDATES:
@@ -209,7 +209,7 @@ def test_parameters_are_put_back_bit_by_bit(kernel, records):
     assert torch.equal(before, kernel.before)
     kept = [parameter.detach().clone() for parameter in kernel.gradients.parameters]
     direction = torch.randn(kernel.size)
-    with pytest.raises(KeyboardInterrupt), moved(kernel.gradients.parameters, direction, 0.1):
+    with pytest.raises(KeyboardInterrupt), shifted(kernel.gradients.parameters, direction, 0.1):
         assert not torch.equal(kernel.means(), before)
         raise KeyboardInterrupt
     assert all(torch.equal(a, b) for a, b in zip(kept, kernel.gradients.parameters, strict=True))
@@ -234,12 +234,12 @@ def test_the_factors_make_the_prediction(records):
 
 def test_the_kernel_is_symmetric_and_a_copy_of_a_problem_is_like_itself(kernel, tokenizer, trained, model):
     gradients = Gradients(model)
-    items = list({item: None for update in updates(tokenizer, trained, SPEC) for item in update.weights})
-    slopes = [flatten(gradients.slope(item).gradient) for item in items]
+    items = list({item: None for update in step_losses(tokenizer, trained, SPEC) for item in update.weights})
+    slopes = [flatten(gradients.log_prob_gradient(item).gradient) for item in items]
     table = products(slopes, slopes)
     assert torch.allclose(table, table.T, rtol=1e-12)
     assert torch.linalg.eigvalsh(table).min() > -1e-6 * table.diagonal().max()
-    again = flatten(gradients.slope(items[0]).gradient)
+    again = flatten(gradients.log_prob_gradient(items[0]).gradient)
     assert torch.equal(again, slopes[0])
 
 
@@ -317,7 +317,7 @@ def test_sketched_predictions_are_near_the_exact_ones(tmp_path, study, records):
 
 def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokenizer, pairs):
     """Against J J^T, row by row, of a response of a few tokens."""
-    responses = observed(tokenizer, pairs, SPEC.model_copy(update={"max_tokens": 2, "examples": 1}))
+    responses = measured_responses(tokenizer, pairs, SPEC.model_copy(update={"max_tokens": 2, "examples": 1}))
     items = [responses[0].item, responses[2].item]
     gradients = Gradients(model)
     rows = []
@@ -328,7 +328,7 @@ def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokeniz
             torch.stack([flatten(torch.autograd.grad(z, gradients.parameters, retain_graph=True)) for z in logits])
         )
     exact = float((rows[0] @ rows[1].T).square().sum())
-    drawn = [[flatten(gradients.random(item, 1000 * k + seed)) for seed in range(60)] for k, item in enumerate(items)]
+    drawn = [[flatten(gradients.random_gradient(item, 1000 * k + seed)) for seed in range(60)] for k, item in enumerate(items)]
     squares = products(*drawn).square()
     by_one = squares.mean(1)
     assert float(squares.mean()) == pytest.approx(exact, abs=4 * float(by_one.std()) / 60**0.5 * 2**0.5)
@@ -337,10 +337,10 @@ def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokeniz
 def test_a_tagged_run_is_stepped_on_and_measured_with_its_tag(tokenizer, pairs):
     tagged = SPEC.model_copy(update={"direction_tag": True})
     (both, *_) = first_problems(pairs, "train", 1).values()
-    measured = {response.item.prompt for response in observed(tokenizer, both, tagged)}
-    stepped = {item.prompt for update in updates(tokenizer, both, tagged) for item in update.weights}
+    measured = {response.item.prompt for response in measured_responses(tokenizer, both, tagged)}
+    stepped = {item.prompt for update in step_losses(tokenizer, both, tagged) for item in update.weights}
     assert measured == stepped
-    plain = {response.item.prompt for response in observed(tokenizer, both, SPEC)}
+    plain = {response.item.prompt for response in measured_responses(tokenizer, both, SPEC)}
     assert len(measured) == 2 and measured.isdisjoint(plain)
 
 

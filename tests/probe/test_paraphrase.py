@@ -20,7 +20,7 @@ from r1k.probe.paraphrase import paraphrase
 from r1k.probe.paraphrase_text import excerpt, read_paraphrases
 from r1k.probe.responses import encode_pairs, read_pairs
 from r1k.probe.run_probe import probe_checkpoints
-from r1k.probe.tracked import follow
+from r1k.probe.tracked import make_tracked
 from r1k.records import (
     PARAPHRASED,
     Example,
@@ -84,7 +84,7 @@ def facts(paths) -> dict:
 def followed_of(tokenizer, paths, config=CONFIG):
     pairs = read_pairs(paths["pairs"])
     responses = encode_pairs(tokenizer, pairs, config.max_tokens)
-    return follow(tokenizer, responses, config, paraphrases=read_paraphrases(paths["output"]))
+    return make_tracked(tokenizer, responses, config, paraphrases=read_paraphrases(paths["output"]))
 
 
 def test_each_response_is_reworded_and_scored_with_its_own_answer(server, tokenizer, paths):
@@ -96,9 +96,9 @@ def test_each_response_is_reworded_and_scored_with_its_own_answer(server, tokeni
         reasoning = by_key[one.problem, one.direction].chosen.reasoning
         assert one.reasoning == f"Said otherwise, {' '.join(reversed(reasoning.split()))}" and one.whole
     written = {(one.problem, one.direction): one.reasoning for one in found}
-    followed, lacking = followed_of(tokenizer, paths)
-    reworded = [response for response in followed if response.kind in PARAPHRASED]
-    assert lacking == 0 and len(reworded) == 2 * len(by_key)
+    tracked_responses, unavailable = followed_of(tokenizer, paths)
+    reworded = [response for response in tracked_responses if response.kind in PARAPHRASED]
+    assert unavailable == 0 and len(reworded) == 2 * len(by_key)
     for response in reworded:
         own = response.kind == "paraphrase_chosen"
         pair = response.pair
@@ -119,8 +119,8 @@ def test_no_more_is_reworded_than_the_probe_reads(server, tokenizer, paths):
         assert 0 < len(part.reasoning) < len(own.pair.chosen.reasoning)
         assert any(part.reasoning in prompt and own.pair.chosen.reasoning not in prompt for prompt in server.requests)
     assert not any(found.whole for found in read_jsonl(paths["output"], Paraphrase))
-    followed, _ = followed_of(tokenizer, paths, short)
-    for response in (response for response in followed if response.kind in PARAPHRASED):
+    tracked_responses, _ = followed_of(tokenizer, paths, short)
+    for response in (response for response in tracked_responses if response.kind in PARAPHRASED):
         assert response.truncated and len(response.item.response) <= 12
         assert ANSWER.strip() not in tokenizer.decode(response.item.response[1:])
 
@@ -135,8 +135,8 @@ def test_a_start_that_is_reworded_in_fewer_tokens_gets_no_answer(tokenizer, path
             for p in pairs
         ],
     )
-    followed, _ = followed_of(tokenizer, paths)
-    made = {response.item.response for response in followed if response.kind in PARAPHRASED}
+    tracked_responses, _ = followed_of(tokenizer, paths)
+    made = {response.item.response for response in tracked_responses if response.kind in PARAPHRASED}
     assert {tokenizer.decode(ids) for ids in made} == {f"{THINK}so"}
 
 

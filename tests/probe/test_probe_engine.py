@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, Qwen2Config
 
 from r1k.errors import R1kError
 from r1k.probe import engine
-from r1k.probe.engine import Item, Tokens, group, output_head, prepare, score, states
+from r1k.probe.engine import Item, TokenMetrics, group_by_width, output_head, prepare, score, hidden_states
 from r1k.probe.tiles import rows_at_once
 
 CPU = torch.device("cpu")
@@ -28,10 +28,10 @@ def run(model, items: list[Item], budget: int) -> list[torch.Tensor]:
     return [tokens.log_p for tokens in measure(model, items, budget)]
 
 
-def measure(model, items: list[Item], budget: int, reference=None) -> list[Tokens]:
+def measure(model, items: list[Item], budget: int, reference=None) -> list[TokenMetrics]:
     batches = prepare(items, budget, CPU)
-    other = None if reference is None else list(states(reference.get_decoder(), batches, lambda tokens: None))
-    return score(output_head(model), batches, states(model.get_decoder(), batches, lambda tokens: None), other)
+    other = None if reference is None else list(hidden_states(reference.get_decoder(), batches, lambda tokens: None))
+    return score(output_head(model), batches, hidden_states(model.get_decoder(), batches, lambda tokens: None), other)
 
 
 def reference(model, item: Item) -> torch.Tensor:
@@ -69,14 +69,14 @@ def test_every_measure_is_within_2e_5_of_float64(tmp_path, vocabulary):
                 model.double()(input_ids=ids).logits[0, first:-1].log_softmax(-1) for model in (exact, other)
             )
         chosen = table.gather(1, ids[0, first + 1 :, None])
-        expected = Tokens(
+        expected = TokenMetrics(
             log_p=chosen.squeeze(1),
             log_p_argmax=table.max(-1).values,
             entropy=-(table.exp() * table).sum(-1),
             rank=(table > chosen).sum(-1) + 1,
             kl=(table.exp() * (table - beside)).sum(-1),
         )
-        for name, ours, theirs in zip(Tokens._fields, tokens, expected, strict=True):
+        for name, ours, theirs in zip(TokenMetrics._fields, tokens, expected, strict=True):
             assert ours.shape == (len(response),)
             # Two tokens whose logits agree to float32's last digit may change places: with many, a few do.
             tolerance = 3 if name == "rank" and vocabulary > 300 else 2e-5
@@ -96,7 +96,7 @@ def test_log_probabilities_are_logsumexps_to_the_last_bit(study):
     items = random_items(8, 300, 40)
     batches = prepare(items, 500, CPU)
     plain = {}
-    for batch, hidden in zip(batches, states(model.get_decoder(), batches, lambda tokens: None), strict=True):
+    for batch, hidden in zip(batches, hidden_states(model.get_decoder(), batches, lambda tokens: None), strict=True):
         with torch.inference_mode():
             head = output_head(model)
             tiles = torch.split(hidden, rows_at_once(*head.shape))
@@ -163,7 +163,7 @@ def test_targets_are_the_response_and_nothing_else():
 
 def test_groups_keep_to_the_budget_and_start_with_the_widest():
     widths = [3, 50, 7, 7, 20, 1, 120]
-    groups = group(widths, 60)
+    groups = group_by_width(widths, 60)
     assert sorted(place for places in groups for place in places) == list(range(len(widths)))
     assert groups[0] == [6]  # wider than the budget: alone
     for places in groups[1:]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from r1k.config import Architecture, Device, Length
-from r1k.evaluate.engines.vllm_engine import GPU_SHARE
+from r1k.evaluate.engines.vllm_engine import GPU_MEMORY_UTILIZATION
 from r1k.plan.architecture import lora_parameters, multiplied_parameters, parameters
 from r1k.plan.cost import plain_rate
 from r1k.plan.lengths import longest
@@ -26,7 +26,7 @@ def serving(
         "adapter": lora_parameters(a, rank, targets) * size if rank else 0,
         "activations": PASS_TOKENS * (4 * a.hidden_size + 3 * a.intermediate_size) * size,
     }
-    left = GPU_SHARE * gpu - runtime - sum(parts.values())
+    left = GPU_MEMORY_UTILIZATION * gpu - runtime - sum(parts.values())
     return parts | {"KV cache": max(left, sequence * kv_bytes(a, size))}
 
 

@@ -57,7 +57,7 @@ def sft_row(tokenizer: PreTrainedTokenizerBase, example: SFTExample, max_length:
     tag = tag_of(example.direction, tagged)
     text = encode(tokenizer, example.question, example.response, example.id, max_length=max_length, tag=tag)
     columns = {"input_ids": text.prompt + text.response, "labels": [IGNORED] * len(text.prompt) + text.response}
-    return Row(example.id, columns, tokens=len(text.response), cut=text.cut)
+    return Row(example.id, columns, tokens=len(text.response), cut=text.truncated_tokens)
 
 
 def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int, tagged: bool = False) -> Row:
@@ -68,7 +68,7 @@ def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int, tag
         for side, response in (("chosen", pair.chosen), ("rejected", pair.rejected))
     )
     columns = {"prompt_ids": chosen.prompt, "chosen_ids": chosen.response, "rejected_ids": rejected.response}
-    return Row(pair.id, columns, tokens=_tokens(chosen, rejected), cut=chosen.cut + rejected.cut)
+    return Row(pair.id, columns, tokens=_tokens(chosen, rejected), cut=chosen.truncated_tokens + rejected.truncated_tokens)
 
 
 def make_rows(
