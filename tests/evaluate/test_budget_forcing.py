@@ -1,10 +1,18 @@
-"""Where answers end, and budget forcing, on made-up tokens."""
+"""Ends of answers, and budget forcing, with made-up tokens."""
 
 import pytest
 
 from r1k.config import BudgetForcing, validate
 from r1k.errors import ConfigError
-from r1k.evaluate.budget_forcing import ForcingTokens, StopRules, start_decoding, advance, remaining_tokens, stop_rules, stop_tokens
+from r1k.evaluate.budget_forcing import (
+    ForcingTokens,
+    StopRules,
+    advance,
+    remaining_tokens,
+    start_decoding,
+    stop_rules,
+    stop_tokens,
+)
 from r1k.evaluate.prompts import Prompt, SamplingParams
 from r1k.text import load_tokenizer
 
@@ -19,7 +27,7 @@ def forced(**config) -> StopRules:
 
 
 def written(rules: StopRules, *texts: list[int], prompt: Prompt = PROMPT) -> tuple[list[int], bool | None]:
-    """What an answer is after the engine wrote these, each in one step."""
+    """Return an answer's tokens and end after the engine generates these texts, one per step."""
     state = start_decoding(prompt, rules)
     for text in texts:
         assert not state.finished
@@ -39,7 +47,7 @@ def written(rules: StopRules, *texts: list[int], prompt: Prompt = PROMPT) -> tup
         ([20] * 19 + [END], [20] * 19, True),
     ],
 )
-def test_an_answer_ends_at_its_first_end_or_at_its_limit(new, ids, ended):
+def test_an_answer_ends_at_its_first_end_token_or_its_limit(new, ids, ended):
     assert written(PLAIN, new) == (ids, ended)
 
 
@@ -54,13 +62,13 @@ def test_thinking_is_opened_and_stops_at_an_opening():
 
 
 @pytest.mark.parametrize("stop", [OPEN, END])
-def test_a_wait_takes_the_place_of_the_end(stop):
+def test_wait_replaces_the_end_of_thinking(stop):
     rules = forced(num_waits=2)
     texts = [[30, stop], [31, stop], [32, stop], [40, END]]
     assert written(rules, *texts) == ([OPEN, THINK, 30, WAIT, 31, WAIT, 32, OPEN, ANSWER, 40], True)
 
 
-def test_only_an_early_end_is_replaced_where_a_least_is_set():
+def test_min_thinking_tokens_replaces_only_early_ends():
     rules = forced(num_waits=9, min_thinking_tokens=4)
     assert written(rules, [30, OPEN], [31, 32, OPEN], [40, END]) == (
         [OPEN, THINK, 30, WAIT, 31, 32, OPEN, ANSWER, 40],
@@ -68,7 +76,7 @@ def test_only_an_early_end_is_replaced_where_a_least_is_set():
     )
 
 
-def test_thinking_that_grows_too_long_is_ended_and_the_answer_asked_for():
+def test_max_thinking_tokens_ends_thinking_and_requests_the_final_answer():
     rules = forced(max_thinking_tokens=3)
     assert written(rules, [30, 31, 32, 33], [40, END]) == (
         [OPEN, THINK, 30, 31, 32, NEWLINE, OPEN, ANSWER, FINAL, 40],
@@ -77,27 +85,29 @@ def test_thinking_that_grows_too_long_is_ended_and_the_answer_asked_for():
     assert written(rules, [30, 31, NEWLINE], [40, END])[0][4:8] == [NEWLINE, OPEN, ANSWER, FINAL]
 
 
-def test_no_wait_leads_beyond_the_most():
+def test_waits_stay_within_max_thinking_tokens():
     rules = forced(num_waits=5, max_thinking_tokens=3)
     state = advance(start_decoding(PROMPT, rules), [30, OPEN], rules)
     assert state.ids[-1] == WAIT and remaining_tokens(state, rules) == 1
     assert advance(state, [OPEN], rules).ids[-2:] == (OPEN, ANSWER)
 
 
-def test_what_is_forced_counts_to_the_limit():
+def test_forced_tokens_count_towards_the_limit():
     short = Prompt(ids=[90], max_new_tokens=5)
     assert written(forced(num_waits=1), [30, 31, OPEN], prompt=short) == ([OPEN, THINK, 30, 31, WAIT], False)
     assert written(forced(num_waits=1), [30, 31, 32], prompt=short) == ([OPEN, THINK, 30, 31, 32], False)
     assert start_decoding(Prompt(ids=[90], max_new_tokens=1), forced(num_waits=1)).ended is False
 
 
-def test_each_step_is_drawn_by_a_seed_of_its_own():
+def test_each_step_samples_with_its_own_seed():
     rules = forced(num_waits=1)
-    state = start_decoding(Prompt(ids=[90], max_new_tokens=9, sampling=SamplingParams(temperature=1, top_p=1, seed=2**32 - 1)), rules)
+    state = start_decoding(
+        Prompt(ids=[90], max_new_tokens=9, sampling=SamplingParams(temperature=1, top_p=1, seed=2**32 - 1)), rules
+    )
     assert (state.sampling.seed, advance(state, [30, OPEN], rules).sampling.seed) == (2**32 - 1, 0)
 
 
-def test_the_rules_of_a_base_are_in_its_tokens(tiny_base):
+def test_stop_rules_of_a_base(tiny_base):
     tokenizer = load_tokenizer(tiny_base)
     assert stop_rules(tiny_base, tokenizer, None) == StopRules(
         frozenset(tokenizer.convert_tokens_to_ids(["<|im_end|>"])), tokenizer.pad_token_id
@@ -112,6 +122,6 @@ def test_the_rules_of_a_base_are_in_its_tokens(tiny_base):
     ("config", "message"),
     [({}, "forces nothing"), ({"max_thinking_tokens": 9, "min_thinking_tokens": 2}, "acts with num_waits alone")],
 )
-def test_budget_forcing_that_makes_no_sense_is_refused(config, message):
+def test_incoherent_budget_forcing_is_rejected(config, message):
     with pytest.raises(ConfigError, match=message):
         validate(BudgetForcing, config)

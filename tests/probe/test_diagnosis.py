@@ -1,4 +1,4 @@
-"""A training that moves probability to third responses is told from one that does not."""
+"""The claims detect training that moves probability to third responses."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ SPEC = DynamicsSpec(
 )
 THIRD = ("other_problem_chosen", "other_problem_rejected")
 STEPS, FALL = 35, 0.2
-"""Of the planted trainings; FALL is in nats a token."""
+"""Of the constructed training runs; FALL is in nats per token."""
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,13 @@ def place(tmp_path_factory) -> Path:
 
 
 def train(root: Path, name: str, gains: tuple[str, ...], losses: tuple[str, ...]) -> Path:
-    """The start adapter after steps that raise some kinds of responses and lower others by FALL."""
+    """Train the start adapter to raise some kinds of responses and lower others by FALL; return the new adapter."""
     tokenizer = load_tokenizer(root / "base")
-    tracked_responses, _ = make_tracked(tokenizer, encode_pairs(tokenizer, read_pairs(root / "probe.jsonl"), 1000), CONFIG)
-    taught = [response for response in tracked_responses if response.kind in gains + losses]
-    (batch,) = prepare([response.item for response in taught], 10**6, torch.device("cpu"))
-    kinds = [taught[place].kind for place in batch.items]
-    rises, falls = ([k for k, kind in enumerate(kinds) if kind in wanted] for wanted in (gains, losses))
+    encoded = encode_pairs(tokenizer, read_pairs(root / "probe.jsonl"), 1000)
+    responses = [part for part in make_tracked(tokenizer, encoded, CONFIG)[0] if part.kind in gains + losses]
+    (batch,) = prepare([response.item for response in responses], 10**6, torch.device("cpu"))
+    kinds = [responses[place].kind for place in batch.items]
+    rises, falls = ([k for k, kind in enumerate(kinds) if kind in group] for group in (gains, losses))
     base = AutoModelForCausalLM.from_pretrained(root / "base", dtype=torch.float32)
     model = PeftModel.from_pretrained(base, root / "start", is_trainable=True).eval()
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
@@ -91,7 +91,7 @@ def moved(measured: Measured, response: str) -> list[float]:
     return [measured.change("mixed", "dpo", "mixed", split, response, "log_p").mean() for split in SPLITS]
 
 
-def test_probability_that_went_to_other_problems_is_found_there(place):
+def test_probability_moved_to_other_problems_is_detected(place):
     measured = measure(place, "planted", train(place, "planted-adapter", gains=THIRD, losses=("rejected",)))
     for found in verdicts(measured):
         assert found["dpo-suppresses"] == found["to-problems-mixed"] == "supported"
@@ -100,7 +100,7 @@ def test_probability_that_went_to_other_problems_is_found_there(place):
     assert max(moved(measured, "rejected")) < -0.1
 
 
-def test_probability_that_went_to_the_preferred_is_not(place):
+def test_probability_moved_to_chosen_responses_is_not_reported_as_moved_elsewhere(place):
     adapter = train(place, "plain-adapter", gains=("chosen",), losses=("rejected", *THIRD))
     measured = measure(place, "plain", adapter)
     for found in verdicts(measured):
@@ -109,7 +109,7 @@ def test_probability_that_went_to_the_preferred_is_not(place):
     assert min(moved(measured, "chosen")) > 0
 
 
-def test_a_training_that_changed_nothing_decides_nothing(place):
+def test_an_unchanged_model_leaves_claims_undecided(place):
     measured = measure(place, "still", place / "start")
     for found in verdicts(measured):
         about_dpo = {verdict for key, verdict in found.items() if key.startswith(("dpo-", "to-"))}

@@ -1,4 +1,4 @@
-"""The kernel's gradients against finite differences, against the trainers', and against the steps that they predict."""
+"""The kernel's gradients agree with finite differences, with the trainers, and with the steps that they predict."""
 
 import json
 from collections import Counter
@@ -54,7 +54,7 @@ def pairs(study):
 
 @pytest.fixture(scope="module")
 def trained(pairs):
-    """The two pairs of the first problem that a step is taken on."""
+    """The two pairs of the first problem on which a step is taken."""
     return next(iter(first_problems(pairs, "train", 1).values()))
 
 
@@ -82,15 +82,15 @@ def records(kernel, tokenizer, pairs):
 
 
 def gradient_of(model, update):
-    """Minus the gradient of a loss."""
+    """Return minus the gradient of a loss."""
     gradients = Gradients(model)
     return sum(weight * flatten(gradients.log_prob_gradient(item).gradient) for item, weight in update.weights.items())
 
 
-def test_a_gradient_is_the_slope_of_finite_differences(model, losses):
+def test_gradients_equal_finite_differences(model, losses):
     model.model.double()
     for norm in (part for part in model.model.modules() if "RMSNorm" in type(part).__name__):
-        norm.forward = partial(_norm, norm)  # transformers' own computes in float32, whatever the model's type
+        norm.forward = partial(_norm, norm)  # transformers' RMSNorm always computes in float32
     gradients = Gradients(model)
     (item,) = losses["forward"].weights
     gradient = flatten(gradients.log_prob_gradient(item).gradient)
@@ -134,8 +134,8 @@ def sft_rows(pairs, losses):
     ]
 
 
-def dpo_rows(pairs, losses):
-    # The update's items: chosen, then rejected, of each pair in turn.
+def dpo_rows(losses):
+    # The items of the DPO loss: chosen, then rejected, of each pair in turn.
     items = list(losses["dpo"].weights)
     return [
         {
@@ -148,9 +148,9 @@ def dpo_rows(pairs, losses):
 
 
 @pytest.mark.parametrize("kind", ["forward", "reverse", "dpo"])
-def test_the_losses_are_those_of_the_trainers(tmp_path, study, tokenizer, model, trained, losses, kind):
+def test_gradients_equal_those_of_the_trainers(tmp_path, study, tokenizer, model, trained, losses, kind):
     if kind == "dpo":
-        settings, rows = Dpo(**TRAINING, beta=0.6), dpo_rows(trained, losses)
+        settings, rows = Dpo(**TRAINING, beta=0.6), dpo_rows(losses)
     else:
         row = sft_rows(trained, losses)[("forward", "reverse").index(kind)]
         settings, rows = Sft(**TRAINING), [row, row]
@@ -169,7 +169,7 @@ def test_the_losses_are_those_of_the_trainers(tmp_path, study, tokenizer, model,
         callback=TrainerCallback(),
     )
     batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
-    trainer.model.eval()  # the adapter's config has dropout, which DPO's trainer switches off by itself
+    trainer.model.eval()  # the adapter's config has dropout, which only DPO's trainer disables by itself
     trainer.compute_loss(trainer.model, batch).backward()
     found = {
         name.split("base_model.model.")[1].replace(".default.", "."): parameter.grad
@@ -188,7 +188,7 @@ def _adapter_of(model):
     return [(name, parameter) for name, parameter in model.model.named_parameters() if "lora_" in name]
 
 
-def test_a_small_step_does_what_is_predicted_and_the_error_is_of_second_order(study, tokenizer, pairs):
+def test_small_steps_match_predictions_to_first_order(study, tokenizer, pairs):
     spec = SPEC.model_copy(update={"steps": [5e-4, 1e-3, 2e-3], "examples": 1})
     kernel = Kernel(study.base, study.adapters[12], measured_responses(tokenizer, pairs, spec), spec, TOKENS_PER_BATCH)
     (both,) = first_problems(pairs, "train", 1).values()
@@ -204,35 +204,34 @@ def test_a_small_step_does_what_is_predicted_and_the_error_is_of_second_order(st
         assert sizes[2] == pytest.approx(4 * sizes[0], rel=1e-5)
 
 
-def test_parameters_are_put_back_bit_by_bit(kernel, records):
+def test_parameters_are_restored_bit_by_bit(kernel, records):
     before = kernel.means()
     assert torch.equal(before, kernel.before)
-    kept = [parameter.detach().clone() for parameter in kernel.gradients.parameters]
+    originals = [parameter.detach().clone() for parameter in kernel.gradients.parameters]
     direction = torch.randn(kernel.size)
     with pytest.raises(KeyboardInterrupt), shifted(kernel.gradients.parameters, direction, 0.1):
         assert not torch.equal(kernel.means(), before)
         raise KeyboardInterrupt
-    assert all(torch.equal(a, b) for a, b in zip(kept, kernel.gradients.parameters, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(originals, kernel.gradients.parameters, strict=True))
 
 
-def test_the_factors_make_the_prediction(records):
+def test_the_prediction_is_the_product_of_its_factors(records):
     for r in records:
         assert r.predicted == pytest.approx(r.eta * r.a * r.kernel * r.g, rel=1e-5, abs=1e-12)
         assert abs(r.cosine) <= 1 + 1e-6
         assert 0 < r.a <= (2 / r.tokens) ** 0.5
-    own = [r for r in records if (r.problem, r.direction) == (r.step_problem, r.update) and r.response == "chosen"]
-    assert len(own) == 2 * 2 * 2
-    assert all(r.cosine == pytest.approx(1, abs=1e-5) and r.a == pytest.approx(r.g, rel=1e-5) for r in own)
+    chosen = [r for r in records if (r.problem, r.direction) == (r.step_problem, r.update) and r.response == "chosen"]
+    assert len(chosen) == 2 * 2 * 2
+    assert all(r.cosine == pytest.approx(1, abs=1e-5) and r.a == pytest.approx(r.g, rel=1e-5) for r in chosen)
     dpo = [r for r in records if r.update == "dpo" and r.problem == r.step_problem]
-    # Of the pair's own gradient: the preferred response is raised less than the other is lowered, or the reverse, but
-    # their difference always grows.
+    # A step on a pair may raise or lower both of its responses, but it always increases their margin.
     margins = Counter()
     for r in dpo:
         margins[r.problem, r.length] += r.predicted * r.tokens * (1 if r.response == "chosen" else -1)
     assert min(margins.values()) > 0
 
 
-def test_the_kernel_is_symmetric_and_a_copy_of_a_problem_is_like_itself(kernel, tokenizer, trained, model):
+def test_the_kernel_is_symmetric_and_deterministic(kernel, tokenizer, trained, model):
     gradients = Gradients(model)
     items = list({item: None for update in step_losses(tokenizer, trained, SPEC) for item in update.weights})
     slopes = [flatten(gradients.log_prob_gradient(item).gradient) for item in items]
@@ -275,7 +274,7 @@ def measure(folder, study, pairs, spec):
     return read_jsonl(folder / "ntk.jsonl", Influence)
 
 
-def test_records_manifest_and_going_on(tmp_path, study, records):
+def test_records_manifest_and_resumption(tmp_path, study, records):
     found = measure(tmp_path, study, study.pairs, SPEC)
     problems, kinds = 2 + 2, 4
     assert len(found) == len(UPDATES) * 2 * len(SPEC.steps) * problems * kinds
@@ -290,7 +289,7 @@ def test_records_manifest_and_going_on(tmp_path, study, records):
     assert json.loads((tmp_path / "ntk.manifest.json").read_text())["facts"]["problems_resumed"] == 1
 
 
-def test_a_sketch_is_unbiased_with_the_error_it_is_said_to_have(monkeypatch):
+def test_a_sketch_is_unbiased_with_the_stated_standard_deviation(monkeypatch):
     draw, n, buckets = torch.Generator().manual_seed(1), 4000, 256
     one = [torch.randn(n // 2, generator=draw), torch.randn(20, n // 40, generator=draw)]
     other = [0.3 * part + torch.randn(part.shape, generator=draw) for part in one]
@@ -300,12 +299,12 @@ def test_a_sketch_is_unbiased_with_the_error_it_is_said_to_have(monkeypatch):
     for seed in range(200):
         monkeypatch.setattr("r1k.probe.sketch.SEED", seed)
         found.append(float(CountSketch(buckets)(one) @ CountSketch(buckets)(other)))
-    spread = torch.tensor(found).std()
-    assert torch.tensor(found).mean() == pytest.approx(exact, abs=4 * float(spread) / 200**0.5)
-    assert spread == pytest.approx(((norms**2 + exact**2) / buckets) ** 0.5, rel=0.2)
+    deviation = torch.tensor(found).std()
+    assert torch.tensor(found).mean() == pytest.approx(exact, abs=4 * float(deviation) / 200**0.5)
+    assert deviation == pytest.approx(((norms**2 + exact**2) / buckets) ** 0.5, rel=0.2)
 
 
-def test_sketched_predictions_are_near_the_exact_ones(tmp_path, study, records):
+def test_sketched_predictions_are_close_to_exact_ones(tmp_path, study, records):
     buckets = 4096
     found = measure(tmp_path, study, study.pairs, SPEC.model_copy(update={"sketch": buckets}))
     off = []
@@ -316,7 +315,7 @@ def test_sketched_predictions_are_near_the_exact_ones(tmp_path, study, records):
 
 
 def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokenizer, pairs):
-    """Against J J^T, row by row, of a response of a few tokens."""
+    """The reference is J J^T, computed row by row, of a response of a few tokens."""
     responses = measured_responses(tokenizer, pairs, SPEC.model_copy(update={"max_tokens": 2, "examples": 1}))
     items = [responses[0].item, responses[2].item]
     gradients = Gradients(model)
@@ -328,13 +327,16 @@ def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokeniz
             torch.stack([flatten(torch.autograd.grad(z, gradients.parameters, retain_graph=True)) for z in logits])
         )
     exact = float((rows[0] @ rows[1].T).square().sum())
-    drawn = [[flatten(gradients.random_gradient(item, 1000 * k + seed)) for seed in range(60)] for k, item in enumerate(items)]
+    drawn = [
+        [flatten(gradients.random_gradient(item, 1000 * k + seed)) for seed in range(60)]
+        for k, item in enumerate(items)
+    ]
     squares = products(*drawn).square()
     by_one = squares.mean(1)
     assert float(squares.mean()) == pytest.approx(exact, abs=4 * float(by_one.std()) / 60**0.5 * 2**0.5)
 
 
-def test_a_tagged_run_is_stepped_on_and_measured_with_its_tag(tokenizer, pairs):
+def test_steps_and_measurements_of_a_tagged_run_use_its_tag(tokenizer, pairs):
     tagged = SPEC.model_copy(update={"direction_tag": True})
     (both, *_) = first_problems(pairs, "train", 1).values()
     measured = {response.item.prompt for response in measured_responses(tokenizer, both, tagged)}
@@ -344,7 +346,7 @@ def test_a_tagged_run_is_stepped_on_and_measured_with_its_tag(tokenizer, pairs):
     assert len(measured) == 2 and measured.isdisjoint(plain)
 
 
-def test_steps_must_be_lengths():
+def test_steps_must_be_positive_and_distinct():
     for wrong in ([], [0.0], [0.1, 0.1]):
         with pytest.raises(ValueError, match="steps"):
             Ntk(steps=wrong)

@@ -68,7 +68,9 @@ def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int, tag
         for side, response in (("chosen", pair.chosen), ("rejected", pair.rejected))
     )
     columns = {"prompt_ids": chosen.prompt, "chosen_ids": chosen.response, "rejected_ids": rejected.response}
-    return Row(pair.id, columns, tokens=_tokens(chosen, rejected), cut=chosen.truncated_tokens + rejected.truncated_tokens)
+    return Row(
+        pair.id, columns, tokens=_tokens(chosen, rejected), cut=chosen.truncated_tokens + rejected.truncated_tokens
+    )
 
 
 def make_rows(
