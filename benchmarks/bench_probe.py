@@ -9,9 +9,10 @@ base; all other inputs are synthetic. Every job scores the same distinct items, 
 which are timed separately. Repeats are interleaved, so that other load on the machine affects all jobs alike.
 
 Speed: a bare forward pass is `model(input_ids)` of the same padded batches, at all positions, without
-log-probabilities, for the base alone and with an unmerged peft adapter. It is compared with the complete `probe` in the same process:
-loading the base, tokens, adapters, log-probabilities, records and manifests. The floor is the number of operations of
-the base's projections, attention and head on the items without padding, at the rate of a large matrix product here.
+log-probabilities, for the base alone and with an unmerged peft adapter. It is compared with the complete `probe` in the
+same process: loading the base, tokens, adapters, log-probabilities, records and manifests. The floor is the number of
+operations of the base's projections, attention and head on the items without padding, at the rate of a large matrix
+product here.
 
 Processes: `r1k probe` is compared with `released_way.py`, from start to exit, once for the tokens' log-probabilities
 and once for all values of the probe; their values are compared too.

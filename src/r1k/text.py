@@ -176,8 +176,8 @@ def encode(
 
 
 def answer_start(tokenizer: "PreTrainedTokenizerBase", response: Sequence[int]) -> int:
-    """Return the index in a response's token ids at which the answer starts, with its separator; their number if there
-    is none."""
+    """Return the index at which the answer starts in a response's token ids, at its separator; without one, their
+    number."""
     marker = tokenizer.convert_tokens_to_ids(MARKERS[0])
     return next((place for place, token in enumerate(response) if place and token == marker), len(response))
 

@@ -30,8 +30,10 @@ class CachedAnswer(NamedTuple):
 
 
 class AnswerLog:
-    """A new file of answers in `directory`. Each process of each attempt has its own, so that none appends to a line
-    that a kill truncated."""
+    """A new file of answers in `directory`.
+
+    Each process of each attempt writes its own file, so that none appends to a line that a kill truncated.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / f"{uuid.uuid4().hex}.jsonl"

@@ -162,10 +162,10 @@ def generation_config(base: Path) -> "GenerationConfig":
 def end_token_ids(tokenizer: "PreTrainedTokenizerBase", config: "GenerationConfig") -> frozenset[int]:
     """Return the tokens that end a turn: ChatML's end of turn, and the end-of-text tokens of the tokenizer and the
     model."""
-    own = config.eos_token_id
-    found = [tokenizer.convert_tokens_to_ids(END_OF_TURN), tokenizer.eos_token_id]
-    found += own if isinstance(own, list) else [own]
-    return frozenset(int(token) for token in found if token is not None)
+    model_ends = config.eos_token_id
+    ends = [tokenizer.convert_tokens_to_ids(END_OF_TURN), tokenizer.eos_token_id]
+    ends += model_ends if isinstance(model_ends, list) else [model_ends]
+    return frozenset(int(token) for token in ends if token is not None)
 
 
 def _pad(tokenizer: "PreTrainedTokenizerBase") -> int:

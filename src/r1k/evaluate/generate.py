@@ -52,7 +52,7 @@ def generate(
         evaluate: Section `evaluate` of the config.
         batch_size: Answers generated at once per GPU; sets memory, not results.
         tokens_per_batch: Maximum tokens of a batch with transformers; 0 means no maximum. Sets memory, not results.
-        state: Directory that keeps answers as they are finished.
+        state: Directory that keeps finished answers.
         processes: Processes; 0 means one per visible GPU, at least one.
 
     Raises:
@@ -163,8 +163,7 @@ def generate_samples(
 
 
 def sample_facts(samples: Sequence[Sample], repeats: int, evaluate: Evaluate) -> dict[str, Any]:
-    """Return the manifest's facts about samples: counts, sampling settings, and the ids of empty and unreadable
-    ones."""
+    """Return the manifest's facts about samples: counts, sampling settings, ids of empty and unreadable ones."""
     sampling = {"temperature": evaluate.temperature, "top_p": evaluate.top_p, "seed": evaluate.seed}
     return {
         "n": len(samples),

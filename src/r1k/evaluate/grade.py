@@ -127,13 +127,13 @@ def decide(
         return rules
     if judge_verdict is None:
         return AnswerVerdict(correct=int(extracted) == int(gold), rule="integer")
-    return (
-        UNDECIDED if judge_verdict.equivalent is None else AnswerVerdict(correct=judge_verdict.equivalent, rule="judge")
-    )
+    if judge_verdict.equivalent is None:
+        return UNDECIDED
+    return AnswerVerdict(correct=judge_verdict.equivalent, rule="judge")
 
 
 def needs_judge(grader: Grader, extracted: str, gold: str) -> bool:
-    """Return whether the judge decides about an answer. In s1's order, two answers of digits alone need no judge."""
+    """Return whether the judge must decide. In s1's order, two answers of digits alone are compared without it."""
     return not (grader == "s1" and is_digits(extracted) and is_digits(gold))
 
 

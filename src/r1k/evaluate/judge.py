@@ -88,7 +88,7 @@ def judge_answers(
         else _not_judged(question, extracted, invalid[name])
         for name, (question, extracted) in answered.items()
     ]
-    undecided = {name: one.rationale for name, one in zip(answered, judged, strict=True) if one.equivalent is None}
+    undecided = {name: each.rationale for name, each in zip(answered, judged, strict=True) if each.equivalent is None}
     if len(judged) - len(undecided) < min_judged_rate * len(judged):
         raise TeacherError(_too_few(judge.model, undecided, len(judged), min_judged_rate))
     write_jsonl(output, judged)
@@ -109,7 +109,7 @@ def judge_answers(
 
 
 def answers_to_judge(grader: config.Grader, questions: Path, samples: Path) -> dict[str, tuple[Question, str]]:
-    """Return the questions and answers that the judge decides about, without duplicates, by a name for messages."""
+    """Return the questions and answers that need the judge, without duplicates, by a name for messages."""
     found = ((question, final_answer(sample.completion)) for question, sample in join_samples(questions, samples))
     return {
         f"{question.id}: {extracted}": (question, extracted)

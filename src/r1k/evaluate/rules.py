@@ -23,8 +23,10 @@ ARTICLE = re.compile(r"\A(?:a|an|the) ")
 
 @dataclass(frozen=True)
 class AnswerVerdict:
-    """Whether an answer is right, and the rule that decided: integer, letter, text, math-verify, timeout, unparsed,
-    judge, undecided."""
+    """Whether an answer is right, and the rule that decided.
+
+    Rules: integer, letter, text, math-verify, timeout, unparsed, judge, undecided.
+    """
 
     correct: bool
     rule: str
@@ -82,8 +84,8 @@ def _words(answer: str) -> str:
 
 
 def _is_words(gold: str) -> bool:
-    """Return whether the gold answer is text: math-verify reads a word as a product of its letters, so that anagrams
-    are equal."""
+    """Return whether the gold answer is text; math-verify reads a word as a product of letters, equal to its
+    anagrams."""
     return gold.lstrip().startswith("\\text") or (len(plain(gold)) > 2 and plain(gold).replace(" ", "").isalpha())
 
 

@@ -1,4 +1,4 @@
-"""Greedy answers of the models before a training run to the probe's prompts."""
+"""Greedy answers to the probe's prompts by the models before a training run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,8 +36,7 @@ def greedy_paths(
     config: settings.Probe,
     directory: Path,
 ) -> dict[GreedyKind, Path]:
-    """Return the file of each model's answers. Its name is a digest of everything that determines them, so that runs
-    share it."""
+    """Return the file of each model's answers, named by a digest of what determines them, so that runs share it."""
     prompts = [encoded.chosen.item.prompt for encoded in pairs]
     limits = [config.greedy_tokens or config.max_tokens, config.dtype]
     digests = {kind: [artefact_digest(part) for part in (base, adapter) if part] for kind, adapter in models.items()}

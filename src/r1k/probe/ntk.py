@@ -2,9 +2,9 @@
 
 With theta the adapter's parameters, z the logits and L the loss of an example u, one step of gradient descent changes
 the log-probability of a response o by -eta A(o) K(o, u) G(u) + O(eta^2) (Ren and Sutherland 2024, equation 3): A = d
-log p / dz at o, G = dL/dz at u, K = J_o J_u^T with J = dz/dtheta. This product equals the inner product of two
-gradients with respect to theta, which is what is computed. Then the same step is taken and the response is scored
-again. Everything is in float32, without dropout.
+log p / dz at o, G = dL/dz at u, K = J_o J_u^T with J = dz/dtheta. This module computes the product as the inner product
+of two gradients with respect to theta, takes the same step, and scores the response again. Everything is in float32,
+without dropout.
 """
 
 import math
@@ -166,8 +166,7 @@ class Kernel:
         self.measured = [self.response(item, "measured")[0] for item in bar]
 
     def response(self, item: Item, role: str) -> tuple[ResponseGradients, Tensor]:
-        """Return a response's gradients, and the unsketched gradient of its summed log-probability. Each role has its
-        own draws."""
+        """Return a response's gradients, and its gradient before sketching. Each role has its own random draws."""
         found = self.gradients.log_prob_gradient(item)
         whole = flatten(found.gradient)
         randoms = [

@@ -44,8 +44,7 @@ class CheckpointScorer:
         tokens_per_batch: int,
         reference: Path,
     ) -> None:
-        """Prepare batches. `parts` share no batch, so that the values of one part do not depend on the others, to the
-        last bit.
+        """Prepare batches. `parts` share no batch, so that no value depends on the other parts, to the last bit.
 
         The directory `reference` holds the hidden states of the first checkpoint.
         """

@@ -13,8 +13,8 @@ from r1k.evaluate.prompts import GeneratedAnswer, Prompt
 EngineKind = Literal["transformers", "vllm"]
 
 ADAPTER_APPLIED = {
-    "transformers": "beside the base's weights, not merged into them",
-    "vllm": "beside the base's weights, not merged into them, by vLLM's LoRA kernels in the base's precision",
+    "transformers": "not merged into the base's weights",
+    "vllm": "not merged into the base's weights, by vLLM's LoRA kernels in the base's dtype",
 }
 """How each engine applies an adapter, for the manifest."""
 
