@@ -13,7 +13,7 @@ from examples import ROOT, make_both
 from r1k.cli import main
 from r1k.config import Experiment, load, validate
 from r1k.errors import ConfigError
-from r1k.evaluate.engines.vllm_engine import GPU_SHARE
+from r1k.evaluate.engines.vllm_engine import GPU_MEMORY_UTILIZATION
 from r1k.plan.estimate import GIB, JobEstimate, estimator, expected_workload
 from r1k.plan.resources import JobResources
 from r1k.plan.summary import summarise
@@ -102,7 +102,7 @@ def test_vllms_memory_is_its_share_of_the_gpu_at_any_batch_size(paper):
         return estimator(experiment(paper | {"evaluate": paper["evaluate"] | changes})).generate("14b-s1k")
 
     many, few = needs(), needs(batch_size=4)
-    assert many.peak == few.peak == pytest.approx(GPU_SHARE * 79 * GIB)
+    assert many.peak == few.peak == pytest.approx(GPU_MEMORY_UTILIZATION * 79 * GIB)
     assert many.seconds < few.seconds
     by_transformers = needs(batch_size=4, engine="transformers")
     assert few.seconds < by_transformers.seconds  # continuous batching does not wait for the longest answer

@@ -8,6 +8,7 @@ from r1k.config.bases import Architecture, Base, HubBase, PackagedBase, ScratchB
 from r1k.config.checking import validate
 from r1k.config.data import Checks, Data, FileSource, HubSource, Variant, WorldSource
 from r1k.config.evaluate import (
+    AnswerType,
     Benchmark,
     BudgetForcing,
     Evaluate,
@@ -40,6 +41,7 @@ from r1k.config.servers import Client, EmbeddedTeacher, Judge, OpenAITeacher, Re
 __all__ = [
     "TAKEN_TABLES",
     "VERSIONS",
+    "AnswerType",
     "Architecture",
     "Arm",
     "AuditSpec",

@@ -56,7 +56,7 @@ def _matches(path: Path, experiment: Experiment, run: str) -> bool:
 
 def _seconds(manifest: dict[str, Any]) -> float | None:
     facts = manifest["facts"]
-    if facts.get("resumed_at") or facts.get("checkpoints_resumed") or facts.get("answers_kept"):
+    if facts.get("resumed_at") or facts.get("checkpoints_resumed") or facts.get("answers_cached"):
         return None
     return float(facts.get("seconds_of_last_attempt", manifest["seconds"]))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from r1k.config import Architecture, Device, Length
-from r1k.evaluate.engines.vllm_engine import GPU_SHARE
+from r1k.evaluate.engines.vllm_engine import GPU_MEMORY_UTILIZATION
 from r1k.plan.architecture import lora_parameters, multiplied_parameters, parameters
 from r1k.plan.cost import forward_rate
 from r1k.plan.lengths import expected_longest
@@ -26,7 +26,7 @@ def serving(
         "adapter": lora_parameters(a, rank, target_modules) * size if rank else 0,
         "activations": PASS_TOKENS * (4 * a.hidden_size + 3 * a.intermediate_size) * size,
     }
-    free = GPU_SHARE * gpu - runtime - sum(parts.values())
+    free = GPU_MEMORY_UTILIZATION * gpu - runtime - sum(parts.values())
     return parts | {"KV cache": max(free, sequence * kv_bytes(a, size))}
 
 

@@ -68,7 +68,7 @@ def sft_row(
     tag = tag_of(example.direction, tagged)
     text = encode(tokenizer, example.question, example.response, example.id, max_length=max_length, tag=tag)
     columns = {"input_ids": text.prompt + text.response, "labels": [IGNORED] * len(text.prompt) + text.response}
-    return TrainingRow(example.id, columns, tokens=len(text.response), truncated_tokens=text.cut)
+    return TrainingRow(example.id, columns, tokens=len(text.response), truncated_tokens=text.truncated_tokens)
 
 
 def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int, tagged: bool = False) -> TrainingRow:
@@ -79,8 +79,9 @@ def dpo_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, max_length: int, tag
         for side, response in (("chosen", pair.chosen), ("rejected", pair.rejected))
     )
     columns = {"prompt_ids": chosen.prompt, "chosen_ids": chosen.response, "rejected_ids": rejected.response}
+    truncated = chosen.truncated_tokens + rejected.truncated_tokens
     tokens = len(chosen.response) + len(rejected.response)
-    return TrainingRow(pair.id, columns, tokens, truncated_tokens=chosen.cut + rejected.cut)
+    return TrainingRow(pair.id, columns, tokens, truncated_tokens=truncated)
 
 
 def make_rows(
