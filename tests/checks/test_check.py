@@ -186,7 +186,7 @@ def test_a_spoiled_inverse_is_caught_by_what_is_wrong_with_it(worlds, spoil, exp
             if spoiled is None:
                 continue
             found = check([(forward, spoiled), other], NEAR_DUPLICATE_THRESHOLD)[0]
-            assert not_passed(found) == expected, (forward.question, spoiled.question, spoiled.answer, found.why)
+            assert not_passed(found) == expected, (forward.question, spoiled.question, spoiled.answer, found.reasons)
             kinds[found.kind] += 1
     assert set(kinds) == {relation.name for relation in RELATIONS}
     assert kinds.total() > 150
@@ -247,7 +247,7 @@ def test_a_real_question_asked_again_is_no_question_of_its_own(shared_data):
         copied = reverse.model_copy(update={"question": f"A9 {original.question.replace('$', '')} Explain."})
         nearest = nearest_questions([*both[:index], (forward, copied), *both[index + 1 :]])
         found = distinct_question(nearest.get(forward.problem), NEAR_DUPLICATE_THRESHOLD)
-        assert found.passed is False and original.id in found.why
+        assert found.passed is False and original.id in found.reason
 
 
 def test_checks_are_written_in_order_with_their_counts(tmp_path, both_files):

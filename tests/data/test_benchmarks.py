@@ -58,7 +58,7 @@ def test_rows_of_a_file_become_questions(tmp_path):
 
 @pytest.mark.parametrize(("name", "n", "shape"), [("aime24_30", 30, "integer"), ("math500_50", 50, "expression")])
 def test_real_files(tmp_path, shared_data, name, n, shape):
-    fields = QuestionFields(kind="subject")
+    fields = QuestionFields(subject="subject")
     questions = load(tmp_path, of_file(shared_data / f"{name}.jsonl", n, fields, shape))
     rows = [json.loads(line) for line in (shared_data / f"{name}.jsonl").read_text().splitlines()]
     assert [(q.question, q.gold, q.kind) for q in questions] == [
@@ -125,7 +125,7 @@ def test_a_right_option_among_the_wrong_ones_is_named_and_not_shown(tmp_path):
 @pytest.mark.parametrize(("shape", "fields"), [("choice", None), ("integer", CHOICE)])
 def test_columns_that_do_not_fit_the_shape_are_a_config_error(tmp_path, shape, fields):
     path = write(tmp_path / "f.jsonl", choice_rows(1))
-    with pytest.raises(ConfigError, match=r"benchmarks\.aime\.source\.fields\.wrong"):
+    with pytest.raises(ConfigError, match=r"benchmarks\.aime\.source\.fields\.distractors"):
         load(tmp_path, of_file(path, 1, fields, shape))
 
 

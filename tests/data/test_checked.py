@@ -3,7 +3,7 @@ from r1k.records import VERDICTS, Check
 
 
 def checked(problem: str, **verdicts: bool | None) -> Check:
-    return Check(problem=problem, kind="k", why={}, **(dict.fromkeys(VERDICTS, True) | verdicts))
+    return Check(problem=problem, kind="k", reasons={}, **(dict.fromkeys(VERDICTS, True) | verdicts))
 
 
 CHECKS = [

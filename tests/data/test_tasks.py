@@ -65,6 +65,6 @@ def test_another_number_of_questions_is_named(tasks, tmp_path):
         ({"answer_type": "choice"}, r"answer_type: a task of lm-eval is an integer or an expression"),
     ],
 )
-def test_a_task_that_does_not_fit_is_named(tasks, tmp_path, changes, message):
+def test_a_task_that_does_not_fit_is_named(tasks, tmp_path, overrides, message):
     with pytest.raises(ConfigError, match=message):
-        make(tasks if "folder" not in changes else Path(changes.pop("folder")), tmp_path / "sums.jsonl", **changes)
+        make(tasks if "folder" not in overrides else Path(overrides.pop("folder")), tmp_path / "sums.jsonl", **overrides)

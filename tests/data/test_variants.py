@@ -23,7 +23,7 @@ def raw(tmp_path):
 def verdict(problem, index) -> Check:
     """Every third passes, fails, is undecided."""
     verdicts = dict.fromkeys(VERDICTS, True) | {"consistent": [True, False, None][index % 3]}
-    return Check(problem=problem, kind="k", why=dict.fromkeys(VERDICTS, "because"), **verdicts)
+    return Check(problem=problem, kind="k", reasons=dict.fromkeys(VERDICTS, "because"), **verdicts)
 
 
 def make(raw, tmp_path, checks=None, **spec):

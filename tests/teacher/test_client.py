@@ -8,7 +8,7 @@ from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, ha
 
 from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, Prices
-from r1k.teacher.client import Client, Endpoint, RetryPolicy
+from r1k.teacher.client import ChatClient, Endpoint, RetryPolicy
 from r1k.teacher.journal import Message, Request, RunStoppedError
 
 HASTY = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
@@ -34,7 +34,7 @@ def complete(server, *questions, patience=HASTY, budget=None, **changes):
     """Ask one after the other; the last answer."""
 
     async def run():
-        async with Client(endpoint(server, **changes), patience, budget) as client:
+        async with ChatClient(endpoint(server, **changes), patience, budget) as client:
             for question in questions[:-1]:
                 with pytest.raises(TeacherError):
                     await client.complete(request(question))
@@ -129,7 +129,7 @@ def test_the_key_is_in_no_answer_that_was_streamed(server: FaultyServer):
 
 def test_a_server_with_too_much_to_do_is_asked_less_at_once(server: FaultyServer):
     async def run():
-        async with Client(endpoint(server, concurrency=8), HASTY) as client:
+        async with ChatClient(endpoint(server, concurrency=8), HASTY) as client:
             await client.complete(request("q"))
             return client.pace.at_once
 
@@ -195,7 +195,7 @@ def test_a_stop_wakes_those_that_wait(server: FaultyServer):
     server.fail("q", status(429, headers={"Retry-After": "60"}))
 
     async def run():
-        async with Client(endpoint(server), HASTY) as client:
+        async with ChatClient(endpoint(server), HASTY) as client:
             waiting = asyncio.create_task(client.complete(request()))
             while server.total == 0:
                 await asyncio.sleep(0.01)
@@ -212,7 +212,7 @@ def test_a_stop_wakes_those_that_wait(server: FaultyServer):
 def test_a_short_key_is_a_placeholder_and_spoils_no_answer(server: FaultyServer):
     async def run():
         placeholder = Endpoint(server.url, Riddles.model, "none", 1, 10, KEY_VARIABLE)
-        async with Client(placeholder, HASTY) as client:
+        async with ChatClient(placeholder, HASTY) as client:
             return await client.complete(request("is there none?"))
 
     assert asyncio.run(run()).reasoning == "Let me think of is there none?"

@@ -28,7 +28,7 @@ def test_opinions_are_read_and_journalled_and_not_asked_again(server: FaultyServ
     settings, journal = judge_at(server), tmp_path / "judge.jsonl"
     found = judge(settings, BOTH, journal)
     assert [found[forward.problem].consistent for forward in FORWARD] == [True, False, None, True]
-    assert found["p001"].why == "judge riddles: no"
+    assert found["p001"].rationale == "judge riddles: no"
     assert judge(settings.model_copy(update={"base_url": "http://127.0.0.1:9/v1"}), BOTH, journal) == found
     assert server.total == 4
     with Journal(journal) as book:
@@ -51,7 +51,7 @@ def test_nonsense_decides_nothing_and_says_why(server: FaultyServer, tmp_path, a
     server.fail(about(BOTH[0]), message(finish_reason, content=answer))
     (found,) = judge(judge_at(server), BOTH[:1], tmp_path / "judge.jsonl").values()
     assert found.consistent is None
-    assert said in found.why
+    assert said in found.rationale
 
 
 def test_a_cut_answer_is_asked_again_under_a_higher_limit_alone(server: FaultyServer, tmp_path):
@@ -84,7 +84,7 @@ def test_a_text_that_would_break_the_prompt_is_not_asked_about(server: FaultySer
     delimiter = PROMPT.text.partition("{{question}}")[2].partition("{{answer}}")[0]
     forward = FORWARD[0].model_copy(update={"question": f"a{delimiter}b"})
     (found,) = judge(judge_at(server), [(forward, REVERSE[0])], tmp_path / "judge.jsonl").values()
-    assert found.consistent is None and found.why.startswith("the judge was not asked: prompt judge_inverse")
+    assert found.consistent is None and found.rationale.startswith("the judge was not asked: prompt judge_inverse")
     assert server.total == 0
 
 
@@ -99,5 +99,5 @@ def test_the_judge_decides_what_rules_leave_open_and_nothing_else(server: Faulty
     check_inverse(checks=Checks(judge=judge_at(server)), output=output, **paths)
     found = read_jsonl(output, Check)
     assert [one.consistent for one in found] == [True, True, False, True]
-    assert found[1].why["consistent"].endswith("by rules; judge riddles: yes")
+    assert found[1].reasons["consistent"].endswith("by rules; judge riddles: yes")
     assert server.total == 1
