@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from r1k.data.audit.audit import contaminate, read_benchmarks, summarise
-from r1k.data.audit.forms import facts
-from r1k.data.audit.tokens import Tokens
-from r1k.data.sets import mix, read_both
+from r1k.data.audit.audit import find_contamination, read_benchmarks, summarize_contamination
+from r1k.data.audit.formats import example_facts
+from r1k.data.audit.tokens import TokenCache
+from r1k.data.sets import mix, read_example_pairs
 from r1k.records import DIRECTIONS, Direction, Example, Question, write_jsonl
 from r1k.text import load_tokenizer
 
@@ -50,10 +50,10 @@ def main() -> None:
 
 def _report(root: Path, questions: list[Path], base: Path | None) -> None:
     start, processor = time.perf_counter(), time.process_time()
-    both, benchmarks = read_both(root / "s1k.jsonl", root / "r1k.jsonl"), read_benchmarks(questions)
+    both, benchmarks = read_example_pairs(root / "s1k.jsonl", root / "r1k.jsonl"), read_benchmarks(questions)
     read = time.perf_counter() - start
-    found = contaminate(both, benchmarks, list(BENCHMARKS))
-    summarise(found, benchmarks, len(both))
+    found = find_contamination(both, benchmarks, list(BENCHMARKS))
+    summarize_contamination(found, benchmarks, len(both))
     write_jsonl(root / "contamination.jsonl", found)
     wall = time.perf_counter() - start
     count = sum(len(f"{e.question} {e.reasoning} {e.answer}".split()) for e in mix(both))
@@ -63,8 +63,10 @@ def _report(root: Path, questions: list[Path], base: Path | None) -> None:
         f"{len(found)} overlaps; {'within' if wall <= LIMIT else 'ABOVE'} the limit of {LIMIT:g} s"
     )
     if base is not None:
-        tokens, start = Tokens(load_tokenizer(base)), time.perf_counter()
-        total = sum(found.prompt + found.response for found in (facts(example, tokens) for example in mix(both)))
+        tokens, start = TokenCache(load_tokenizer(base)), time.perf_counter()
+        total = sum(
+            found.prompt + found.response for found in (example_facts(example, tokens) for example in mix(both))
+        )
         print(f"{total:,} tokens of the same texts: {time.perf_counter() - start:.1f} s")
 
 

@@ -33,7 +33,7 @@ from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Place, Riddles
 from r1k.config import Client, OpenAITeacher
 from r1k.records import Example, Response, read_jsonl
 from r1k.teacher.inversion import invert
-from r1k.teacher.journal import Entry, Journal, Request
+from r1k.teacher.journal import Journal, JournalEntry, Request
 from r1k.teacher.request_builder import RequestBuilder
 from r1k.teacher.server import running
 
@@ -191,7 +191,7 @@ def _resume(place: Place, problems: int, characters: int) -> None:
 
 
 def _line(request: Request, answer: str, characters: int) -> str:
-    entry = Entry(
+    entry = JournalEntry(
         key=request.key,
         request=request,
         max_tokens=None,
@@ -200,7 +200,7 @@ def _line(request: Request, answer: str, characters: int) -> str:
         finish_reason="stop",
         usage={"prompt_tokens": 100, "completion_tokens": 2000},
         seconds=60.0,
-        finished="2025-01-01T00:00:00+00:00",
+        finished_at="2025-01-01T00:00:00+00:00",
     )
     return entry.model_dump_json() + "\n"
 

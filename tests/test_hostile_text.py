@@ -18,7 +18,7 @@ from hostile import HOSTILE
 from r1k.config import Benchmark, Data, Evaluate, FileQuestions, FileSource, Row, TableSpec, WorldSource
 from r1k.data.benchmarks import get_benchmark
 from r1k.data.s1k import get_s1k
-from r1k.data.sets import make_set, pairs, read_both
+from r1k.data.sets import make_set, pairs, read_example_pairs
 from r1k.errors import RecordError, TeacherError
 from r1k.intervals import wilson
 from r1k.markup import one_line
@@ -123,7 +123,7 @@ def test_no_text_adds_or_takes_a_control_token(inverted: Place, tiny_base: Path)
     special = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
     plain = encode(tokenizer, "q", Response(reasoning="r", answer="a"), "x")
     wanted = [id for id in plain.prompt + plain.response if id in special]
-    for pair in pairs(read_both(inverted.s1k, inverted.output)):
+    for pair in pairs(read_example_pairs(inverted.s1k, inverted.output)):
         for response, tag in ((pair.chosen, None), (pair.rejected, None), (pair.chosen, pair.direction)):
             encoded = encode(tokenizer, pair.question, response, pair.id, tag=tag)
             assert [id for id in encoded.prompt + encoded.response if id in special] == wanted

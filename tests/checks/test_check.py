@@ -7,17 +7,17 @@ import pytest
 
 from examples import lines, make_both
 from r1k.checks.check import check, check_inverse
-from r1k.checks.copies import nearest_questions
-from r1k.checks.quantities import stated
+from r1k.checks.near_duplicates import nearest_questions
+from r1k.checks.quantities import stated_quantities
 from r1k.checks.verdicts import distinct_question
 from r1k.config import Checks
 from r1k.data.s1k import S1kRow
-from r1k.data.sets import Both
+from r1k.data.sets import ExamplePair
 from r1k.records import VERDICTS, Check, Example, TeacherMetadata, VerdictName, read_jsonl
 from r1k.world import forward_examples, invert, solve
 from r1k.world.catalogue import RELATIONS
 from r1k.world.relations import WorldError
-from r1k.world.wording import Asked, read
+from r1k.world.wording import WorldQuestion, parse_question
 
 NEAR_DUPLICATE_THRESHOLD = Checks().near_duplicate_threshold
 SEEDS = range(2)
@@ -44,7 +44,7 @@ def inverted(forward: Example) -> Example:
 
 
 @pytest.fixture(scope="module")
-def worlds() -> dict[int, list[Both]]:
+def worlds() -> dict[int, list[ExamplePair]]:
     return {seed: [(one, inverted(one)) for one in forward_examples(PROBLEMS, seed)] for seed in SEEDS}
 
 
@@ -64,10 +64,10 @@ def test_the_worlds_inverses_pass_every_check(worlds, seed):
 
 def is_ambiguous(forward: Example, reverse: Example) -> bool:
     """A triangle of height 2 has its base for its area: no rule can tell which of them is stated."""
-    return quantities(read(reverse.question))[0] in read(forward.question).given.values()
+    return quantities(parse_question(reverse.question))[0] in parse_question(forward.question).given.values()
 
 
-def quantities(asked: Asked) -> tuple[int, int]:
+def quantities(asked: WorldQuestion) -> tuple[int, int]:
     """What an inverse is told, and what it asks for."""
     return asked.given[asked.relation.conclusion], asked.relation.derive(asked.given, "reverse")[-1].result
 
@@ -81,7 +81,7 @@ def with_number(question: str, old: str, new: str) -> str | None:
 
 
 def answering(reverse: Example, value: int) -> Example:
-    asked = read(reverse.question)
+    asked = parse_question(reverse.question)
     if not asked.options:
         return reverse.model_copy(update={"answer": f"\\boxed{{{value}{asked.unknown}}}"})
     right = quantities(asked)[1]
@@ -89,19 +89,19 @@ def answering(reverse: Example, value: int) -> Example:
     return reverse.model_copy(update={"reasoning": reasoning})
 
 
-def states_its_answer(forward: Example, reverse: Example, other: Both) -> Example:
-    asked = read(reverse.question)
+def states_its_answer(forward: Example, reverse: Example, other: ExamplePair) -> Example:
+    asked = parse_question(reverse.question)
     question = f"It is {quantities(asked)[1]}{asked.unknown}. {reverse.question}"
     return reverse.model_copy(update={"question": question})
 
 
-def asks_the_forward_question(forward: Example, reverse: Example, other: Both) -> Example:
+def asks_the_forward_question(forward: Example, reverse: Example, other: ExamplePair) -> Example:
     changes = {"question": forward.question, "reasoning": forward.reasoning, "answer": forward.answer}
     return reverse.model_copy(update=changes)
 
 
-def asks_it_in_other_words(forward: Example, reverse: Example, other: Both) -> Example | None:
-    asked = read(forward.question)
+def asks_it_in_other_words(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
+    asked = parse_question(forward.question)
     if asked.options:
         return None
     leading, other_premise = asked.relation.given("forward")
@@ -111,15 +111,15 @@ def asks_it_in_other_words(forward: Example, reverse: Example, other: Both) -> E
 
 
 def values(forward: Example, reverse: Example) -> set[Fraction]:
-    return {quantity.value for one in (forward, reverse) for quantity in stated(one.question)}
+    return {quantity.value for one in (forward, reverse) for quantity in stated_quantities(one.question)}
 
 
 def is_new(value: int, known: set[Fraction]) -> bool:
     return not any(abs(value - number) <= number / 50 for number in known)
 
 
-def changes_a_number(forward: Example, reverse: Example, other: Both) -> Example | None:
-    asked, known = read(reverse.question), values(forward, reverse)
+def changes_a_number(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
+    asked, known = parse_question(reverse.question), values(forward, reverse)
     kept = str(asked.given[asked.relation.others[0]])
     for value in range(2, 30):
         changed = with_number(reverse.question, kept, str(value))
@@ -127,40 +127,40 @@ def changes_a_number(forward: Example, reverse: Example, other: Both) -> Example
             response = solve(changed or "")
         except WorldError:
             continue
-        if value not in known and is_new(quantities(read(changed))[1], known | {Fraction(value)}):
+        if value not in known and is_new(quantities(parse_question(changed))[1], known | {Fraction(value)}):
             return reverse.model_copy(update={"question": changed, **response.model_dump()})
     return None
 
 
-def drops_the_forward_answer(forward: Example, reverse: Example, other: Both) -> Example | None:
-    asked = read(reverse.question)
+def drops_the_forward_answer(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
+    asked = parse_question(reverse.question)
     question = with_number(reverse.question, f"{quantities(asked)[0]}{asked.unknown}", "some")
     return None if question is None else reverse.model_copy(update={"question": question})
 
 
-def has_another_answer(forward: Example, reverse: Example, other: Both) -> Example | None:
-    value = quantities(read(other[1].question))[1]
+def has_another_answer(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
+    value = quantities(parse_question(other[1].question))[1]
     return answering(reverse, value) if is_new(value, values(forward, reverse)) else None
 
 
-def has_another_question(forward: Example, reverse: Example, other: Both) -> Example | None:
+def has_another_question(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
     shared = values(forward, reverse) & values(other[1], other[1])
-    if shared or read(reverse.question).options or read(other[1].question).options:
+    if shared or parse_question(reverse.question).options or parse_question(other[1].question).options:
         return None
     return reverse.model_copy(update={"question": other[1].question.lower()})
 
 
-def is_cut(forward: Example, reverse: Example, other: Both) -> Example:
+def is_cut(forward: Example, reverse: Example, other: ExamplePair) -> Example:
     teacher_metadata = reverse.teacher_metadata.model_copy(update={"finish_reason": "length"})
     return reverse.model_copy(update={"answer": "So we are asked for", "teacher_metadata": teacher_metadata})
 
 
-def did_not_end_by_itself(forward: Example, reverse: Example, other: Both) -> Example:
+def did_not_end_by_itself(forward: Example, reverse: Example, other: ExamplePair) -> Example:
     teacher_metadata = reverse.teacher_metadata.model_copy(update={"finish_reason": "length"})
     return reverse.model_copy(update={"teacher_metadata": teacher_metadata})
 
 
-SPOILED: list[tuple[Callable[[Example, Example, Both], Example | None], Failing]] = [
+SPOILED: list[tuple[Callable[[Example, Example, ExamplePair], Example | None], Failing]] = [
     (states_its_answer, {"answer_hidden": False}),
     (
         asks_the_forward_question,
@@ -201,7 +201,7 @@ def test_without_a_finish_reason_the_text_alone_decides(worlds):
 # Real rows
 
 
-def real_both(shared_data) -> list[Both]:
+def real_both(shared_data) -> list[ExamplePair]:
     found = []
     for index, row in enumerate(lines(shared_data / "s1k_r1k_20.jsonl")):
         forward = S1kRow.model_validate(row).example(index)

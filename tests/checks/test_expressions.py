@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from r1k.checks.expressions import constant, same, sides, states
+from r1k.checks.expressions import constant, equivalent, sides, states_expression
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from r1k.checks.expressions import constant, same, sides, states
     ],
 )
 def test_the_same_in_another_form(ours, theirs):
-    assert same(ours, theirs)
+    assert equivalent(ours, theirs)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_the_same_in_another_form(ours, theirs):
     ],
 )
 def test_another_expression(ours, theirs):
-    assert not same(ours, theirs)
+    assert not equivalent(ours, theirs)
 
 
 def test_sides_are_those_of_every_equation():
@@ -51,7 +51,7 @@ def test_sides_are_those_of_every_equation():
     ],
 )
 def test_a_text_states_whole_sides_alone(text, expression, found):
-    assert states(text, expression) == found
+    assert states_expression(text, expression) == found
 
 
 def test_numbers_that_are_no_fractions_have_a_value():

@@ -1,13 +1,13 @@
 import pytest
 
 from examples import make_both
-from r1k.checks.answers import conclusions, reached
+from r1k.checks.answers import final_answers, forward_answers
 
 FORWARD = make_both(1)[0][0]
 
 
 def answers(text: str) -> list[str]:
-    return [str(answer) for answer in reached(FORWARD.model_copy(update={"answer": text}))]
+    return [str(answer) for answer in final_answers(FORWARD.model_copy(update={"answer": text}))]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_answer_is_a_box_or_the_last_line(text, found):
     ],
 )
 def test_words_are_told_from_products_of_letters(answer, is_words):
-    (found,) = reached(FORWARD.model_copy(update={"answer": f"\\boxed{{{answer}}}"}))
+    (found,) = final_answers(FORWARD.model_copy(update={"answer": f"\\boxed{{{answer}}}"}))
     assert found.is_words == is_words
 
 
@@ -48,7 +48,7 @@ def test_a_letter_is_what_its_option_says():
     reasoning = "A law. 5*3=15. So the voltage is 15, the product. A is the sum, B is the product."
     for letter, said in (("B", "15"), ("C", "12 V"), ("A", "sum")):
         changes = {"question": question, "reasoning": reasoning, "answer": f"\\boxed{{{letter}}}"}
-        assert str(reached(FORWARD.model_copy(update=changes))[0]) == said
+        assert str(final_answers(FORWARD.model_copy(update=changes))[0]) == said
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_a_letter_is_what_its_option_says():
 )
 def test_conclusions_are_the_response_s_and_the_reference_s(answer, gold, found):
     forward = FORWARD.model_copy(update={"answer": answer, "gold": gold})
-    assert [str(conclusion) for conclusion in conclusions(forward)] == found
+    assert [str(conclusion) for conclusion in forward_answers(forward)] == found

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from r1k.boxed import last_boxed
-from r1k.data.answer_format import normalised
+from r1k.data.answer_format import normalize_answer
 from r1k.evaluate.extract import final_answer
 from r1k.records import Response
 from r1k.text import format_response
@@ -28,14 +28,15 @@ from r1k.text import format_response
     ],
 )
 def test_one_form(answer, one_form):
-    assert normalised(answer) == one_form
-    assert normalised(one_form) == one_form
+    assert normalize_answer(answer) == one_form
+    assert normalize_answer(one_form) == one_form
 
 
 def test_the_evaluation_reads_the_same_answer_as_before():
     for answer in (r"Thus \boxed{651}.", "Answer: It is\n\\boxed{\\frac{1}{2}}"):
         before, after = (
-            final_answer(format_response(Response(reasoning="r", answer=text))) for text in (answer, normalised(answer))
+            final_answer(format_response(Response(reasoning="r", answer=text)))
+            for text in (answer, normalize_answer(answer))
         )
         assert before == after
 
@@ -45,8 +46,8 @@ def test_real_answers_of_both_directions_take_one_form(shared_data):
     answers = [row[column] for row in rows for column in ("deepseek_attempt", "reverse_attempt")]
     assert len(answers) == 40
     for answer in answers:
-        one_form = normalised(answer)
-        assert normalised(one_form) == one_form
+        one_form = normalize_answer(answer)
+        assert normalize_answer(one_form) == one_form
         assert len(re.findall(r"^Answer: \S", one_form, re.MULTILINE)) == 1
         assert one_form.splitlines()[-1].startswith("Answer: ")
         assert last_boxed(one_form) is None

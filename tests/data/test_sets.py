@@ -4,7 +4,7 @@ import pytest
 
 from examples import lines, make_both
 from r1k.config import Data, WorldSource
-from r1k.data.sets import TURN_ROUND, disjoint, half, make_set, pairs, probe, read_both
+from r1k.data.sets import REVERSE_INSTRUCTION, disjoint, half, make_set, pairs, probe, read_example_pairs
 from r1k.errors import RecordError
 from r1k.records import Example, Pair, ProbePair, SFTExample, read_jsonl, write_jsonl
 
@@ -54,7 +54,7 @@ def test_revthink_has_three_tasks_of_each_problem(tmp_path, both_files):
     for forward, turning, reverse in zip(lessons[::3], lessons[1::3], lessons[2::3], strict=True):
         assert forward.problem == turning.problem == reverse.problem
         assert (forward.direction, reverse.direction) == ("forward", "reverse")
-        assert turning.question == TURN_ROUND + forward.question
+        assert turning.question == REVERSE_INSTRUCTION + forward.question
         assert (turning.reasoning, turning.response) == (None, reverse.question)
     examples = {example.id: example for path in both_files for example in read_jsonl(path, Example)}
     assert [Example(**lesson.model_dump()) for lesson in lessons if lesson.reasoning] == [
@@ -116,10 +116,10 @@ def test_a_problem_without_a_pair_is_named(both_files):
     s1k, r1k = both_files
     write_jsonl(r1k, read_jsonl(r1k, Example)[1:])
     with pytest.raises(RecordError, match=r"r1k\.jsonl: 1 problems have no pair here, the first 'p000'"):
-        read_both(s1k, r1k)
+        read_example_pairs(s1k, r1k)
 
 
 def test_files_in_the_wrong_place_are_noticed(both_files):
     s1k, r1k = both_files
     with pytest.raises(RecordError, match="field 'direction' must be 'forward'"):
-        read_both(r1k, s1k)
+        read_example_pairs(r1k, s1k)

@@ -17,7 +17,7 @@ from r1k.teacher.client import RetryPolicy
 from r1k.teacher.journal import Journal
 from r1k.teacher.server import running
 
-HASTY = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
+HASTY = RetryPolicy(max_attempts=3, initial_wait=0.01, max_wait=0.05, max_consecutive_failures=2)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def place(tmp_path: Path) -> Place:
 
 def sample(identity: str, completion: str, number: int = 0) -> Sample:
     return Sample(
-        id=identity, benchmark="b", sample=number, prompt="p", completion=completion, tokens=1, truncated=False
+        id=identity, benchmark="b", sample=number, prompt_digest="p", completion=completion, tokens=1, truncated=False
     )
 
 
@@ -101,7 +101,7 @@ def test_the_judge_sees_question_right_answer_and_given_one_at_temperature_nough
         assert len(journal) == 1
     kept = json.loads(place.journal.read_text())
     assert kept["request"]["sampling"] == {"temperature": 0.0}
-    assert (kept["request"]["call"], kept["request"]["prompt"]) == ("judge_answer", PROMPT.digest)
+    assert (kept["request"]["prompt_name"], kept["request"]["prompt_digest"]) == ("judge_answer", PROMPT.digest)
     assert place.facts["prompts"] == {"judge_answer": PROMPT.digest}
     assert KEY not in place.journal.read_text() + place.verdicts.read_text()
 
@@ -115,11 +115,11 @@ def test_equal_answers_are_asked_about_once_and_a_second_run_needs_no_judge(
     first = place.judge(server)
     assert server.total == len(first) == 3
     assert len(place.grade()) == 4
-    assert place.facts["requests"] == {"asked": 3, "found_in_journal": 0}
+    assert place.facts["requests"] == {"sent": 3, "from_journal": 0}
     monkeypatch.delenv(KEY_VARIABLE)
     assert place.judge(server, base_url="http://127.0.0.1:9/v1") == first
     assert server.total == 3
-    assert place.facts["requests"] == {"asked": 0, "found_in_journal": 3}
+    assert place.facts["requests"] == {"sent": 0, "from_journal": 3}
 
 
 def test_s1_compares_digits_itself_and_asks_about_all_else(server: FaultyServer, place: Place):

@@ -9,14 +9,16 @@ from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, ha
 from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, Prices
 from r1k.teacher.client import ChatClient, Endpoint, RetryPolicy
-from r1k.teacher.journal import Message, Request, RunStoppedError
+from r1k.teacher.journal import ChatMessage, Request, RunStoppedError
 
-HASTY = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
+HASTY = RetryPolicy(max_attempts=3, initial_wait=0.01, max_wait=0.05, max_consecutive_failures=2)
 HTML = raw(200, b"<html>Bad gateway</html>", "text/html")
 
 
 def request(question="q"):
-    return Request(call="solve", prompt="p", model=Riddles.model, messages=[Message(content=question)])
+    return Request(
+        prompt_name="solve", prompt_digest="p", model=Riddles.model, messages=[ChatMessage(content=question)]
+    )
 
 
 def endpoint(server, **changes):
@@ -30,11 +32,11 @@ def stream(request) -> bool:
     return request.param
 
 
-def complete(server, *questions, patience=HASTY, budget=None, **changes):
+def complete(server, *questions, retry_policy=HASTY, budget=None, **changes):
     """Ask one after the other; the last answer."""
 
     async def run():
-        async with ChatClient(endpoint(server, **changes), patience, budget) as client:
+        async with ChatClient(endpoint(server, **changes), retry_policy, budget) as client:
             for question in questions[:-1]:
                 with pytest.raises(TeacherError):
                     await client.complete(request(question))
@@ -47,7 +49,7 @@ def test_an_answer_is_kept_as_it_came(server: FaultyServer, stream):
     entry = complete(server, "q", stream=stream)
     assert (entry.answer, entry.reasoning) == ("It is Q", "Let me think of q")
     assert (entry.finish_reason, entry.max_tokens, entry.key) == ("stop", 50, request().key)
-    assert entry.count("completion_tokens") == 8
+    assert entry.token_count("completion_tokens") == 8
     assert 0 <= entry.seconds < 10
 
 
@@ -117,7 +119,7 @@ def test_a_server_that_does_not_stream_is_understood(server: FaultyServer):
 
 def test_a_streamed_answer_has_its_usage_and_its_cost(server: FaultyServer):
     entry = complete(server, "q", stream=True, budget=Budget(Prices(1.0, 10.0)))
-    assert (entry.count("prompt_tokens"), entry.count("completion_tokens")) == (1, 8)
+    assert (entry.token_count("prompt_tokens"), entry.token_count("completion_tokens")) == (1, 8)
     assert entry.cost == pytest.approx(81 / 1e6)
 
 
@@ -131,7 +133,7 @@ def test_a_server_with_too_much_to_do_is_asked_less_at_once(server: FaultyServer
     async def run():
         async with ChatClient(endpoint(server, concurrency=8), HASTY) as client:
             await client.complete(request("q"))
-            return client.pace.at_once
+            return client.rate_limiter.concurrency
 
     server.fail("q", status(429))
     assert asyncio.run(run()) == 4

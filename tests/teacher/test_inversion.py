@@ -59,7 +59,7 @@ def test_a_second_run_asks_for_nothing_and_needs_no_server_and_no_key(
 ):
     place.write_problems(5)
     invert(teacher=server.teacher(), **place.paths)
-    assert facts(place)["requests"] == {"asked": 10, "found_in_journal": 0}
+    assert facts(place)["requests"] == {"sent": 10, "from_journal": 0}
     first, kept = place.output.read_bytes(), place.journal.read_bytes()
     place.output.unlink()
     monkeypatch.delenv(KEY_VARIABLE)
@@ -67,7 +67,7 @@ def test_a_second_run_asks_for_nothing_and_needs_no_server_and_no_key(
     invert(teacher=elsewhere, **place.paths)
     assert server.total == 10
     assert (place.output.read_bytes(), place.journal.read_bytes()) == (first, kept)
-    assert facts(place)["requests"] == {"asked": 0, "found_in_journal": 10}
+    assert facts(place)["requests"] == {"sent": 0, "from_journal": 10}
     assert facts(place)["tokens"]["completion"] > 0
     assert facts(place)["tokens"]["answers_without_count"] == 0
 
@@ -78,7 +78,7 @@ def test_a_new_problem_is_all_that_is_asked_for(server: FaultyServer, place: Pla
     place.write(forward("new"), *(forward(f"p{index:03d}") for index in range(3)))
     invert(teacher=server.teacher(), **place.paths)
     assert server.total == 8
-    assert facts(place)["requests"] == {"asked": 2, "found_in_journal": 6}
+    assert facts(place)["requests"] == {"sent": 2, "from_journal": 6}
     assert written(place)[0].problem == "new"
 
 
@@ -203,7 +203,7 @@ def test_the_embedded_teacher_turns_the_world_round(place: Place):
     assert [record.problem for record in records] == [example.problem for example in examples]
     assert all(solve(record.question) == record.response for record in records)
     assert all(record.question != example.question for record, example in zip(records, examples, strict=True))
-    assert facts(place)["requests"]["asked"] == 120
+    assert facts(place)["requests"]["sent"] == 120
 
 
 def test_the_embedded_teacher_refuses_what_is_not_of_its_world(place: Place):

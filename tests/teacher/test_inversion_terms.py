@@ -11,7 +11,7 @@ from faulty_teacher import (
 )
 from inversions import facts, written
 
-from r1k.data.sets import read_both
+from r1k.data.sets import read_example_pairs
 from r1k.errors import RecordError, TeacherError
 from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Journal
@@ -85,11 +85,11 @@ def test_what_the_config_leaves_out_is_named_and_bought_once(
     assert server.total == total
     assert "2 of 9 problems are left out:\n  p002: reverse_question: the teacher refused" in capsys.readouterr().err
     assert facts(place)["n"] == len(written(place)) == 7
-    assert set(facts(place)["left_out"]) == {"p002", "p008"}
-    assert len(read_both(place.s1k, place.output)) == 7
+    assert set(facts(place)["skipped"]) == {"p002", "p008"}
+    assert len(read_example_pairs(place.s1k, place.output)) == 7
     place.output.with_suffix(".manifest.json").unlink()
     with pytest.raises(RecordError, match="2 problems have no pair here"):
-        read_both(place.s1k, place.output)
+        read_example_pairs(place.s1k, place.output)
 
 
 def test_a_ceiling_stops_the_run_before_it_is_passed_and_counts_what_was_bought_before(

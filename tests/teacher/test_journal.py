@@ -6,12 +6,14 @@ import signal
 import pytest
 
 from r1k.errors import TeacherError
-from r1k.teacher.journal import Entry, Journal, Message, Request, RunStoppedError
+from r1k.teacher.journal import ChatMessage, Journal, JournalEntry, Request, RunStoppedError
 
 
 def entry(question="q", answer="a", **sampling):
-    request = Request(call="solve", prompt="p", model="m", messages=[Message(content=question)], sampling=sampling)
-    return Entry(
+    request = Request(
+        prompt_name="solve", prompt_digest="p", model="m", messages=[ChatMessage(content=question)], sampling=sampling
+    )
+    return JournalEntry(
         key=request.key,
         request=request,
         max_tokens=10,
@@ -20,7 +22,7 @@ def entry(question="q", answer="a", **sampling):
         finish_reason="stop",
         usage={"completion_tokens": 3, "details": {"cached": 1}},
         seconds=0.5,
-        finished="2025-01-01T00:00:00+00:00",
+        finished_at="2025-01-01T00:00:00+00:00",
     )
 
 
@@ -52,10 +54,10 @@ def test_the_key_is_of_all_that_decides_the_answer():
     different = [
         base.model_copy(update=change)
         for change in (
-            {"call": "reverse_question"},
-            {"prompt": "p2"},
+            {"prompt_name": "reverse_question"},
+            {"prompt_digest": "p2"},
             {"model": "m2"},
-            {"messages": [Message(content="q2")]},
+            {"messages": [ChatMessage(content="q2")]},
             {"sampling": {"temperature": 0.5}},
         )
     ]

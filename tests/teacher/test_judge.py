@@ -7,7 +7,7 @@ from r1k.config import Checks, Client, Judge
 from r1k.errors import TeacherError
 from r1k.records import Check, Example, read_jsonl, write_jsonl
 from r1k.teacher.journal import Journal
-from r1k.teacher.judge import PROMPT, judge
+from r1k.teacher.judge import PROMPT, judge_pairs
 
 FORWARD, REVERSE = make_both(4)
 BOTH = list(zip(FORWARD, REVERSE, strict=True))
@@ -26,10 +26,10 @@ def test_opinions_are_read_and_journalled_and_not_asked_again(server: FaultyServ
     for pair, verdict in zip(BOTH, ("yes", "No", "unclear", "yes"), strict=True):
         server.fail(about(pair), message(content=f"It gives the eggs.\n\n**Verdict: {verdict}.**"))
     settings, journal = judge_at(server), tmp_path / "judge.jsonl"
-    found = judge(settings, BOTH, journal)
+    found = judge_pairs(settings, BOTH, journal)
     assert [found[forward.problem].consistent for forward in FORWARD] == [True, False, None, True]
     assert found["p001"].rationale == "judge riddles: no"
-    assert judge(settings.model_copy(update={"base_url": "http://127.0.0.1:9/v1"}), BOTH, journal) == found
+    assert judge_pairs(settings.model_copy(update={"base_url": "http://127.0.0.1:9/v1"}), BOTH, journal) == found
     assert server.total == 4
     with Journal(journal) as book:
         assert len(book) == 4
@@ -49,7 +49,7 @@ def test_opinions_are_read_and_journalled_and_not_asked_again(server: FaultyServ
 )
 def test_nonsense_decides_nothing_and_says_why(server: FaultyServer, tmp_path, answer, finish_reason, said):
     server.fail(about(BOTH[0]), message(finish_reason, content=answer))
-    (found,) = judge(judge_at(server), BOTH[:1], tmp_path / "judge.jsonl").values()
+    (found,) = judge_pairs(judge_at(server), BOTH[:1], tmp_path / "judge.jsonl").values()
     assert found.consistent is None
     assert said in found.rationale
 
@@ -58,7 +58,7 @@ def test_a_cut_answer_is_asked_again_under_a_higher_limit_alone(server: FaultySe
     for answer in (message("length", content="It"), message(content="Verdict: yes")):
         server.fail(about(BOTH[0]), answer)
     for limit, expected, total in ((100, None, 1), (100, None, 1), (200, True, 2)):
-        found = judge(judge_at(server, max_tokens=limit), BOTH[:1], tmp_path / "judge.jsonl")
+        found = judge_pairs(judge_at(server, max_tokens=limit), BOTH[:1], tmp_path / "judge.jsonl")
         assert (found["p000"].consistent, server.total) == (expected, total)
 
 
@@ -69,7 +69,7 @@ def test_a_judge_that_does_not_answer_is_an_error_and_what_was_answered_stays(se
     with pytest.raises(
         TeacherError, match=r"(?s)p002: HTTP 401 .*Its 2 answers are in .*judge\.jsonl; a rerun asks for the rest alone"
     ):
-        judge(judge_at(server, concurrency=1), BOTH[:3], tmp_path / "judge.jsonl")
+        judge_pairs(judge_at(server, concurrency=1), BOTH[:3], tmp_path / "judge.jsonl")
     with Journal(tmp_path / "judge.jsonl") as book:
         assert len(book) == 2
 
@@ -77,13 +77,13 @@ def test_a_judge_that_does_not_answer_is_an_error_and_what_was_answered_stays(se
 def test_a_key_that_is_missing_is_named_as_the_judges(server: FaultyServer, tmp_path, monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE)
     with pytest.raises(TeacherError, match=rf"data\.checks\.judge\.api_key_env: .*{KEY_VARIABLE} is not set"):
-        judge(judge_at(server), BOTH, tmp_path / "judge.jsonl")
+        judge_pairs(judge_at(server), BOTH, tmp_path / "judge.jsonl")
 
 
 def test_a_text_that_would_break_the_prompt_is_not_asked_about(server: FaultyServer, tmp_path):
     delimiter = PROMPT.text.partition("{{question}}")[2].partition("{{answer}}")[0]
     forward = FORWARD[0].model_copy(update={"question": f"a{delimiter}b"})
-    (found,) = judge(judge_at(server), [(forward, REVERSE[0])], tmp_path / "judge.jsonl").values()
+    (found,) = judge_pairs(judge_at(server), [(forward, REVERSE[0])], tmp_path / "judge.jsonl").values()
     assert found.consistent is None and found.rationale.startswith("the judge was not asked: prompt judge_inverse")
     assert server.total == 0
 

@@ -11,11 +11,11 @@ from math_verify import parse, verify
 
 from r1k.records import DIRECTIONS, Example, Question
 from r1k.text import format_question, format_response
-from r1k.world import SHAPES, WorldError, documents, forward_examples, invert, numbers, questions, solve
+from r1k.world import ANSWER_TYPES, WorldError, documents, forward_examples, invert, numbers, questions, solve
 from r1k.world.catalogue import RELATIONS
-from r1k.world.pools import SHARES, pool_of, pooled
+from r1k.world.pools import SHARES, pool_of, problems_by_relation
 from r1k.world.relations import Problem, problems_of
-from r1k.world.wording import COMBINED, ask, fits, question_text, read
+from r1k.world.wording import COMBINED, make_question, parse_question, question_text, supports
 
 PROBLEMS = [problem for relation in RELATIONS for problem in problems_of(relation)]
 FORWARD = forward_examples(300, 1)
@@ -27,13 +27,13 @@ def boxed(answer: str) -> str:
     return found[1]
 
 
-def benchmark(shape: str, per_direction: int = 100, seed: int = 2, shuffle_seed: int = 0) -> list[Question]:
-    return questions(f"bench-{shape}", shape, per_direction, seed, shuffle_seed)
+def benchmark(answer_type: str, per_direction: int = 100, seed: int = 2, shuffle_seed: int = 0) -> list[Question]:
+    return questions(f"bench-{answer_type}", answer_type, per_direction, seed, shuffle_seed)
 
 
 def problem_of(text: str) -> Problem:
     """The problem that a question in either direction is about."""
-    asked = read(text)
+    asked = parse_question(text)
     values = dict(asked.given)
     values[asked.relation.target(asked.direction)] = asked.relation.derive(values, asked.direction)[-1].result
     return Problem(asked.relation, tuple(values[name] for name in asked.relation.ranges))
@@ -65,14 +65,16 @@ def test_the_molecule_of_figure_1():
 
 
 def test_every_problem_in_every_wording_and_shape_is_read_back_and_solved():
-    chance = random.Random(0)
+    rng = random.Random(0)
     for problem in PROBLEMS:
         for direction in DIRECTIONS:
-            shape = chance.choice([shape for shape in SHAPES if fits(problem.relation, shape)])
-            question = ask(problem, direction, shape, chance, "test")
+            answer_type = rng.choice(
+                [answer_type for answer_type in ANSWER_TYPES if supports(problem.relation, answer_type)]
+            )
+            question = make_question(problem, direction, answer_type, rng, "test")
             text = question_text(question)
-            asked = read(text)
-            assert (asked.relation, asked.direction, asked.shape) == (problem.relation, direction, shape)
+            asked = parse_question(text)
+            assert (asked.relation, asked.direction, asked.answer_type) == (problem.relation, direction, answer_type)
             assert asked.given == {name: problem.values[name] for name in problem.relation.given(direction)}
             assert boxed(solve(text).answer) == question.gold
 
@@ -102,11 +104,11 @@ def test_reasoning_states_only_true_equations_and_ends_in_the_answer():
 
 def test_inversion_tells_the_conclusion_and_asks_a_premise():
     for example in FORWARD:
-        problem, shape = problem_of(example.question), read(example.question).shape
+        problem, answer_type = problem_of(example.question), parse_question(example.question).answer_type
         text = invert(example.question, f"Answer: {example.answer}")
-        asked = read(text)
+        asked = parse_question(text)
         assert asked.direction == "reverse"
-        assert asked.shape == shape
+        assert asked.answer_type == answer_type
         assert asked.given[problem.relation.conclusion] == problem.answer("forward")
         assert problem_of(text) == problem
         assert invert(example.question, boxed(example.answer)) == text
@@ -149,8 +151,8 @@ def test_what_cannot_be_answered_is_an_error(text, reason):
 def test_examples_are_whole_and_in_all_shapes():
     assert len(FORWARD) == 300
     assert len({example.problem for example in FORWARD}) == 300
-    shapes = [read(example.question).shape for example in FORWARD]
-    assert all(shapes.count(shape) >= 70 for shape in SHAPES)
+    answer_types = [parse_question(example.question).answer_type for example in FORWARD]
+    assert all(answer_types.count(answer_type) >= 70 for answer_type in ANSWER_TYPES)
     assert {example.kind for example in FORWARD} == {relation.name for relation in RELATIONS}
     for example in FORWARD:
         assert isinstance(example, Example)
@@ -168,17 +170,17 @@ def test_the_ends_of_a_response_do_not_tell_its_direction():
     assert set(ends["forward"]) == set(ends["reverse"])
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_benchmarks_mark_both_directions_and_have_right_gold(shape):
-    asked = benchmark(shape)
+@pytest.mark.parametrize("shape", ANSWER_TYPES)
+def test_benchmarks_mark_both_directions_and_have_right_gold(answer_type):
+    asked = benchmark(answer_type)
     assert [question.direction for question in asked] == ["forward"] * 100 + ["reverse"] * 100
     assert len({question.id for question in asked}) == 200
     for question in asked:
         text = format_question(question)
-        assert read(text).direction == question.direction
-        assert read(text).shape == shape
+        assert parse_question(text).direction == question.direction
+        assert parse_question(text).answer_type == answer_type
         assert boxed(solve(text).answer) == question.gold
-        assert (question.options is None) == (shape != "choice")
+        assert (question.options is None) == (answer_type != "choice")
 
 
 def test_expressions_can_be_compared_by_math_verify():
@@ -205,7 +207,7 @@ def test_the_right_option_is_what_the_asked_number_is_of_the_given_ones():
     meant = {"product": int.__mul__, "quotient": int.__floordiv__, "sum": int.__add__, "difference": int.__sub__}
     for question in benchmark("choice"):
         text = format_question(question)
-        problem, asked = problem_of(text), read(text)
+        problem, asked = problem_of(text), parse_question(text)
         right = question.options["ABCD".index(question.gold)]
         assert meant[right](
             *(asked.given[name] for name in problem.relation.given(question.direction))
@@ -214,22 +216,22 @@ def test_the_right_option_is_what_the_asked_number_is_of_the_given_ones():
 
 def test_a_law_of_several_steps_is_not_asked_as_a_choice():
     molecule = next(problem for problem in PROBLEMS if problem.relation.name == "molecule")
-    text = question_text(ask(molecule, "forward", "integer", random.Random(0), "x"))
+    text = question_text(make_question(molecule, "forward", "integer", random.Random(0), "x"))
     with pytest.raises(WorldError, match="molecule takes several steps"):
         solve(f"{text}\nA) sum B) product C) quotient D) difference")
 
 
 def test_pools_share_no_problem_and_cover_all():
-    names = {pool: {p.name for group in pooled(pool) for p in group} for pool in SHARES}
+    names = {pool: {p.name for group in problems_by_relation(pool) for p in group} for pool in SHARES}
     assert sum(map(len, names.values())) == len(set().union(*names.values()))
     left_out = {problem.name for problem in PROBLEMS} - set().union(*names.values())
-    assert all(not fits(p.relation, pool_of(p)) for p in PROBLEMS if p.name in left_out)
+    assert all(not supports(p.relation, pool_of(p)) for p in PROBLEMS if p.name in left_out)
 
 
 def test_training_benchmarks_and_pretraining_share_no_problem():
     seen = {"training": {example.problem for example in FORWARD}}
-    for shape in SHAPES:
-        seen[shape] = {problem_of(format_question(question)).name for question in benchmark(shape, 130)}
+    for answer_type in ANSWER_TYPES:
+        seen[answer_type] = {problem_of(format_question(question)).name for question in benchmark(answer_type, 130)}
     seen["pretraining"] = set()
     for text in islice(documents(3), 6000):
         lines = text.split("\n")
@@ -256,7 +258,11 @@ def test_pretraining_does_not_show_the_form_of_an_answer():
 
 
 def test_the_worlds_numbers_hold_all_that_its_texts_hold():
-    texts = [format_question(q) + solve(format_question(q)).reasoning for shape in SHAPES for q in benchmark(shape)]
+    texts = [
+        format_question(q) + solve(format_question(q)).reasoning
+        for answer_type in ANSWER_TYPES
+        for q in benchmark(answer_type)
+    ]
     texts += islice(documents(5), 2000)
     texts += [example.question + example.reasoning for example in FORWARD]
     found = {int(number) for text in texts for number in re.findall(r"\d+", text)}

@@ -7,11 +7,11 @@ from functools import cached_property
 
 from r1k.boxed import all_boxed
 from r1k.checks.expressions import constant, sides
-from r1k.checks.quantities import Quantity, mentioned, read_quantity
+from r1k.checks.quantities import Quantity, all_quantities, read_quantity
 from r1k.evaluate.extract import ANSWER_LINE, clean, final_answer, plain, read_letter
 from r1k.records import Example
 
-LONGEST_GOLD = 60
+MAX_GOLD_CHARACTERS = 60
 """Characters of a reference answer that is taken whole; a longer one is a solution, whose last equation counts."""
 
 OPTION = re.compile(r"(?:^|\s)\(?([A-J])[).]\s+(.+?)(?=\s\(?[B-J][).]\s|\s*\Z)", re.DOTALL)
@@ -35,14 +35,30 @@ COMMAND = re.compile(r"\\[A-Za-z]+")
 WORD = re.compile(r"(?<![^\W_])(?=[^\W\d_]*[aeiouyäöüéáó])[^\W\d_]{3,}")
 """Of three letters or more, one of them a vowel: `kTR` and `mgh` are products."""
 
-EMPTY = {"the", "and", "for", "with", "that", "from", "are", "was", "its", "this", "which", "what", "has", "not", "any"}
+STOP_WORDS = {
+    "the",
+    "and",
+    "for",
+    "with",
+    "that",
+    "from",
+    "are",
+    "was",
+    "its",
+    "this",
+    "which",
+    "what",
+    "has",
+    "not",
+    "any",
+}
 """Words that say nothing of what an answer is."""
 
 BOOLEANS = frozenset({"yes", "no", "true", "false"})
 
 
 @dataclass(frozen=True)
-class Answer:
+class FinalAnswer:
     """A final answer: a quantity, words, or else an expression."""
 
     text: str
@@ -56,7 +72,7 @@ class Answer:
     def content(self) -> set[str]:
         """Its words that say something; none where it is an expression."""
         bare = COMMAND.sub(" ", plain(self.text)).casefold()
-        return {word for word in WORD.findall(bare) if word not in FUNCTIONS | EMPTY}
+        return {word for word in WORD.findall(bare) if word not in FUNCTIONS | STOP_WORDS}
 
     @cached_property
     def constant(self) -> float | None:
@@ -80,7 +96,7 @@ def tokens(text: str) -> list[str]:
     return re.findall(r"\w+", COMMAND.sub(" ", plain(text)).casefold())
 
 
-def reached(example: Example) -> list[Answer]:
+def final_answers(example: Example) -> list[FinalAnswer]:
     """The answers that a response ends with: its boxes, which may be several, else a last line `Answer: …`.
 
     Empty where there is neither. A text that begins with `Answer:` and goes on for lines has no answer to read.
@@ -91,16 +107,16 @@ def reached(example: Example) -> list[Answer]:
     if not found:
         last = list(ANSWER_LINE.finditer(text))[-1:]
         found = [answer for line in last if line.end() == len(text) and (answer := clean(line[1]))]
-    return [understood(answer, example) for answer in found]
+    return [resolve_option(answer, example) for answer in found]
 
 
-def conclusions(forward: Example) -> list[Answer]:
+def forward_answers(forward: Example) -> list[FinalAnswer]:
     """What a forward problem concluded: its response's answer, and the reference answer where one is known."""
-    found = dict.fromkeys(_conclusions(forward))
-    return [understood(text, forward) for text in found]
+    found = dict.fromkeys(_forward_answer_texts(forward))
+    return [resolve_option(text, forward) for text in found]
 
 
-def understood(text: str, example: Example) -> Answer:
+def resolve_option(text: str, example: Example) -> FinalAnswer:
     """An answer, where it is the letter of an option as what the option says.
 
     Of an option in words, the number that the reasoning gives beside it: `so the current is 5, the quotient`.
@@ -108,24 +124,24 @@ def understood(text: str, example: Example) -> Answer:
     options = dict(OPTION.findall(example.question))
     letter = read_letter(text, len(options)) if options else None
     if letter is None or letter not in options:
-        return Answer(plain(text), read_quantity(text))
+        return FinalAnswer(plain(text), read_quantity(text))
     option = options[letter].strip()
     if (quantity := read_quantity(option)) is not None:
-        return Answer(option, quantity)
+        return FinalAnswer(option, quantity)
     for sentence in reversed(re.split(r"(?<=[.?!])\s", example.reasoning)):
-        if option in sentence and (numbers := mentioned(sentence)):
-            return Answer(option, numbers[-1])
-    return Answer(option)
+        if option in sentence and (numbers := all_quantities(sentence)):
+            return FinalAnswer(option, numbers[-1])
+    return FinalAnswer(option)
 
 
-def _conclusions(forward: Example) -> Iterator[str]:
+def _forward_answer_texts(forward: Example) -> Iterator[str]:
     own = final_answer(forward.answer.replace("**", ""))
     if own is not None:
         yield own
     if forward.gold is None:
         return
     gold = final_answer(forward.gold)
-    if gold is None and len(forward.gold) <= LONGEST_GOLD:
+    if gold is None and len(forward.gold) <= MAX_GOLD_CHARACTERS:
         gold = clean(forward.gold)
     if gold is None:
         gold = next(reversed(sides(forward.gold)), None)

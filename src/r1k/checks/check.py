@@ -8,14 +8,14 @@ from tqdm import tqdm
 
 from r1k import config
 from r1k.checks.consistency import consistent
-from r1k.checks.copies import nearest_questions
 from r1k.checks.inverse import Inverse
+from r1k.checks.near_duplicates import nearest_questions
 from r1k.checks.verdicts import answer_hidden, answer_reached, asks_for_given, distinct_question, uses_answer
-from r1k.data.sets import Both, read_both
+from r1k.data.sets import ExamplePair, read_example_pairs
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import VERDICTS, Check, write_jsonl
 from r1k.teacher.endpoints import with_client
-from r1k.teacher.judge import PROMPT, Opinion, judge
+from r1k.teacher.judge import PROMPT, JudgeOpinion, judge_pairs
 
 
 def check_inverse(
@@ -38,13 +38,13 @@ def check_inverse(
     if checks.judge is not None:
         checks = checks.model_copy(update={"judge": with_client(checks.judge, client)})
     watch = Stopwatch()
-    both = read_both(s1k, r1k)
+    both = read_example_pairs(s1k, r1k)
     found = check(both, checks.near_duplicate_threshold)
     asked = [pair for pair, one in zip(both, found, strict=True) if one.consistent is None]
     facts = {}
     if checks.judge is not None and asked:
-        opinions = judge(checks.judge, asked, journal)
-        found = [with_opinion(one, opinions.get(one.problem)) for one in found]
+        opinions = judge_pairs(checks.judge, asked, journal)
+        found = [apply_opinion(one, opinions.get(one.problem)) for one in found]
         facts = {"judge": checks.judge.model, "prompt": PROMPT.digest, "judged": len(asked)}
     write_jsonl(output, found)
     inputs = {"s1k": s1k, "r1k": r1k}
@@ -60,7 +60,7 @@ def check_inverse(
     )
 
 
-def check(both: Sequence[Both], near_duplicate_threshold: float) -> list[Check]:
+def check(both: Sequence[ExamplePair], near_duplicate_threshold: float) -> list[Check]:
     """The verdicts by rules on each pair, in their order.
 
     `near_duplicate_threshold` is the share of word triples, from 0 to 1, from which two questions of the same numbers are one.
@@ -85,7 +85,7 @@ def check(both: Sequence[Both], near_duplicate_threshold: float) -> list[Check]:
     return found
 
 
-def with_opinion(found: Check, opinion: Opinion | None) -> Check:
+def apply_opinion(found: Check, opinion: JudgeOpinion | None) -> Check:
     """A check with what the judge said of the consistency that rules left open."""
     if opinion is None:
         return found

@@ -30,33 +30,35 @@ def sides(text: str) -> list[str]:
     """The sides of the equations and inequalities of a text, and its expressions that stand alone."""
     return [
         side
-        for span in spans(text)
+        for span in math_spans(text)
         for part in RELATION.split(SETTING.sub(" ", span))
         if (side := part.strip().rstrip(".,;").strip())
     ]
 
 
-def spans(text: str) -> list[str]:
+def math_spans(text: str) -> list[str]:
     """What stands between dollar signs, or between `\\(` and `\\)`, `\\[` and `\\]`."""
     return [next(filter(None, span.groups())) for span in SPAN.finditer(text)]
 
 
-def states(text: str, expression: str) -> bool:
+def states_expression(text: str, expression: str) -> bool:
     """Does a text state an expression, or an equation, as a whole: not as a part of a larger one?"""
-    if RELATION.search(expression) and squeezed(expression) in [squeezed(span) for span in spans(text)]:
+    if RELATION.search(expression) and compact(expression) in [compact(span) for span in math_spans(text)]:
         return True
     wanted = main_side(expression)
     if re.fullmatch(r"\w{2,}", wanted) and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", text):
         return True
     says_little = len(symbols(wanted)) < 2 and not re.search(r"\d|\\pi", wanted)
-    return not says_little and any(same(side, wanted) for side in sides(text))
+    return not says_little and any(equivalent(side, wanted) for side in sides(text))
 
 
 def constant(expression: str) -> float | None:
     """The value of an expression without letters, such as `\\frac{7+3\\sqrt{7}}{7}`; None for any other."""
     if symbols(expression) or not re.search(r"\d|\\pi|e", expression):
         return None
-    found = [value for value in parsed(_simple(expression)) if getattr(value, "is_number", False) and value.is_real]
+    found = [
+        value for value in parsed(_simplify_markup(expression)) if getattr(value, "is_number", False) and value.is_real
+    ]
     return float(found[0]) if found else None
 
 
@@ -66,13 +68,13 @@ def main_side(expression: str) -> str:
     return max(parts, key=len, default=expression.strip())
 
 
-def same(ours: str, theirs: str) -> bool:
+def equivalent(ours: str, theirs: str) -> bool:
     """Are two expressions the same, as written or in value? Only those of the same letters are parsed and compared."""
-    if squeezed(ours) == squeezed(theirs):
+    if compact(ours) == compact(theirs):
         return True
     if symbols(ours) != symbols(theirs) or not (symbols(ours) or ROOT.search(theirs)):
         return False
-    mine, others = parsed(_simple(ours)), parsed(_simple(theirs))
+    mine, others = parsed(_simplify_markup(ours)), parsed(_simplify_markup(theirs))
     return bool(mine and others) and _same_value(mine[0], others[0])
 
 
@@ -93,20 +95,20 @@ def _same_value(ours: Any, theirs: Any) -> bool:
 def symbols(expression: str) -> set[str]:
     """The letters of an expression; digits do not count, as 2/4 can be 1/2."""
     found = set()
-    for word in SYMBOL.findall(_simple(expression)):
+    for word in SYMBOL.findall(_simplify_markup(expression)):
         if word.isdigit() or word.lstrip("\\") in NO_SYMBOL:
             continue
         found |= {word} if word.startswith("\\") else set(word)
     return found - {"e"}
 
 
-def squeezed(expression: str) -> str:
+def compact(expression: str) -> str:
     """An expression without what only sets it."""
-    text = re.sub(r"\{(\w)\}", r"\1", re.sub(r"\s+", "", SPACING.sub("", _simple(expression))))
+    text = re.sub(r"\{(\w)\}", r"\1", re.sub(r"\s+", "", SPACING.sub("", _simplify_markup(expression))))
     return re.sub(r"\{(\w)\}", r"\1", text).rstrip(".")
 
 
-def _simple(expression: str) -> str:
+def _simplify_markup(expression: str) -> str:
     text = re.sub(r"\^\s*\{\s*\\prime\s*\}|\^\s*\\prime", "'", SETTING.sub(" ", expression))
     text = re.sub(r"\\(?:mathrm|text|rm)\s*\{([^{}]*)\}", r"\1", text)
     return re.sub(r"\\[dt]frac(?![a-zA-Z])", r"\\frac", text)

@@ -95,15 +95,15 @@ class Quantity:
 
 
 @lru_cache(maxsize=4096)
-def stated(question: str) -> tuple[Quantity, ...]:
+def stated_quantities(question: str) -> tuple[Quantity, ...]:
     """The quantities of a question: not its label, its options, nor the numbers in indices and exponents."""
-    return tuple(_quantities(SCRIPT.sub(" ", _normal(without_options(LABEL.sub("", question, count=1))))))
+    return tuple(_quantities(SCRIPT.sub(" ", _normalize(without_options(LABEL.sub("", question, count=1))))))
 
 
 @lru_cache(maxsize=4096)
-def mentioned(question: str) -> tuple[Quantity, ...]:
+def all_quantities(question: str) -> tuple[Quantity, ...]:
     """Every number of a question but those of its label, wherever it stands."""
-    return tuple(_quantities(_normal(LABEL.sub("", question, count=1))))
+    return tuple(_quantities(_normalize(LABEL.sub("", question, count=1))))
 
 
 def without_options(question: str) -> str:
@@ -113,7 +113,7 @@ def without_options(question: str) -> str:
 
 def read_quantity(answer: str) -> Quantity | None:
     """An answer that is nothing but one quantity, with or without a known unit; `4kTR` is none."""
-    text = _normal(plain(answer)).strip()
+    text = _normalize(plain(answer)).strip()
     found = next(_quantities(text), None)
     match = NUMBER.match(text)
     if found is None or match is None:
@@ -125,7 +125,7 @@ def read_quantity(answer: str) -> Quantity | None:
     return found if unit and found.unit else None
 
 
-def _normal(text: str) -> str:
+def _normalize(text: str) -> str:
     text = WRAPPED.sub(r" \1", SPACING.sub(" ", DEGREES.sub("°", text)))
     text = NUMERAL.sub(_in_digits, POWER_OF_TEN.sub(_written_out, text))
     return text.replace("−", "-").replace("{,}", ",")

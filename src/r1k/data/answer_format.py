@@ -19,7 +19,7 @@ BLANK_LINES = re.compile(r"\n{3,}")
 EMPTY_MATH = re.compile(r"\\\[\s*\\\]|\\\(\s*\\\)|\$\$\s*\$\$")
 
 
-def normalised(answer: str) -> str:
+def normalize_answer(answer: str) -> str:
     """The answer in the one form. What it says last is the inside of its last box, else what follows its last label,
     else its last line. Normalising twice is normalising once.
     """

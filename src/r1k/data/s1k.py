@@ -68,7 +68,7 @@ def get_s1k(*, data: Data, output: Path) -> None:
     inputs = {"source": source.path} if isinstance(source, FileSource) else {}
     facts = {"source": source.model_dump(mode="json"), "hub_commit": commit}
     write_manifest(
-        output, "data.s1k", inputs, watch, n=len(kept), left_out_by_grade=len(everything) - len(kept), **facts
+        output, "data.s1k", inputs, watch, n=len(kept), excluded_by_grade=len(everything) - len(kept), **facts
     )
 
 

@@ -10,13 +10,13 @@ from r1k.evaluate.grade import asks
 from r1k.evaluate.join import answered
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import JudgeVerdict, Question, write_jsonl
-from r1k.teacher.answers import SAYS, read, refused, verdict
+from r1k.teacher.answers import VERDICT_VALUES, is_refusal, parse_answer, parse_verdict
 from r1k.teacher.client import DEFAULT_RETRIES, RetryPolicy
 from r1k.teacher.endpoints import with_client
-from r1k.teacher.journal import Entry, Request
-from r1k.teacher.judge import question_to
-from r1k.teacher.messages import reasons
-from r1k.teacher.requests import ask_all, make_requests
+from r1k.teacher.journal import JournalEntry, Request
+from r1k.teacher.judge import verdict_request
+from r1k.teacher.messages import reason_lines
+from r1k.teacher.requests import build_requests, request_all
 from r1k.teacher.templates import load_template
 from r1k.text import format_question
 
@@ -77,12 +77,12 @@ def judge_answers(
     """Do what `judge` does, with a retry policy."""
     watch = Stopwatch()
     asked = asked_about(grader, questions, samples)
-    requests, unasked = make_requests(asked, lambda pair: request(judge, *pair))
-    answers = ask_all(judge, SECTION, requests, journal, patience)
+    requests, errors = build_requests(asked, lambda pair: request(judge, *pair))
+    answers = request_all(judge, SECTION, requests, journal, patience)
     judged = [
         _judged(question, extracted, requests[name].key, answers.entries[name])
         if name in requests
-        else _unjudged(question, extracted, unasked[name])
+        else _unjudged(question, extracted, errors[name])
         for name, (question, extracted) in asked.items()
     ]
     undecided = {name: one.rationale for name, one in zip(asked, judged, strict=True) if one.equivalent is None}
@@ -100,8 +100,8 @@ def judge_answers(
         model=judge.model,
         prompts={PROMPT.name: PROMPT.digest},
         sampling={"temperature": judge.temperature or 0.0},
-        requests={"asked": answers.bought, "found_in_journal": len(requests) - answers.bought},
-        dollars=answers.budget.bill,
+        requests={"sent": answers.num_new, "from_journal": len(requests) - answers.num_new},
+        dollars=answers.budget.total_dollars,
     )
 
 
@@ -120,7 +120,7 @@ def request(judge: config.Judge, question: Question, extracted: str) -> Request:
 
     TeacherError where one of them holds the prompt's own delimiters.
     """
-    return question_to(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
+    return verdict_request(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
 
 
 def _unjudged(question: Question, extracted: str, why: str) -> JudgeVerdict:
@@ -128,24 +128,24 @@ def _unjudged(question: Question, extracted: str, why: str) -> JudgeVerdict:
     return JudgeVerdict(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, rationale=said)
 
 
-def _judged(question: Question, extracted: str, key: str, entry: Entry) -> JudgeVerdict:
-    word = verdict(entry)
+def _judged(question: Question, extracted: str, key: str, entry: JournalEntry) -> JudgeVerdict:
+    word = parse_verdict(entry)
     return JudgeVerdict(
         question=question.id,
         gold=question.gold,
         extracted=extracted,
-        equivalent=None if word is None else SAYS[word],
+        equivalent=None if word is None else VERDICT_VALUES[word],
         rationale=_said(entry),
         request=key,
     )
 
 
-def _said(entry: Entry) -> str:
+def _said(entry: JournalEntry) -> str:
     """The judge's words, after what is wrong with them."""
-    words = read(entry).text
-    if entry.cut:
+    words = parse_answer(entry).text
+    if entry.truncated:
         return f"[cut after {entry.max_tokens} tokens; raise {SECTION}.max_tokens] {words}"
-    if refused(entry):
+    if is_refusal(entry):
         return f"[refused, finish_reason {entry.finish_reason}] {entry.refusal or words}"
     return words or f"[empty, finish_reason {entry.finish_reason}]"
 
@@ -156,6 +156,6 @@ def _too_few(model: str, undecided: dict[str, str], total: int, least: float) ->
             f"{total - len(undecided)} of {total} answers have a verdict of judge {model}, fewer than "
             f"evaluate.min_judged_rate of {least:g} asks for, and no output was written; take a judge that ends in a "
             "verdict, or lower it:",
-            *reasons({name: said[:200] for name, said in undecided.items()}),
+            *reason_lines({name: said[:200] for name, said in undecided.items()}),
         ]
     )

@@ -55,7 +55,7 @@ class Origin:
     source: Mapping[str, Any]
     """The config's source of the forward problems, as s1k's manifest has it."""
     hub_commit: str | None
-    left_out_by_grade: int
+    excluded_by_grade: int
     sampling: Mapping[str, float]
     prompts: Sequence[Template]
     digests: Mapping[str, str]
@@ -119,7 +119,7 @@ def _sources(rows: Sequence[ExportRow], origin: Origin) -> list[str]:
     graded = [row.grade for row in rows if row.grade is not None]
     return [
         f"Forward problems and responses: {_forward_source(origin)}.",
-        f"{origin.left_out_by_grade} problems were left out because their forward answer was graded wrong; of the "
+        f"{origin.excluded_by_grade} problems were left out because their forward answer was graded wrong; of the "
         f"others, {len(graded)} are graded, {sum(graded)} of them correct.",
         f"Reverse questions and responses: by the teacher {teachers}.",
         f"Code: r1k at commit {escape_markdown(origin.commit)}.",

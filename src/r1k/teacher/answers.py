@@ -3,68 +3,68 @@
 import re
 from dataclasses import dataclass
 
-from r1k.teacher.journal import Entry
+from r1k.teacher.journal import JournalEntry
 from r1k.teacher.templates import SOLVE
 
-FINISHED = ("stop", "eos")
+COMPLETE_FINISH_REASONS = ("stop", "eos")
 """How servers say that an answer ended by itself."""
 
-OPEN, CLOSE = "<think>", "</think>"
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 
 
-VERDICT = re.compile(r"\W*verdict\W+(yes|no|unclear)\W*", re.IGNORECASE)
-SAYS = {"yes": True, "no": False, "unclear": None}
+VERDICT_LINE = re.compile(r"\W*verdict\W+(yes|no|unclear)\W*", re.IGNORECASE)
+VERDICT_VALUES = {"yes": True, "no": False, "unclear": None}
 
 
 @dataclass(frozen=True)
-class Answer:
+class ParsedAnswer:
     """The text of an answer and, where there is one, the chain of thought before it."""
 
     text: str
     reasoning: str
 
 
-def read(entry: Entry) -> Answer:
+def parse_answer(entry: JournalEntry) -> ParsedAnswer:
     """The chain of thought is in a field of its own, or inline in a `<think>` block.
 
     Servers whose chat template opens the block themselves return it without its first tag.
     """
     text, inline = entry.answer.strip(), ""
-    if text.startswith(OPEN) or (CLOSE in text and not entry.reasoning):
-        inline, _, text = text.removeprefix(OPEN).partition(CLOSE)
-    return Answer(text=text.strip(), reasoning=(entry.reasoning or inline).strip())
+    if text.startswith(THINK_OPEN) or (THINK_CLOSE in text and not entry.reasoning):
+        inline, _, text = text.removeprefix(THINK_OPEN).partition(THINK_CLOSE)
+    return ParsedAnswer(text=text.strip(), reasoning=(entry.reasoning or inline).strip())
 
 
-def refused(entry: Entry) -> bool:
+def is_refusal(entry: JournalEntry) -> bool:
     """The teacher, or a filter before it, would not answer."""
     return bool(entry.refusal) or entry.finish_reason == "content_filter"
 
 
-def verdict(entry: Entry) -> str | None:
+def parse_verdict(entry: JournalEntry) -> str | None:
     """What a judge says on its last line: `yes`, `no` or `unclear`; None for anything else, and for a cut answer."""
-    lines = read(entry).text.splitlines()
-    found = VERDICT.fullmatch(lines[-1]) if lines and not entry.cut and not refused(entry) else None
+    lines = parse_answer(entry).text.splitlines()
+    found = VERDICT_LINE.fullmatch(lines[-1]) if lines and not entry.truncated and not is_refusal(entry) else None
     return found[1].lower() if found else None
 
 
-def defect(entry: Entry) -> str | None:
+def defect(entry: JournalEntry) -> str | None:
     """Why an answer cannot be used, and what to do; None where it can."""
-    answer = read(entry)
-    if entry.cut:
-        tokens = entry.count("completion_tokens")
+    answer = parse_answer(entry)
+    if entry.truncated:
+        tokens = entry.token_count("completion_tokens")
         return (
             f"the answer was cut after {'an unknown number of' if tokens is None else tokens} tokens (finish_reason "
             f"'length'); raise teacher.max_tokens above {entry.max_tokens} (the cut answer stays in the journal, and "
             "is not asked for again under this limit)"
         )
-    if refused(entry):
+    if is_refusal(entry):
         said = f": {entry.refusal[:200]!r}" if entry.refusal else ""
         return f"the teacher refused{said} (finish_reason {entry.finish_reason!r}); leave it out by teacher.on_refusal"
-    if entry.finish_reason not in FINISHED:
+    if entry.finish_reason not in COMPLETE_FINISH_REASONS:
         return f"the answer did not end by itself (finish_reason {entry.finish_reason!r}); run again, or change teacher"
     if not answer.text:
         return "the answer is empty, or its <think> block is never closed; run again, or change teacher"
-    if entry.request.call == SOLVE.name and not answer.reasoning:
+    if entry.request.prompt_name == SOLVE.name and not answer.reasoning:
         return (
             "the answer has no reasoning, in neither `reasoning_content`, `reasoning` nor a <think> block; "
             "make teacher.model one that reasons"
@@ -83,23 +83,23 @@ class AcceptancePolicy:
     skip_truncated: bool = False
     skip_refused: bool = False
 
-    def limit(self, entry: Entry | None) -> int | None:
+    def next_max_tokens(self, entry: JournalEntry | None) -> int | None:
         """The limit under which a request is asked, `entry` being its newest answer."""
-        if entry is None or not entry.cut or self.max_tokens is None or entry.max_tokens is None:
+        if entry is None or not entry.truncated or self.max_tokens is None or entry.max_tokens is None:
             return self.max_tokens
         if entry.max_tokens < self.max_tokens or self.max_tokens_cap is None:
             return self.max_tokens
         return min(2 * entry.max_tokens, self.max_tokens_cap)
 
-    def asks(self, entry: Entry | None) -> bool:
+    def needs_request(self, entry: JournalEntry | None) -> bool:
         """Is a request to be asked? A cut answer is not bought again under the limit that cut it."""
         if entry is None:
             return True
-        if entry.cut:
-            limit = self.limit(entry)
+        if entry.truncated:
+            limit = self.next_max_tokens(entry)
             return entry.max_tokens is not None and (limit is None or limit > entry.max_tokens)
-        return defect(entry) is not None and not self.leaves_out(entry)
+        return defect(entry) is not None and not self.may_skip(entry)
 
-    def leaves_out(self, entry: Entry) -> bool:
+    def may_skip(self, entry: JournalEntry) -> bool:
         """May a problem with this answer go without a pair?"""
-        return self.skip_truncated if entry.cut else self.skip_refused and refused(entry)
+        return self.skip_truncated if entry.truncated else self.skip_refused and is_refusal(entry)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from r1k.teacher.journal import Entry, Request, RunStoppedError
+from r1k.teacher.journal import JournalEntry, Request, RunStoppedError
 
 
 @dataclass(frozen=True)
@@ -38,31 +38,31 @@ class Budget:
     tokens: int = 0
     """Spent, prompts and answers."""
     answers: int = 0
-    dollars_before: float = 0.0
+    prior_dollars: float = 0.0
     """Spent on other answers of the experiment, under the same ceiling."""
-    tokens_before: int = 0
+    prior_tokens: int = 0
     section: str = "teacher"
     """Of the config, where the ceiling is."""
     _reserved: list[tuple[float, float]] = field(default_factory=list)
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    def count(self, entry: Entry) -> None:
+    def add(self, entry: JournalEntry) -> None:
         """Add what an answer cost."""
-        prompt, completion = entry.count("prompt_tokens") or 0, entry.count("completion_tokens") or 0
+        prompt, completion = entry.token_count("prompt_tokens") or 0, entry.token_count("completion_tokens") or 0
         cost = entry.cost if entry.cost is not None else self.prices.dollars(prompt, completion)
         self.dollars += cost or 0.0
         self.tokens += prompt + completion
         self.answers += 1
 
     @asynccontextmanager
-    async def reserved(self, request: Request, longest: int | None) -> AsyncIterator[None]:
-        """Hold the most that a request of at most `longest` answer tokens can cost, while it is in flight.
+    async def reserve(self, request: Request, max_completion_tokens: int | None) -> AsyncIterator[None]:
+        """Hold the most that a request of at most `max_completion_tokens` answer tokens can cost, while it is in flight.
 
         Waits for those in flight where they might leave room; RunStoppedError where the ceiling leaves none.
         """
-        prompt = most_tokens(request)
-        tokens = prompt + (longest or 0)
-        most = (self.prices.dollars(prompt, longest or 0) or 0.0, float(tokens))
+        prompt = max_prompt_tokens(request)
+        tokens = prompt + (max_completion_tokens or 0)
+        most = (self.prices.dollars(prompt, max_completion_tokens or 0) or 0.0, float(tokens))
         async with self._settled:
             while not self._fits(most):
                 if not self._reserved:
@@ -77,8 +77,8 @@ class Budget:
                 self._settled.notify_all()
 
     def _fits(self, most: tuple[float, float]) -> bool:
-        dollars = self.dollars_before + self.dollars + sum(each for each, _ in self._reserved) + most[0]
-        tokens = self.tokens_before + self.tokens + sum(each for _, each in self._reserved) + most[1]
+        dollars = self.prior_dollars + self.dollars + sum(each for each, _ in self._reserved) + most[0]
+        tokens = self.prior_tokens + self.tokens + sum(each for _, each in self._reserved) + most[1]
         return (self.max_dollars is None or dollars <= self.max_dollars) and (
             self.max_tokens is None or tokens <= self.max_tokens
         )
@@ -86,30 +86,30 @@ class Budget:
     def _no_room(self, most: tuple[float, float]) -> str:
         dollars, tokens = most
         return (
-            f"the ceiling of {self.ceiling} leaves no room for a request that may cost up to ${dollars:.4f} and "
-            f"{tokens:,.0f} tokens: {self.spent} are spent{self._before}; raise {self.section}.client.max_dollars or "
+            f"the ceiling of {self.ceiling_text} leaves no room for a request that may cost up to ${dollars:.4f} and "
+            f"{tokens:,.0f} tokens: {self.spent_text} are spent{self._prior_text}; raise {self.section}.client.max_dollars or "
             "max_total_tokens"
         )
 
     @property
-    def _before(self) -> str:
-        if not self.tokens_before:
+    def _prior_text(self) -> str:
+        if not self.prior_tokens:
             return ""
-        return f", and ${self.dollars_before:.2f} and {self.tokens_before:,} tokens on the experiment's other answers"
+        return f", and ${self.prior_dollars:.2f} and {self.prior_tokens:,} tokens on the experiment's other answers"
 
     @property
-    def spent(self) -> str:
+    def spent_text(self) -> str:
         """What was spent, as text."""
         money = f"${self.dollars:.2f} and " if self.prices.input is not None else ""
         return f"{money}{self.tokens:,} tokens"
 
     @property
-    def bill(self) -> float | None:
+    def total_dollars(self) -> float | None:
         """Dollars spent, to a hundredth of a cent; None where no price is stated."""
         return None if self.prices.input is None else round(self.dollars, 4)
 
     @property
-    def ceiling(self) -> str:
+    def ceiling_text(self) -> str:
         """What may be spent, as text."""
         parts = []
         if self.max_dollars is not None:
@@ -119,6 +119,6 @@ class Budget:
         return " and ".join(parts) or "none"
 
 
-def most_tokens(request: Request) -> int:
+def max_prompt_tokens(request: Request) -> int:
     """Tokens of a prompt, at the most: a byte-level tokenizer's are no more than its bytes, and a template's few."""
     return sum(len(message.content.encode()) for message in request.messages) + 64

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from r1k.errors import TeacherError
-from r1k.teacher.budget import Budget, most_tokens
-from r1k.teacher.completion import OVERLOADED, Completion, StreamBrokenError, collected
-from r1k.teacher.journal import Entry, Request, RunStoppedError
+from r1k.teacher.budget import Budget, max_prompt_tokens
+from r1k.teacher.completion import OVERLOADED, Completion, StreamBrokenError, collect_stream
+from r1k.teacher.journal import JournalEntry, Request, RunStoppedError
 from r1k.teacher.rate_limiter import RateLimiter
 
-SHORTEST_SECRET = 12
+MIN_SECRET_LENGTH = 12
 """Shorter keys are placeholders (`EMPTY`, `none`), and replacing them would spoil answers that hold the word."""
 
 
@@ -48,11 +48,11 @@ class Endpoint:
 class RetryPolicy:
     """How often and after how many seconds a request is tried again."""
 
-    attempts: int = 8
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    longest_retry_after: float = 300.0
-    exhausted_in_a_row: int = 8
+    max_attempts: int = 8
+    initial_wait: float = 1.0
+    max_wait: float = 60.0
+    max_retry_after: float = 300.0
+    max_consecutive_failures: int = 8
     """So many requests given up with no answer between them: the server is down, and the run ends."""
 
 
@@ -72,16 +72,16 @@ class ChatClient:
     """Makes requests until it is stopped. Errors that it raises hold no key, whatever the server echoed."""
 
     def __init__(
-        self, endpoint: Endpoint, patience: RetryPolicy = DEFAULT_RETRIES, budget: Budget | None = None
+        self, endpoint: Endpoint, retry_policy: RetryPolicy = DEFAULT_RETRIES, budget: Budget | None = None
     ) -> None:
         self.endpoint = endpoint
         self.stop_reason: str | None = None
         self.budget = budget or Budget()
-        self.pace = RateLimiter(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
-        self._patience = patience
+        self.rate_limiter = RateLimiter(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self._retry_policy = retry_policy
         self._stopped = asyncio.Event()
-        self._exhausted = 0
-        self._backoff = wait_random_exponential(multiplier=patience.first_wait, max=patience.longest_wait)
+        self._consecutive_failures = 0
+        self._backoff = wait_random_exponential(multiplier=retry_policy.initial_wait, max=retry_policy.max_wait)
         self._openai = openai.AsyncOpenAI(
             api_key=endpoint.key,
             base_url=endpoint.base_url,
@@ -110,53 +110,53 @@ class ChatClient:
         if self.stop_reason is None:
             self.stop_reason = reason
         self._stopped.set()
-        self.pace.stop()
+        self.rate_limiter.stop()
 
-    async def complete(self, request: Request, max_tokens: int | None = None) -> Entry:
+    async def complete(self, request: Request, max_tokens: int | None = None) -> JournalEntry:
         """The server's answer, which is not yet looked at; `max_tokens` stands for the endpoint's limit.
 
         TeacherError for a request that failed again and again; RunStoppedError where another request would fail too.
         """
-        patience = self._patience
+        retry_policy = self._retry_policy
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_TransientError),
-            stop=stop_after_attempt(patience.attempts),
+            stop=stop_after_attempt(retry_policy.max_attempts),
             wait=self._wait,
             sleep=self._sleep,
             reraise=True,
         )
         limit = max_tokens or self.endpoint.max_tokens
         try:
-            entry: Entry = await retrying(self._attempt, request, limit)
+            entry: JournalEntry = await retrying(self._attempt, request, limit)
         except _TransientError as error:
-            self._exhausted += 1
-            if self._exhausted >= patience.exhausted_in_a_row:
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= retry_policy.max_consecutive_failures:
                 raise RunStoppedError(
-                    f"{error}; {self._exhausted} requests in a row were given up, after {patience.attempts} attempts "
+                    f"{error}; {self._consecutive_failures} requests in a row were given up, after {retry_policy.max_attempts} attempts "
                     "each; see what is wrong with the server, then run again"
                 ) from None
-            raise TeacherError(f"{error} ({patience.attempts} attempts); run again later") from None
-        self._exhausted = 0
+            raise TeacherError(f"{error} ({retry_policy.max_attempts} attempts); run again later") from None
+        self._consecutive_failures = 0
         return entry
 
-    async def _attempt(self, request: Request, limit: int | None) -> Entry:
-        async with self.budget.reserved(request, limit), self.pace.turn(self._expected_tokens(request)) as began:
+    async def _attempt(self, request: Request, limit: int | None) -> JournalEntry:
+        async with self.budget.reserve(request, limit), self.rate_limiter.slot(self._expected_tokens(request)) as began:
             if self.stop_reason is not None:
                 raise RunStoppedError(self.stop_reason)
             try:
                 completion = await self._completion(request, limit)
             except _TransientError as error:
                 if error.overloaded:
-                    self.pace.too_much(began, error.retry_after)
+                    self.rate_limiter.on_overload(began, error.retry_after)
                 raise
             entry = self._entry(request, limit, completion, time.monotonic() - began)
-            self.budget.count(entry)
+            self.budget.add(entry)
             return entry
 
-    def _entry(self, request: Request, limit: int | None, completion: Completion, seconds: float) -> Entry:
+    def _entry(self, request: Request, limit: int | None, completion: Completion, seconds: float) -> JournalEntry:
         choice, usage = completion.choices[0], completion.usage
         message = choice.message
-        entry = Entry(
+        entry = JournalEntry(
             key=request.key,
             request=request,
             max_tokens=limit,
@@ -166,9 +166,9 @@ class ChatClient:
             finish_reason=choice.finish_reason or "none",
             usage=usage,
             seconds=round(seconds, 3),
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        prompt, written = entry.count("prompt_tokens"), entry.count("completion_tokens")
+        prompt, written = entry.token_count("prompt_tokens"), entry.token_count("completion_tokens")
         if prompt is None or written is None:
             return entry
         return entry.model_copy(update={"cost": self.budget.prices.dollars(prompt, written)})
@@ -215,20 +215,20 @@ class ChatClient:
             stream_cls=openai.AsyncStream[object],
         )
         response = cast(httpx2.Response, posted)  # as asked for: what it is a stream of is seen below
-        self.pace.answered(response.headers)
+        self.rate_limiter.on_response(response.headers)
         if response.headers.get("content-type", "").startswith("text/event-stream"):
             events = openai.AsyncStream(cast_to=object, response=response, client=self._openai)
             try:
-                return await collected(events)
+                return await collect_stream(events)
             except (ValidationError, ValueError) as error:
-                raise self._not_understood(error, "an event of its stream") from None
+                raise self._invalid_response(error, "an event of its stream") from None
         text = (await response.aread()).decode(errors="replace")
         try:
             return Completion.model_validate_json(text)
         except ValidationError as error:
-            raise self._not_understood(error, text[:200]) from None
+            raise self._invalid_response(error, text[:200]) from None
 
-    def _not_understood(self, error: ValueError, said: str) -> "_TransientError":
+    def _invalid_response(self, error: ValueError, said: str) -> "_TransientError":
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         return _TransientError(
             self._without_key(f"{self.endpoint.base_url} answered no chat completion ({reason}): {said!r}")
@@ -238,7 +238,7 @@ class ChatClient:
         """Of prompt and answer, for a limit of tokens a minute: as the answers so far, else the most that may come."""
         if self.budget.answers:
             return self.budget.tokens / self.budget.answers
-        return float(most_tokens(request) + (self.endpoint.max_tokens or 0))
+        return float(max_prompt_tokens(request) + (self.endpoint.max_tokens or 0))
 
     def _status_error(self, error: openai.APIStatusError) -> TeacherError:
         status = error.status_code
@@ -247,7 +247,7 @@ class ChatClient:
         if out_of_money or not (status in (408, 409, 429) or status >= 500):
             return RunStoppedError(f"{said}{self._remedy(402 if out_of_money else status)}")
         retry_after = _retry_after(error.response.headers.get("retry-after"))
-        if retry_after is not None and retry_after > self._patience.longest_retry_after:
+        if retry_after is not None and retry_after > self._retry_policy.max_retry_after:
             return RunStoppedError(f"{said}; the server asks to wait {retry_after:.0f} s: run again then")
         return _TransientError(said, retry_after, overloaded=status in (429, 503))
 
@@ -265,7 +265,7 @@ class ChatClient:
 
     def _without_key(self, text: str) -> str:
         key = self.endpoint.key
-        return text.replace(key, "[key]") if len(key) >= SHORTEST_SECRET else text
+        return text.replace(key, "[key]") if len(key) >= MIN_SECRET_LENGTH else text
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

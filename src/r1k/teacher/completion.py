@@ -9,7 +9,7 @@ OVERLOADED = "insufficient_system_resource"
 """DeepSeek's finish reason for a request that it dropped."""
 
 
-class Message(BaseModel):
+class CompletionMessage(BaseModel):
     """An answer, or a piece of one."""
 
     content: str | None = None
@@ -21,7 +21,7 @@ class Message(BaseModel):
 class Choice(BaseModel):
     """An answer and how it ended."""
 
-    message: Message
+    message: CompletionMessage
     finish_reason: str | None = None
 
 
@@ -34,7 +34,7 @@ class Completion(BaseModel):
 
 class _ChunkChoice(BaseModel):
     index: int = 0
-    delta: Message = Message()
+    delta: CompletionMessage = CompletionMessage()
     finish_reason: str | None = None
 
 
@@ -47,12 +47,12 @@ class StreamBrokenError(Exception):
     """A stream ended before its answer did."""
 
 
-async def collected(events: AsyncIterable[object]) -> Completion:
+async def collect_stream(events: AsyncIterable[object]) -> Completion:
     """The completion that a stream's events add up to; pydantic's ValidationError for an event that is none.
 
     StreamBrokenError where no event says how the answer ended: what came so far is not known to be all.
     """
-    pieces: dict[str, list[str]] = {name: [] for name in Message.model_fields}
+    pieces: dict[str, list[str]] = {name: [] for name in CompletionMessage.model_fields}
     finish_reason, usage = None, None
     async for event in events:
         chunk = _Chunk.model_validate(event)
@@ -64,5 +64,5 @@ async def collected(events: AsyncIterable[object]) -> Completion:
                     pieces[name].append(piece)
     if finish_reason is None:
         raise StreamBrokenError(f"the stream ended after {sum(map(len, pieces['content']))} characters of the answer")
-    message = Message(**{name: "".join(parts) or None for name, parts in pieces.items()})
+    message = CompletionMessage(**{name: "".join(parts) or None for name, parts in pieces.items()})
     return Completion(choices=[Choice(message=message, finish_reason=finish_reason)], usage=usage)

@@ -34,7 +34,7 @@ def local_endpoint(answerer: Answerer) -> Iterator[Endpoint]:
 
 
 @contextmanager
-def endpoint_of(server: Server | EmbeddedTeacher | ReplayTeacher, section: str = "teacher") -> Iterator[Endpoint]:
+def open_endpoint(server: Server | EmbeddedTeacher | ReplayTeacher, section: str = "teacher") -> Iterator[Endpoint]:
     """Whichever a section of the config names: a configured server, or one on loopback while the block takes."""
     if isinstance(server, Server):
         yield remote_endpoint(server, section)
@@ -66,7 +66,7 @@ def with_client(server: S, client: Client | None) -> S:
     return server if client is None else server.model_copy(update={"client": client})
 
 
-def budget_of(client: Client, section: str = "teacher") -> Budget:
+def make_budget(client: Client, section: str = "teacher") -> Budget:
     """The config's prices and ceilings, nothing spent."""
     prices = Prices(client.input_price, client.output_price)
     return Budget(prices, client.max_dollars, client.max_total_tokens, section=section)

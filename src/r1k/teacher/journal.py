@@ -27,7 +27,7 @@ class RunStoppedError(TeacherError):
     """What ends a whole run, not one problem's request: every further request would meet it too."""
 
 
-class Message(Record):
+class ChatMessage(Record):
     """A turn of a chat."""
 
     role: Literal["user"] = "user"
@@ -37,10 +37,10 @@ class Message(Record):
 class Request(Record):
     """What decides a teacher's answer, wherever it is served."""
 
-    call: Text = Field(description="the prompt's name")
-    prompt: Text = Field(description="digest of the prompt's text")
+    prompt_name: Text = Field(description="the prompt's name")
+    prompt_digest: Text = Field(description="digest of the prompt's text")
     model: Text
-    messages: list[Message]
+    messages: list[ChatMessage]
     sampling: dict[str, float] = Field(default={}, description="sampling parameters that were set")
 
     @property
@@ -53,7 +53,7 @@ class Request(Record):
         return value_digest(self.model_dump())
 
 
-class Entry(Record):
+class JournalEntry(Record):
     """A request and its answer, as the server gave it."""
 
     key: Text
@@ -66,16 +66,16 @@ class Entry(Record):
     usage: dict[str, Any] | None = None
     cost: float | None = Field(default=None, description="US dollars at the prices configured then")
     seconds: float
-    finished: str = Field(description="UTC, ISO 8601")
+    finished_at: str = Field(description="UTC, ISO 8601")
 
     @property
-    def cut(self) -> bool:
+    def truncated(self) -> bool:
         """The limit was reached before the answer ended."""
         return self.finish_reason == "length"
 
-    def count(self, what: Literal["prompt_tokens", "completion_tokens"]) -> int | None:
+    def token_count(self, kind: Literal["prompt_tokens", "completion_tokens"]) -> int | None:
         """Tokens as the server counted them."""
-        value = (self.usage or {}).get(what)
+        value = (self.usage or {}).get(kind)
         return value if isinstance(value, int) else None
 
 
@@ -85,7 +85,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._thread_lock = threading.Lock()
-        self._places: dict[str, tuple[int, int]] = {}
+        self._offsets: dict[str, tuple[int, int]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -93,7 +93,7 @@ class Journal:
             raise TeacherError(f"{path}: the journal cannot be opened for writing ({error}); name another") from error
         try:
             with self._locked():
-                self._heal()
+                self._drop_torn_line()
                 self._index()
         except TeacherError:
             os.close(self._file)
@@ -108,28 +108,28 @@ class Journal:
         os.close(self._file)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._offsets)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> JournalEntry | None:
         """The newest answer to a request."""
-        place = self._places.get(key)
+        place = self._offsets.get(key)
         if place is None:
             return None
         offset, length = place
-        return Entry.model_validate_json(os.pread(self._file, length, offset))
+        return JournalEntry.model_validate_json(os.pread(self._file, length, offset))
 
-    def kept(self, request: Request) -> Entry:
+    def answer_to(self, request: Request) -> JournalEntry:
         """The newest answer to a request that was answered; TeacherError where it is not there after all."""
         entry = self.get(request.key)
         if entry is None:
             raise TeacherError(f"{self.path}: lost the answer to {request.key}; run again")
         return entry
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: JournalEntry) -> None:
         """Return when the entry is on disk. RunStoppedError where it cannot be written: what is bought must be kept."""
         line = entry.model_dump_json().encode() + b"\n"
         with self._locked():
-            self._heal()
+            self._drop_torn_line()
             start = os.fstat(self._file).st_size
             try:
                 written = os.write(self._file, line)
@@ -139,7 +139,7 @@ class Journal:
             except OSError as error:
                 os.ftruncate(self._file, start)
                 raise RunStoppedError(f"{self.path}: cannot be written ({error}); make room, then run again") from error
-        self._places[entry.key] = (start, len(line))
+        self._offsets[entry.key] = (start, len(line))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -150,7 +150,7 @@ class Journal:
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def _heal(self) -> None:
+    def _drop_torn_line(self) -> None:
         size = os.fstat(self._file).st_size
         if size == 0 or os.pread(self._file, 1, size - 1) == b"\n":
             return
@@ -178,12 +178,12 @@ class Journal:
         with self.path.open("rb") as handle:
             for number, line in enumerate(handle, start=1):
                 try:
-                    entry = Entry.model_validate_json(line)
+                    entry = JournalEntry.model_validate_json(line)
                 except ValidationError as error:
                     first = error.errors()[0]
                     raise TeacherError(
                         f"{self.path}:{number}: not a record of the journal ({first['msg']}); "
                         "mend the line, or remove it: its request is then asked again"
                     ) from error
-                self._places[entry.key] = (offset, len(line))
+                self._offsets[entry.key] = (offset, len(line))
                 offset += len(line)

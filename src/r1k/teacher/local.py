@@ -12,7 +12,7 @@ from r1k.errors import RecordError, TeacherError, field_path
 from r1k.files import directory_digest, file_digest
 from r1k.records import Response, Text
 
-Found = TypeVar("Found", str, Response)
+Recorded = TypeVar("Found", str, Response)
 
 
 class Answerer(Protocol):
@@ -82,11 +82,11 @@ class ReplayAnswerer:
 
     def reverse_question(self, question: str, answer: str) -> str:
         """The recorded reverse question; the answer is not compared."""
-        return self._find(self._reverse, "question", question)
+        return self._look_up(self._reverse, "question", question)
 
     def solve(self, question: str) -> Response:
         """The recorded response to a reverse question."""
-        return self._find(self._responses, "reverse_question", question)
+        return self._look_up(self._responses, "reverse_question", question)
 
     def paraphrase(self, question: str, reasoning: str) -> str:
         """There are none."""
@@ -94,7 +94,7 @@ class ReplayAnswerer:
             f"{self.path}: holds no paraphrases; leave them out of probe.tracked, or take another teacher"
         )
 
-    def _find(self, recorded: Mapping[str, Found], column: str, question: str) -> Found:
+    def _look_up(self, recorded: Mapping[str, Recorded], column: str, question: str) -> Recorded:
         if question.strip() not in recorded:
             raise TeacherError(
                 f"{self.path}: holds no row whose `{column}` is {question.strip()[:300]!r}; "

@@ -22,65 +22,65 @@ class RateLimiter:
     """Shared by all requests to one server; for one event loop."""
 
     def __init__(
-        self, at_once: int, requests_per_minute: float | None = None, tokens_per_minute: float | None = None
+        self, concurrency: int, requests_per_minute: float | None = None, tokens_per_minute: float | None = None
     ) -> None:
-        self._highest = at_once
-        self._at_once = float(at_once)
+        self._max_concurrency = concurrency
+        self._concurrency = float(concurrency)
         self._in_flight = 0
-        self._freed = asyncio.Condition()
+        self._slot_freed = asyncio.Condition()
         self._stopped = asyncio.Event()
-        self._resume = self._cut = 0.0
+        self._resume_at = self._last_decrease = 0.0
         # Requests come evenly, one interval after the other: servers count in windows shorter than a minute.
         self._requests = AsyncLimiter(1, 60 / requests_per_minute) if requests_per_minute else None
         self._tokens = AsyncLimiter(tokens_per_minute, 60) if tokens_per_minute else None
 
     @property
-    def at_once(self) -> int:
+    def concurrency(self) -> int:
         """Requests that may be in flight now."""
-        return int(self._at_once)
+        return int(self._concurrency)
 
     @asynccontextmanager
-    async def turn(self, tokens: float) -> AsyncIterator[float]:
+    async def slot(self, tokens: float) -> AsyncIterator[float]:
         """Wait until a request of so many `tokens`, prompt and answer, may begin; yield when it began.
 
         A request larger than a minute's tokens waits for a whole minute's.
         """
-        async with self._freed:
-            await self._freed.wait_for(lambda: self._in_flight < self.at_once)
+        async with self._slot_freed:
+            await self._slot_freed.wait_for(lambda: self._in_flight < self.concurrency)
             self._in_flight += 1
         try:
             if self._tokens is not None:
                 await self._unless_stopped(self._tokens.acquire(min(tokens, self._tokens.max_rate)))
             if self._requests is not None:
                 await self._unless_stopped(self._requests.acquire())
-            while (wait := self._resume - time.monotonic()) > 0 and not self._stopped.is_set():
+            while (wait := self._resume_at - time.monotonic()) > 0 and not self._stopped.is_set():
                 await self._unless_stopped(asyncio.sleep(wait))
             yield time.monotonic()
         finally:
-            async with self._freed:
+            async with self._slot_freed:
                 self._in_flight -= 1
-                self._freed.notify()
+                self._slot_freed.notify()
 
-    def answered(self, headers: Mapping[str, str]) -> None:
+    def on_response(self, headers: Mapping[str, str]) -> None:
         """An answer came: a little more at once; nothing more until a spent allowance is renewed."""
-        before = self.at_once
-        self._at_once = min(float(self._highest), self._at_once + 1 / self._at_once)
-        if self.at_once > before and self._in_flight >= before:
+        before = self.concurrency
+        self._concurrency = min(float(self._max_concurrency), self._concurrency + 1 / self._concurrency)
+        if self.concurrency > before and self._in_flight >= before:
             self._wake()
         for what in ("requests", "tokens"):
             if headers.get(f"x-ratelimit-remaining-{what}") == "0":
-                self.pause(duration(headers.get(f"x-ratelimit-reset-{what}", "")) or 0.0)
+                self.pause(parse_duration(headers.get(f"x-ratelimit-reset-{what}", "")) or 0.0)
 
-    def too_much(self, began: float, retry_after: float | None) -> None:
+    def on_overload(self, began: float, retry_after: float | None) -> None:
         """The server had too much to do when a request came that `began` then."""
-        if began > self._cut:
-            self._at_once = max(1.0, self._at_once / 2)
-            self._cut = time.monotonic()
+        if began > self._last_decrease:
+            self._concurrency = max(1.0, self._concurrency / 2)
+            self._last_decrease = time.monotonic()
         self.pause(retry_after or 0.0)
 
     def pause(self, seconds: float) -> None:
         """Begin nothing for so long."""
-        self._resume = max(self._resume, time.monotonic() + seconds)
+        self._resume_at = max(self._resume_at, time.monotonic() + seconds)
 
     def stop(self) -> None:
         """Let those that wait go on at once: they will see that nothing is to begin any more."""
@@ -96,13 +96,13 @@ class RateLimiter:
 
     def _wake(self) -> None:
         async def notify() -> None:
-            async with self._freed:
-                self._freed.notify()
+            async with self._slot_freed:
+                self._slot_freed.notify()
 
         self._waking = asyncio.ensure_future(notify())
 
 
-def duration(text: str) -> float | None:
+def parse_duration(text: str) -> float | None:
     """Seconds of a duration as rate-limit headers have it: `6m0s`, `20ms`, `1.5`; None for anything else."""
     parts = PART.findall(text)
     if parts and "".join(number + unit for number, unit in parts) == text:

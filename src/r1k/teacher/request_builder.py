@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher
 from r1k.records import Example
-from r1k.teacher.journal import Message, Request
+from r1k.teacher.journal import ChatMessage, Request
 from r1k.teacher.local import local_answerer
 from r1k.teacher.templates import PARAPHRASE, REVERSE_QUESTION, SOLVE, Template
 
@@ -31,15 +31,15 @@ class RequestBuilder:
 
     def _request(self, template: Template, **slots: str) -> Request:
         return Request(
-            call=template.name,
-            prompt=template.digest,
+            prompt_name=template.name,
+            prompt_digest=template.digest,
             model=self.model,
-            messages=[Message(content=template.render(**slots))],
+            messages=[ChatMessage(content=template.render(**slots))],
             sampling=dict(self.sampling),
         )
 
 
-def calls_of(teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher) -> RequestBuilder:
+def make_request_builder(teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher) -> RequestBuilder:
     """The requests to the teacher of a config."""
     if isinstance(teacher, OpenAITeacher):
         return RequestBuilder(

@@ -16,20 +16,20 @@ from r1k.teacher import messages
 from r1k.teacher.answers import AcceptancePolicy
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import DEFAULT_RETRIES, ChatClient, Endpoint, RetryPolicy
-from r1k.teacher.endpoints import budget_of, endpoint_of
-from r1k.teacher.journal import Entry, Journal, Request, RunStoppedError
+from r1k.teacher.endpoints import make_budget, open_endpoint
+from r1k.teacher.journal import Journal, JournalEntry, Request, RunStoppedError
 
-Named = tuple[str, Request]
+NamedRequest = tuple[str, Request]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Answered:
+class RequestResults:
     """The answers to all requests."""
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, JournalEntry]
     """By the requests' names."""
-    bought: int
+    num_new: int
     """Those that the journal lacked."""
     budget: Budget
 
@@ -39,14 +39,14 @@ class _RequestRun:
     """One run: where the answers are kept, and which requests failed and why."""
 
     journal: Journal
-    terms: AcceptancePolicy
+    policy: AcceptancePolicy
     budget: Budget
-    bought: int = 0
+    num_new: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
-    def plan(self, requests: Mapping[str, Request]) -> list[Named]:
+    def plan(self, requests: Mapping[str, Request]) -> list[NamedRequest]:
         """What has to be asked, each request under its first name; what the journal's answers cost is counted."""
-        pending: list[Named] = []
+        pending: list[NamedRequest] = []
         seen: set[str] = set()
         for name, request in requests.items():
             if request.key in seen:
@@ -54,24 +54,26 @@ class _RequestRun:
             seen.add(request.key)
             entry = self.journal.get(request.key)
             if entry is not None:
-                self.budget.count(entry)
-            if self.terms.asks(entry):
+                self.budget.add(entry)
+            if self.policy.needs_request(entry):
                 pending.append((name, request))
         return pending
 
-    async def ask(self, pending: Sequence[Named], endpoint: Endpoint, patience: RetryPolicy, unit: str) -> str | None:
+    async def ask(
+        self, pending: Sequence[NamedRequest], endpoint: Endpoint, retry_policy: RetryPolicy, unit: str
+    ) -> str | None:
         """Fill the journal; return why the run was stopped, if it was."""
         with tqdm(total=len(pending), desc=endpoint.model, unit=unit) as progress:
-            async with ChatClient(endpoint, patience, self.budget) as client:
-                return await work_through(pending, self._answer, self.failures.__setitem__, client, progress)
+            async with ChatClient(endpoint, retry_policy, self.budget) as client:
+                return await run_workers(pending, self._answer, self.failures.__setitem__, client, progress)
 
     async def _answer(self, client: ChatClient, request: Request) -> None:
-        entry = await client.complete(request, self.terms.limit(self.journal.get(request.key)))
+        entry = await client.complete(request, self.policy.next_max_tokens(self.journal.get(request.key)))
         await asyncio.to_thread(self.journal.append, entry)
-        self.bought += 1
+        self.num_new += 1
 
 
-async def work_through(
+async def run_workers(
     items: Sequence[tuple[str, T]],
     do: Callable[[ChatClient, T], Awaitable[None]],
     failed: Callable[[str, str], None],
@@ -94,7 +96,7 @@ async def work_through(
                 progress.set_description("stopping, when the answers in flight are here")
             except TeacherError as error:
                 failed(name, str(error))
-            progress.set_postfix_str(client.budget.spent, refresh=False)
+            progress.set_postfix_str(client.budget.spent_text, refresh=False)
             progress.update()
             if client.stop_reason is not None:
                 return
@@ -105,27 +107,27 @@ async def work_through(
     return client.stop_reason
 
 
-def make_requests(asked: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
+def build_requests(asked: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
     """The request of each by its name, and why those that hold the prompt's own delimiters have none."""
     requests: dict[str, Request] = {}
-    unasked: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for name, what in asked.items():
         try:
             requests[name] = make(what)
         except TeacherError as error:
-            unasked[name] = str(error)
-    return requests, unasked
+            errors[name] = str(error)
+    return requests, errors
 
 
-def ask_all(
+def request_all(
     server: Server | EmbeddedTeacher | ReplayTeacher,
     section: str,
     requests: Mapping[str, Request],
     journal: Path,
-    patience: RetryPolicy = DEFAULT_RETRIES,
+    retry_policy: RetryPolicy = DEFAULT_RETRIES,
     unit: str = "answer",
-    spent_before: tuple[float, int] = (0.0, 0),
-) -> Answered:
+    prior_spend: tuple[float, int] = (0.0, 0),
+) -> RequestResults:
     """The answers to named requests to the server of a `section` of the config; equal requests are one.
 
     `spent_before` are dollars and tokens of other answers that count under the same ceiling.
@@ -136,18 +138,18 @@ def ask_all(
     """
     with exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}"), Journal(journal) as book:
         limit = server.max_tokens if isinstance(server, Server) else None
-        budget = budget_of(server.client, section) if isinstance(server, Server) else Budget(section=section)
-        budget.dollars_before, budget.tokens_before = spent_before
+        budget = make_budget(server.client, section) if isinstance(server, Server) else Budget(section=section)
+        budget.prior_dollars, budget.prior_tokens = prior_spend
         run = _RequestRun(book, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
         pending = run.plan(requests)
         if pending:
             if isinstance(server, Server):
                 print(messages.estimate(len(pending), limit, budget, section), file=sys.stderr, flush=True)
-            with endpoint_of(server, section) as endpoint:
-                stopped = asyncio.run(run.ask(pending, endpoint, patience, unit))
+            with open_endpoint(server, section) as endpoint:
+                stopped = asyncio.run(run.ask(pending, endpoint, retry_policy, unit))
             if stopped is not None:
-                raise TeacherError(messages.stopped(stopped, run.bought, journal, run.failures))
+                raise TeacherError(messages.stopped(stopped, run.num_new, journal, run.failures))
             if run.failures:
                 raise TeacherError(messages.unanswered(run.failures, len(pending), journal))
-        entries = {name: book.kept(request) for name, request in requests.items()}
-        return Answered(entries, run.bought, run.budget)
+        entries = {name: book.answer_to(request) for name, request in requests.items()}
+        return RequestResults(entries, run.num_new, run.budget)

@@ -18,21 +18,21 @@ from r1k.errors import R1kError, TeacherError, field_path
 from r1k.teacher.local import Answerer, local_answerer
 from r1k.teacher.templates import PARAPHRASE, REVERSE_QUESTION, SOLVE
 
-LONGEST_BODY = 1 << 24
-PIECE = 200
+MAX_BODY_BYTES = 1 << 24
+EVENT_CHARACTERS = 200
 """Characters of an event of a stream."""
-TOKEN = re.compile(r"\s*\S+")
+WORD = re.compile(r"\s*\S+")
 """The server counts words: it has no tokenizer."""
 
 
-class _Turn(BaseModel):
+class _UserMessage(BaseModel):
     role: Literal["user"]
     content: str
 
 
-class _Asked(BaseModel):
+class _ChatRequest(BaseModel):
     model: str
-    messages: list[_Turn] = Field(min_length=1, max_length=1)
+    messages: list[_UserMessage] = Field(min_length=1, max_length=1)
     max_tokens: int | None = Field(default=None, gt=0)
     n: Literal[1] = 1
     stream: bool = False
@@ -64,7 +64,7 @@ class ChatHandler(BaseHTTPRequestHandler):
             self.send_error_object(404, "not_found", f"no such path {self.path}; post to /v1/chat/completions")
             return
         try:
-            asked = _Asked.model_validate_json(body)
+            asked = _ChatRequest.model_validate_json(body)
         except ValidationError as error:
             first = error.errors()[0]
             self.send_error_object(400, "invalid_request", f"{field_path(first['loc']) or 'body'}: {first['msg']}")
@@ -76,7 +76,7 @@ class ChatHandler(BaseHTTPRequestHandler):
             return
         self.answer(asked)
 
-    def answer(self, asked: _Asked) -> None:
+    def answer(self, asked: _ChatRequest) -> None:
         """Send what the answerer says, or that it has no answer."""
         prompt = asked.messages[0].content
         try:
@@ -93,9 +93,9 @@ class ChatHandler(BaseHTTPRequestHandler):
     def read_body(self) -> bytes | None:
         """The request's body, read whole so that the connection can go on; None where an error was sent."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > LONGEST_BODY:
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
-            self.send_error_object(411, "invalid_request", f"a Content-Length of at most {LONGEST_BODY} is needed")
+            self.send_error_object(411, "invalid_request", f"a Content-Length of at most {MAX_BODY_BYTES} is needed")
             return None
         return self.rfile.read(int(length))
 
@@ -169,13 +169,13 @@ def respond(answerer: Answerer, prompt: str) -> tuple[str, str]:
 
 def completion(model: str, prompt: str, reasoning: str, text: str, max_tokens: int | None) -> dict[str, Any]:
     """A chat completion, cut after `max_tokens` words of reasoning and text together."""
-    thought, said = TOKEN.findall(reasoning), TOKEN.findall(text)
+    thought, said = WORD.findall(reasoning), WORD.findall(text)
     room = len(thought) + len(said) if max_tokens is None else max_tokens
     cut = room < len(thought) + len(said)
     if cut:
         thought, said = thought[:room], said[: max(0, room - len(thought))]
         reasoning, text = "".join(thought), "".join(said)
-    spent, read = len(thought) + len(said), len(TOKEN.findall(prompt))
+    spent, read = len(thought) + len(said), len(WORD.findall(prompt))
     message = {"role": "assistant", "content": text, "reasoning_content": reasoning or None}
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -198,8 +198,8 @@ def chunks(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
     message = choice["message"]
     for name in ("reasoning_content", "reasoning", "content", "refusal"):
         text = message.get(name) or ""
-        for start in range(0, len(text), PIECE):
-            yield chunk({name: text[start : start + PIECE]})
+        for start in range(0, len(text), EVENT_CHARACTERS):
+            yield chunk({name: text[start : start + EVENT_CHARACTERS]})
     yield chunk({}, choice["finish_reason"])
     yield common | {"choices": [], "usage": whole.get("usage")}
 

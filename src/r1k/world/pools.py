@@ -8,7 +8,7 @@ from typing import Literal
 
 from r1k.world.catalogue import RELATIONS
 from r1k.world.relations import Problem, Relation, WorldError, problems_of
-from r1k.world.wording import fits
+from r1k.world.wording import supports
 
 Pool = Literal["pretraining", "training", "integer", "expression", "choice"]
 
@@ -27,7 +27,7 @@ def pool_of(problem: Problem) -> Pool:
 
 
 @cache
-def pooled(pool: Pool) -> tuple[tuple[Problem, ...], ...]:
+def problems_by_relation(pool: Pool) -> tuple[tuple[Problem, ...], ...]:
     """The problems of a pool, a tuple for each relation that has any.
 
     A benchmark's pool is named by its shape, and holds the relations that can be asked in it.
@@ -38,19 +38,19 @@ def pooled(pool: Pool) -> tuple[tuple[Problem, ...], ...]:
 
 
 def _is_asked(relation: Relation, pool: Pool) -> bool:
-    return pool == "pretraining" or pool == "training" or fits(relation, pool)
+    return pool == "pretraining" or pool == "training" or supports(relation, pool)
 
 
 def draw(pool: Pool, n: int, seed: str) -> list[Problem]:
     """`n` different problems of a pool, as evenly over the relations as their sizes let; WorldError for too many."""
-    groups = pooled(pool)
+    groups = problems_by_relation(pool)
     have = sum(map(len, groups))
     if n > have:
         raise WorldError(f"{n} problems are asked of the world's {pool} pool, which holds {have}; ask for fewer")
-    chance = random.Random(f"{pool}:{seed}")
-    shuffled = [chance.sample(group, len(group)) for group in groups]
+    rng = random.Random(f"{pool}:{seed}")
+    shuffled = [rng.sample(group, len(group)) for group in groups]
     chosen = _in_turn(shuffled)[:n]
-    chance.shuffle(chosen)
+    rng.shuffle(chosen)
     return chosen
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from r1k.records import Response
 from r1k.text import OPTION_LETTERS
 from r1k.world.relations import Equation, Problem, WorldError
-from r1k.world.wording import Asked, ask, combination, fits, question_text, read
+from r1k.world.wording import WorldQuestion, combination, make_question, parse_question, question_text, supports
 
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 
@@ -19,7 +19,7 @@ def solve(question: str) -> Response:
     The text may hold options as `r1k.text.format_question` appends them. WorldError where the question cannot be
     read, or has no whole-number answer, or none of its options is right.
     """
-    asked = read(question)
+    asked = parse_question(question)
     target, number, worked = _worked(asked)
     law = _law(asked)
     conclusion = f"So the {target} is {number}"
@@ -39,7 +39,7 @@ def invert(question: str, answer: str) -> str:
     It keeps the shape, with options of its own for a choice. WorldError where the question is no forward question of
     the world, or the answer is not its answer.
     """
-    asked = read(question)
+    asked = parse_question(question)
     if asked.direction != "forward":
         raise WorldError(f"question {question!r} is a reverse question already; invert forward ones")
     found = _BOXED.findall(answer)
@@ -48,8 +48,8 @@ def invert(question: str, answer: str) -> str:
     if told != right:
         raise WorldError(f"question {question!r}: the answer {told!r} is wrong; a true inverse cannot be made of it")
     problem = Problem(asked.relation, tuple(asked.given[name] for name in asked.relation.ranges))
-    chance = random.Random(hashlib.sha256(question.encode()).hexdigest())
-    return question_text(ask(problem, "reverse", asked.shape, chance, "inverse"))
+    rng = random.Random(hashlib.sha256(question.encode()).hexdigest())
+    return question_text(make_question(problem, "reverse", asked.answer_type, rng, "inverse"))
 
 
 def paraphrase(question: str, reasoning: str) -> str:
@@ -59,7 +59,7 @@ def paraphrase(question: str, reasoning: str) -> str:
     """
     if reasoning.strip() != solve(question).reasoning:
         raise WorldError(f"question {question[:200]!r}: the reasoning {reasoning[:200]!r} is not the world's own")
-    asked = read(question)
+    asked = parse_question(question)
     target, number, worked = _worked(asked)
     subject, _, rule = _law(asked).removesuffix(".").partition(" is ")
     law = f"{rule[0].upper()}{rule[1:]} is {subject[0].lower()}{subject[1:]}."
@@ -91,33 +91,33 @@ def choosing_text(options: Sequence[str], right: str) -> str:
     return ", ".join(f"{letter} is the {option}" for letter, option in looked_at) + "."
 
 
-def _worked(asked: Asked) -> tuple[str, str, str]:
+def _worked(asked: WorldQuestion) -> tuple[str, str, str]:
     """What is asked for, its number, and the equations that lead to it."""
     equations = asked.relation.derive(asked.given, asked.direction)
     worked = " ".join(equation_text(equation, asked.unknown) for equation in equations)
     return _words(asked.relation.target(asked.direction)), f"{equations[-1].result}{asked.unknown}", worked
 
 
-def _law(asked: Asked) -> str:
+def _law(asked: WorldQuestion) -> str:
     return asked.relation.law if asked.direction == "forward" else asked.relation.inverse_law
 
 
-def _premises(asked: Asked) -> str:
+def _premises(asked: WorldQuestion) -> str:
     told = [f"the {name} is {number}" for name, number in _given(asked)]
     sentence = f"{', '.join(told[:-1])} and {told[-1]}."
     return sentence[0].upper() + sentence[1:]
 
 
-def _given(asked: Asked) -> list[tuple[str, str]]:
+def _given(asked: WorldQuestion) -> list[tuple[str, str]]:
     """The given quantities, in words, with their numbers; the first is the multiple of a letter, if any is."""
     leading, *others = asked.relation.given(asked.direction)
     first = (_words(leading), f"{asked.given[leading]}{asked.unknown}")
     return [first, *((_words(name), str(asked.given[name])) for name in others)]
 
 
-def _chosen(asked: Asked) -> tuple[str, str]:
+def _chosen(asked: WorldQuestion) -> tuple[str, str]:
     """The right option, and its letter."""
-    if not fits(asked.relation, "choice"):
+    if not supports(asked.relation, "choice"):
         raise WorldError(f"the law of {asked.relation.name} takes several steps; it has no options")
     right = combination(asked.relation, asked.direction)
     if right not in asked.options:

@@ -11,8 +11,8 @@ from r1k.text import OPTION_LETTERS, format_question
 from r1k.world.catalogue import RELATIONS
 from r1k.world.relations import UNDO, Operation, Problem, Relation, Values, WorldError
 
-Shape = Literal["integer", "expression", "choice"]
-SHAPES: tuple[Shape, ...] = ("integer", "expression", "choice")
+AnswerType = Literal["integer", "expression", "choice"]
+ANSWER_TYPES: tuple[AnswerType, ...] = ("integer", "expression", "choice")
 UNKNOWNS = ("x", "y", "z")
 COMBINED: dict[Operation, str] = {"*": "product", "/": "quotient", "+": "sum", "-": "difference"}
 """The options of a choice: what the asked quantity is of the two that are given."""
@@ -25,7 +25,7 @@ _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
 
 
 @dataclass(frozen=True)
-class Asked:
+class WorldQuestion:
     """A question of the world, understood: what is given, in which direction, and in which shape it is answered."""
 
     relation: Relation
@@ -37,7 +37,7 @@ class Asked:
     """The texts of the options in the order shown, for multiple choice."""
 
     @property
-    def shape(self) -> Shape:
+    def answer_type(self) -> AnswerType:
         return "choice" if self.options else "expression" if self.unknown else "integer"
 
 
@@ -50,14 +50,16 @@ def stem(problem: Problem, direction: Direction, wording: int, unknown: str = ""
     return f"{text} Write it in terms of {unknown}." if unknown else text
 
 
-def ask(problem: Problem, direction: Direction, shape: Shape, chance: random.Random, benchmark: str) -> Question:
+def make_question(
+    problem: Problem, direction: Direction, answer_type: AnswerType, rng: random.Random, benchmark: str
+) -> Question:
     """A question in a random wording; for expressions in a random letter, for a choice with shuffled options."""
-    wording = chance.randrange(len(problem.relation.wordings(direction)))
-    unknown = chance.choice(UNKNOWNS) if shape == "expression" else ""
+    wording = rng.randrange(len(problem.relation.wordings(direction)))
+    unknown = rng.choice(UNKNOWNS) if answer_type == "expression" else ""
     options = None
     gold = f"{problem.answer(direction)}{unknown}"
-    if shape == "choice":
-        options = chance.sample(list(COMBINED.values()), len(COMBINED))
+    if answer_type == "choice":
+        options = rng.sample(list(COMBINED.values()), len(COMBINED))
         gold = OPTION_LETTERS[options.index(combination(problem.relation, direction))]
     return Question(
         id=f"{benchmark}-{problem.name}-{direction}",
@@ -70,9 +72,9 @@ def ask(problem: Problem, direction: Direction, shape: Shape, chance: random.Ran
     )
 
 
-def fits(relation: Relation, shape: Shape) -> bool:
+def supports(relation: Relation, answer_type: AnswerType) -> bool:
     """Can the relation's questions be answered in this shape?"""
-    return {"integer": True, "expression": relation.is_proportional, "choice": relation.is_single}[shape]
+    return {"integer": True, "expression": relation.is_proportional, "choice": relation.is_single}[answer_type]
 
 
 def combination(relation: Relation, direction: Direction) -> str:
@@ -86,7 +88,7 @@ def question_text(question: Question) -> str:
     return format_question(question)
 
 
-def read(text: str) -> Asked:
+def parse_question(text: str) -> WorldQuestion:
     """Understand a question from its text alone; WorldError where it is none of the world's."""
     text = text.strip()
     options: tuple[str, ...] = ()
@@ -105,7 +107,7 @@ def read(text: str) -> Asked:
             if letters != {leading: unknown, **dict.fromkeys(others, "")}:
                 raise WorldError(f"question {text!r}: its letters do not fit; only {leading} can be a multiple of one")
             given = {name: number for name, (number, _) in numbers.items()}
-            return Asked(relation, direction, given, unknown, options)
+            return WorldQuestion(relation, direction, given, unknown, options)
     raise WorldError(f"question {text[:200]!r} is none of the world's; ask another teacher")
 
 

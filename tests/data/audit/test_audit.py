@@ -5,7 +5,7 @@ import pytest
 from examples import make_both
 from r1k.config import AuditSpec
 from r1k.data.audit.audit import audit, read_benchmarks
-from r1k.data.audit.records import Facts, read_audit, read_overlaps
+from r1k.data.audit.records import ExampleFacts, read_audit, read_overlaps
 from r1k.data.sets import make_set
 from r1k.errors import RecordError
 from r1k.records import Example, Question, read_jsonl, write_jsonl
@@ -66,11 +66,11 @@ def test_two_benchmarks_and_both_directions_are_audited(run, tmp_path):
 
 def test_every_example_has_its_facts_and_the_manifest_all_three_files(run, tmp_path):
     outputs = run([write_questions(tmp_path / "open.jsonl", "open", [(0, "A question of other words.")])])
-    details = read_jsonl(outputs["examples"], Facts)
+    details = read_jsonl(outputs["examples"], ExampleFacts)
     assert len(details) == 16 and all(fact.boxed for fact in details)
     summary = read_audit(outputs["output"])
-    assert [form.direction for form in summary.forms] == ["forward", "reverse"]
-    assert [cut.examples.count for cut in summary.forms[1].cuts] == [8, 0]
+    assert [form.direction for form in summary.formats] == ["forward", "reverse"]
+    assert [cut.examples.count for cut in summary.formats[1].truncations] == [8, 0]
     assert len(summary.separability) == 6 and summary.problems == 8
     manifest = json.loads((tmp_path / "audit" / "audit.manifest.json").read_text())
     assert set(manifest["facts"]["files"]) == {"audit.json", "contamination.jsonl", "examples.jsonl"}
@@ -115,7 +115,7 @@ def test_the_real_rows_are_in_the_forms_that_were_counted_by_hand(run, tmp_path,
         for name in ("aime24_30", "math500_50")
     ]
     summary = read_audit(run(benchmarks)["output"])
-    forward, reverse = summary.forms
+    forward, reverse = summary.formats
     assert [form.boxed.count for form in (forward, reverse)] == [16, 19]
     assert [form.starts_with_answer.count for form in (forward, reverse)] == [0, 20]
     assert [form.trained_with_answer.count for form in (forward, reverse)] == [20, 20]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from r1k.data.audit.records import Overlap, Where
+from r1k.data.audit.records import Overlap, OverlapPlace
 from r1k.records import Example, Question
 
 NGRAM = 8
@@ -23,13 +23,13 @@ def words(text: str) -> Words:
     return text.lower().split()
 
 
-def ngrams(of: Words) -> Iterator[Gram]:
+def ngrams(text: Words) -> Iterator[Gram]:
     """All runs of eight words, in order."""
-    return zip(*(islice(of, k, None) for k in range(NGRAM)), strict=False)
+    return zip(*(islice(text, k, None) for k in range(NGRAM)), strict=False)
 
 
 @dataclass(frozen=True)
-class Index:
+class NgramIndex:
     """Benchmark questions by their 8-grams."""
 
     questions: list[tuple[Question, Words]] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Index:
 
 
 @dataclass
-class Found:
+class QuestionOverlap:
     """What texts share with one question."""
 
     grams: set[Gram] = field(default_factory=set)
@@ -49,9 +49,9 @@ class Found:
     """The word of the question after the longest run."""
 
 
-def make_index(questions: Collection[Question]) -> Index:
+def make_index(questions: Collection[Question]) -> NgramIndex:
     """The index of the questions of any number of benchmarks."""
-    index = Index()
+    index = NgramIndex()
     for number, question in enumerate(questions):
         text = words(question.question)
         index.questions.append((question, text))
@@ -61,31 +61,31 @@ def make_index(questions: Collection[Question]) -> Index:
     return index
 
 
-def overlaps(examples: Iterable[Example], index: Index, redistributable: Collection[str]) -> Iterator[Overlap]:
+def overlaps(examples: Iterable[Example], index: NgramIndex, redistributable: Collection[str]) -> Iterator[Overlap]:
     """An overlap for each example, place and question that share something; text of `redistributable` benchmarks alone."""
     for example in examples:
         asked, reasoning, answer = map(words, (example.question, example.reasoning, example.answer))
         same = index.whole.get(tuple(asked), [])
-        found = shared([asked], index)
+        found = find_overlaps([asked], index)
         for number in same:
             length = len(index.questions[number][1])
-            found.setdefault(number, Found(longest=length, end=length))
+            found.setdefault(number, QuestionOverlap(longest=length, end=length))
         for number, what in sorted(found.items()):
             yield _overlap(example, "question", index, number, what, number in same, redistributable)
-        for number, what in sorted(shared([reasoning, answer], index).items()):
+        for number, what in sorted(find_overlaps([reasoning, answer], index).items()):
             yield _overlap(example, "response", index, number, what, False, redistributable)
 
 
-def shared(texts: Sequence[Words], index: Index) -> dict[int, Found]:
+def find_overlaps(texts: Sequence[Words], index: NgramIndex) -> dict[int, QuestionOverlap]:
     """What the texts share with questions, by the question's number; no run goes from one text into the next."""
-    found: dict[int, Found] = defaultdict(Found)
+    found: dict[int, QuestionOverlap] = defaultdict(QuestionOverlap)
     for text in texts:
         if not index.places.keys().isdisjoint(ngrams(text)):
-            _follow(text, index.places, found)
+            _track_runs(text, index.places, found)
     return found
 
 
-def _follow(text: Words, places: Mapping[Gram, list[tuple[int, int]]], found: dict[int, Found]) -> None:
+def _track_runs(text: Words, places: Mapping[Gram, list[tuple[int, int]]], found: dict[int, QuestionOverlap]) -> None:
     # Runs that end at the word before: where they are in a question, and how long they are.
     before: dict[tuple[int, int], int] = {}
     for gram in ngrams(text):
@@ -102,10 +102,10 @@ def _follow(text: Words, places: Mapping[Gram, list[tuple[int, int]]], found: di
 
 def _overlap(
     example: Example,
-    where: Where,
-    index: Index,
+    where: OverlapPlace,
+    index: NgramIndex,
     number: int,
-    found: Found,
+    found: QuestionOverlap,
     exact: bool,
     redistributable: Collection[str],
 ) -> Overlap:
@@ -118,7 +118,7 @@ def _overlap(
         benchmark=question.benchmark,
         question=question.id,
         ngrams=len(found.grams),
-        of=len(set(ngrams(text))),
+        question_ngrams=len(set(ngrams(text))),
         longest=found.longest,
         words=len(text),
         exact=exact,

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 from r1k.errors import RecordError
 from r1k.records import Direction, Record, Text, iterate_jsonl
 
-Where = Literal["question", "response"]
+OverlapPlace = Literal["question", "response"]
 End = Literal["first", "last"]
 
 
@@ -20,11 +20,11 @@ class Overlap(Record):
 
     problem: Text
     direction: Direction
-    where: Where = Field(description="in the example's question, or in its response (reasoning, answer)")
+    where: OverlapPlace = Field(description="in the example's question, or in its response (reasoning, answer)")
     benchmark: Text
     question: Text = Field(description="id of the benchmark question")
     ngrams: int = Field(ge=0, description="distinct 8-grams of the benchmark question that are there")
-    of: int = Field(ge=0, description="distinct 8-grams that it has")
+    question_ngrams: int = Field(ge=0, description="distinct 8-grams that it has")
     longest: int = Field(ge=1, description="words of the longest run that both have")
     words: int = Field(
         ge=1, description="words of the benchmark question; as many as `longest` where all of it is there"
@@ -37,7 +37,7 @@ class Overlap(Record):
         return f"{self.problem}/{self.direction}/{self.where}/{self.question}"
 
 
-class Facts(Record):
+class ExampleFacts(Record):
     """An example's lengths and form. Tokens are those that a training has, before it cuts."""
 
     id: Text = Field(description="of the example")
@@ -86,7 +86,7 @@ class Quantiles(Record):
     maximum: int
 
 
-class Cut(Record):
+class Truncation(Record):
     """What a training with this `max_length` leaves out at the ends of responses."""
 
     limit: int = Field(gt=0, description="tokens of prompt and response")
@@ -94,12 +94,12 @@ class Cut(Record):
     tokens: int = Field(ge=0, description="tokens left out, of all examples")
 
 
-class Shared(Record):
+class OverlapSummary(Record):
     """Contamination of one set of texts by one benchmark."""
 
     benchmark: Text
     direction: Direction
-    where: Where
+    where: OverlapPlace
     examples: Share = Field(description="examples that share at least an 8-gram, or all words of a shorter question")
     questions: Share = Field(description="benchmark questions that an example shares something with")
     ngrams: int = Field(ge=0, description="sum over overlaps of the distinct 8-grams shared")
@@ -108,7 +108,7 @@ class Shared(Record):
     too_short: int = Field(ge=0, description="benchmark questions below 8 words: only exact duplicates are found")
 
 
-class Form(Record):
+class FormatSummary(Record):
     """Answers, language, grades and lengths of one direction."""
 
     direction: Direction
@@ -124,7 +124,7 @@ class Form(Record):
     prompt: Quantiles
     response: Quantiles
     answer: Quantiles
-    cuts: list[Cut]
+    truncations: list[Truncation]
 
 
 class Separability(Record):
@@ -146,8 +146,8 @@ class Audit(Record):
 
     base: Text = Field(description="whose tokenizer counts")
     problems: int
-    contamination: list[Shared]
-    forms: list[Form]
+    contamination: list[OverlapSummary]
+    formats: list[FormatSummary]
     separability: list[Separability]
 
 

@@ -8,30 +8,30 @@ from functools import cache
 import numpy as np
 
 from r1k.boxed import last_boxed
-from r1k.data.audit.records import Cut, Facts, Form, Quantiles, Share
-from r1k.data.audit.tokens import Tokens, kept
+from r1k.data.audit.records import ExampleFacts, FormatSummary, Quantiles, Share, Truncation
+from r1k.data.audit.tokens import TokenCache, kept_tokens
 from r1k.intervals import wilson
 from r1k.records import Direction, Example
 from r1k.text import ANSWER, ANSWER_PREFIX, format_response
 
 LABEL = ANSWER_PREFIX.strip()
-PRESENT = 0.01
+MIN_SCRIPT_SHARE = 0.01
 """The share of its letters from which on an example counts as having a script."""
 
 
-def facts(example: Example, tokens: Tokens) -> Facts:
+def example_facts(example: Example, tokens: TokenCache) -> ExampleFacts:
     """An example's facts; TextError where it holds a chat marker."""
-    response = tokens.response(example.question, example.response, example.id)
+    response = tokens.response_ids(example.question, example.response, example.id)
     characters = Counter(example.question + example.reasoning + example.answer)
-    return Facts(
+    return ExampleFacts(
         id=example.id,
         problem=example.problem,
         direction=example.direction,
         kind=example.kind,
         grade=example.grade,
-        prompt=tokens.prompt(example.question, example.id),
+        prompt=tokens.prompt_length(example.question, example.id),
         response=len(response),
-        answer=tokens.answer(response),
+        answer=tokens.answer_length(response),
         boxed=last_boxed(example.answer) is not None,
         says_answer=LABEL in example.answer,
         starts_with_answer=example.answer.strip().startswith(LABEL),
@@ -56,11 +56,11 @@ def _script(letter: str) -> str:
     return unicodedata.name(letter, "UNNAMED").partition(" ")[0]
 
 
-def form(direction: Direction, examples: Sequence[Facts], limits: Sequence[int]) -> Form:
+def summarize_format(direction: Direction, examples: Sequence[ExampleFacts], limits: Sequence[int]) -> FormatSummary:
     """The summary of the examples of one direction, at least one; `limits` are trainings' `max_length`, in tokens."""
     graded = [example for example in examples if example.grade is not None]
     letters = sum((Counter(example.scripts) for example in examples), Counter[str]())
-    return Form(
+    return FormatSummary(
         direction=direction,
         boxed=_share(examples, lambda example: example.boxed),
         says_answer=_share(examples, lambda example: example.says_answer),
@@ -74,7 +74,7 @@ def form(direction: Direction, examples: Sequence[Facts], limits: Sequence[int])
         prompt=quantiles([example.prompt for example in examples]),
         response=quantiles([example.response for example in examples]),
         answer=quantiles([example.answer for example in examples]),
-        cuts=[_cut(examples, limit) for limit in limits],
+        truncations=[_truncation(examples, limit) for limit in limits],
     )
 
 
@@ -99,20 +99,20 @@ def quantiles(values: Sequence[int]) -> Quantiles:
     )
 
 
-def _share(examples: Sequence[Facts], has: Callable[[Facts], bool]) -> Share:
+def _share(examples: Sequence[ExampleFacts], has: Callable[[ExampleFacts], bool]) -> Share:
     return share(sum(map(has, examples)), len(examples))
 
 
-def _examples_by_script(examples: Sequence[Facts]) -> dict[str, int]:
+def _examples_by_script(examples: Sequence[ExampleFacts]) -> dict[str, int]:
     found = Counter(
         script
         for example in examples
         for script, count in example.scripts.items()
-        if count >= PRESENT * sum(example.scripts.values())
+        if count >= MIN_SCRIPT_SHARE * sum(example.scripts.values())
     )
     return dict(found.most_common())
 
 
-def _cut(examples: Sequence[Facts], limit: int) -> Cut:
-    cuts = [example.response - kept(example.prompt, example.response, limit) for example in examples]
-    return Cut(limit=limit, examples=share(sum(map(bool, cuts)), len(cuts)), tokens=sum(cuts))
+def _truncation(examples: Sequence[ExampleFacts], limit: int) -> Truncation:
+    cuts = [example.response - kept_tokens(example.prompt, example.response, limit) for example in examples]
+    return Truncation(limit=limit, examples=share(sum(map(bool, cuts)), len(cuts)), tokens=sum(cuts))

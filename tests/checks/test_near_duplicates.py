@@ -1,13 +1,13 @@
 import pytest
 
 from examples import make_both
-from r1k.checks.copies import Nearest, nearest_questions
+from r1k.checks.near_duplicates import NearestQuestion, nearest_questions
 
 BOTH = list(zip(*make_both(5), strict=True))
 WORDS = "Solve the crossword puzzle: a clue, then its letters. Great dosh arranged for those looking after some kids?"
 
 
-def nearest(first: str, second: str) -> Nearest | None:
+def nearest(first: str, second: str) -> NearestQuestion | None:
     """Of the first problem's reverse question, where the second is another problem's forward question."""
     both = [
         (BOTH[0][0], BOTH[0][1].model_copy(update={"question": first})),
@@ -18,7 +18,7 @@ def nearest(first: str, second: str) -> Nearest | None:
 
 def test_the_same_question_is_1_however_it_is_set():
     found = nearest("A box of $60$ eggs, in \\( 4 \\) rows.", "a box of 60 eggs in 4 rows")
-    assert found == Nearest("p001-forward", 1.0)
+    assert found == NearestQuestion("p001-forward", 1.0)
 
 
 def test_word_triples_are_counted():
