@@ -91,7 +91,7 @@ def test_prompts_hold_a_text_as_it_is(name):
     text = HOSTILE[name]
     for slots in ({"question": text, "answer": "4"}, {"question": "q", "answer": f"So {text}"}):
         rendered = REVERSE_QUESTION.render(**slots)
-        assert REVERSE_QUESTION.read(rendered) == {key: value.strip() for key, value in slots.items()}
+        assert REVERSE_QUESTION.parse(rendered) == {key: value.strip() for key, value in slots.items()}
         assert rendered.count("Reply with the reverse problem alone") == 1
     assert SOLVE.render(question=text) == text.strip()
 

@@ -96,7 +96,7 @@ def test_the_judge_sees_question_right_answer_and_given_one_at_temperature_nough
     place.write(["0.5"])
     place.judge(server)
     (prompt,) = server.requests
-    assert PROMPT.read(prompt) == {"question": "What is q0?", "gold": "\\frac{1}{2}", "given": "0.5"}
+    assert PROMPT.parse(prompt) == {"question": "What is q0?", "gold": "\\frac{1}{2}", "given": "0.5"}
     with Journal(place.journal) as journal:
         assert len(journal) == 1
     kept = json.loads(place.journal.read_text())
@@ -182,7 +182,7 @@ def test_a_judge_that_is_down_is_an_error_and_a_rerun_asks_for_the_rest(server: 
     assert len(place.judge(server)) == 4
     assert server.total == asked + 1
     place.journal.unlink()
-    with pytest.raises(TeacherError, match="2 requests in a row were given up"):
+    with pytest.raises(TeacherError, match="2 consecutive requests failed"):
         place.judge(server, base_url="http://127.0.0.1:9/v1", concurrency=1)
 
 

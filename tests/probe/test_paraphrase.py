@@ -177,7 +177,7 @@ def test_what_is_cut_refused_or_copied_is_an_error_or_left_out_and_named(server,
         TeacherError, match=r"(?s)3 of 8 responses have no paraphrase, more than teacher\.min_success_rate of 1"
     ) as told:
         paraphrase(teacher=server.teacher(), probe=CONFIG, **paths)
-    for pair, why in ((first, "was cut"), (second, "refused"), (third, "is the reasoning itself")):
+    for pair, why in ((first, "was truncated"), (second, "refused"), (third, "is the reasoning itself")):
         assert any(pair.id in line and why in line for line in str(told.value).splitlines())
     assert not paths["output"].exists() and server.total == 8
     paraphrase(teacher=server.teacher(min_success_rate=0.5), probe=CONFIG, **paths)

@@ -97,9 +97,9 @@ PIECE = b'{"choices": [{"index": 0, "delta": {"content": "half an"}, "finish_rea
     [
         (events(PIECE), "the stream ended after 7 characters of the answer"),
         (events(PIECE, b"[DONE]"), "the stream ended after 7 characters"),
-        (events(PIECE, b'{"error": {"message": "shard lost"}}'), "while answering: shard lost"),
-        (events(b"{nonsense"), "answered no chat completion"),
-        (events(b'{"choices": "none"}'), "answered no chat completion"),
+        (events(PIECE, b'{"error": {"message": "shard lost"}}'), "in its stream: shard lost"),
+        (events(b"{nonsense"), "returned no valid chat completion"),
+        (events(b'{"choices": "none"}'), "returned no valid chat completion"),
     ],
 )
 def test_half_a_stream_is_no_answer(server: FaultyServer, fault, said):
@@ -169,7 +169,7 @@ def test_a_nonsense_retry_after_is_no_wait(server: FaultyServer):
 
 def test_retries_are_bounded(server: FaultyServer):
     server.fail("q", *[HTML] * 5)
-    with pytest.raises(TeacherError, match=r"no chat completion .*Bad gateway.*\(3 attempts\)") as caught:
+    with pytest.raises(TeacherError, match=r"no valid chat completion .*Bad gateway.*\(3 attempts\)") as caught:
         complete(server, "q")
     assert not isinstance(caught.value, RunStoppedError)
     assert server.total == 3
@@ -177,7 +177,7 @@ def test_retries_are_bounded(server: FaultyServer):
 
 def test_a_server_that_is_down_ends_the_run(server: FaultyServer):
     server.fail("q", *[status(503)] * 6)
-    with pytest.raises(RunStoppedError, match="2 requests in a row were given up"):
+    with pytest.raises(RunStoppedError, match="2 consecutive requests failed"):
         complete(server, "q1", "q2")
 
 
@@ -189,7 +189,7 @@ def test_a_server_that_is_not_there_is_named(server: FaultyServer):
 
 def test_a_slow_answer_is_given_up(server: FaultyServer):
     server.delay = 0.5
-    with pytest.raises(TeacherError, match=r"no answer .* in 0\.1 s \(teacher\.client\.timeout\) \(3 attempts\)"):
+    with pytest.raises(TeacherError, match=r"no answer .* within 0\.1 s \(teacher\.client\.timeout\) \(3 attempts\)"):
         complete(server, "q", timeout=0.1)
 
 

@@ -141,8 +141,8 @@ def test_the_key_is_nowhere(server: FaultyServer, place: Place, code: int):
     [
         (None, f"the environment variable {KEY_VARIABLE} is not set"),
         (" ", f"the environment variable {KEY_VARIABLE} is not set"),
-        ("sk-secret-é", f"{KEY_VARIABLE}: holds characters"),
-        ("sk-secret\nHost: x", f"{KEY_VARIABLE}: holds characters"),
+        ("sk-secret-é", f"{KEY_VARIABLE}: contains characters"),
+        ("sk-secret\nHost: x", f"{KEY_VARIABLE}: contains characters"),
     ],
 )
 def test_a_key_that_is_none_is_named_by_its_variable(
@@ -160,9 +160,9 @@ def test_a_key_that_is_none_is_named_by_its_variable(
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("api.deepseek.com", "is no URL"),
-        ("https://u:secret@h/v1", "holds a user or a password"),
-        ("https://h/v1/chat/completions", "goes too far"),
+        ("api.deepseek.com", "is not a URL"),
+        ("https://u:secret@h/v1", "contains a user name or password"),
+        ("https://h/v1/chat/completions", "must end before /chat/completions"),
     ],
 )
 def test_a_base_url_that_cannot_be_asked_is_named(server: FaultyServer, place: Place, url, said):

@@ -77,7 +77,7 @@ def test_what_stops_the_run_keeps_what_was_bought(server: FaultyServer, place: P
         TeacherError, match=r"p003: HTTP 402 .*Insufficient Balance; the account of the key in"
     ) as caught:
         invert(teacher=server.teacher(concurrency=3), **place.paths)
-    assert "a rerun asks for the rest alone" in str(caught.value)
+    assert "a rerun sends only the remaining requests" in str(caught.value)
     assert server.total < 20
     bought = set(server.answered)
     with Journal(place.journal) as journal:

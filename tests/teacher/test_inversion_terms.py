@@ -32,7 +32,7 @@ def test_a_failed_problem_costs_no_other_and_is_all_that_a_rerun_asks_for(server
     assert said[2].startswith("  p002: reverse_question: the teacher refused")
     assert said[3].startswith("  p003: solve: the teacher refused: 'I will not'")
     assert said[4].startswith("  p004: solve: the answer is empty")
-    assert "a rerun asks for these problems alone" in said[5]
+    assert "a rerun sends only the requests of these problems" in said[5]
     assert not place.output.exists()
     assert server.total == 15
     invert(teacher=server.teacher(), **place.paths)
@@ -44,7 +44,7 @@ def test_a_cut_answer_is_kept_and_not_used_and_bought_again_under_a_higher_limit
     place.write(forward("p000"), forward("p001", "word " * 30))
     for _ in range(2):
         with pytest.raises(
-            TeacherError, match=r"1 of 2 .*\n  p001: solve: the answer was cut after 40 tokens"
+            TeacherError, match=r"1 of 2 .*\n  p001: solve: the answer was truncated after 40 tokens"
         ) as caught:
             invert(teacher=server.teacher(max_tokens=40), **place.paths)
         assert "raise teacher.max_tokens above 40" in str(caught.value)
@@ -83,7 +83,7 @@ def test_what_the_config_leaves_out_is_named_and_bought_once(
     total = server.total
     invert(teacher=server.teacher(**leaving, min_success_rate=0.7), **place.paths)
     assert server.total == total
-    assert "2 of 9 problems are left out:\n  p002: reverse_question: the teacher refused" in capsys.readouterr().err
+    assert "2 of 9 problems are skipped:\n  p002: reverse_question: the teacher refused" in capsys.readouterr().err
     assert facts(place)["n"] == len(written(place)) == 7
     assert set(facts(place)["skipped"]) == {"p002", "p008"}
     assert len(read_example_pairs(place.s1k, place.output)) == 7
@@ -119,6 +119,6 @@ def test_the_cost_is_estimated_before_the_first_call(
     place.write_problems(6)
     invert(teacher=server.teacher(**priced), **place.paths)
     first, second = capsys.readouterr().err.split("inversion: up to ")[1:]
-    assert first.startswith("8 calls to the teacher; $0.00 and 0 tokens spent")
-    assert "if every answer reached its limit: 8,000 tokens, $8.00" in first and "ceiling: $50" in first
-    assert second.startswith("4 calls") and "as long as the 8 answers that are here" in second
+    assert first.startswith("8 requests to the teacher; $0.00 and 0 tokens spent")
+    assert "if every answer reaches its limit: 8,000 tokens, $8.00" in first and "ceiling: $50" in first
+    assert second.startswith("4 requests") and "as long as the 8 in the journal" in second

@@ -79,7 +79,7 @@ def test_a_torn_last_line_is_cut_off_and_said(tmp_path, capfd, kept):
         journal.append(entry("after"))
     said = capfd.readouterr().err
     assert str(path) in said
-    assert f"({len(torn[:kept])} bytes)" in said
+    assert f"{len(torn[:kept])} bytes" in said
     assert path.read_bytes().startswith(whole)
     with Journal(path) as journal:
         assert len(journal) == 2
@@ -98,7 +98,7 @@ def test_a_broken_line_in_the_middle_is_an_error(tmp_path, line):
     path = tmp_path / "journal.jsonl"
     good = entry().model_dump_json() + "\n"
     path.write_text(good + line + good)
-    with pytest.raises(TeacherError, match=rf"{path}:2: not a record of the journal .* remove it"):
+    with pytest.raises(TeacherError, match=rf"{path}:2: not a valid journal record .* remove it"):
         Journal(path)
     assert path.read_text() == good + line + good
 
@@ -142,7 +142,7 @@ def test_a_full_disk_leaves_no_half_line_and_stops_the_run(tmp_path):
             try:
                 journal.append(entry("second"))
             except RunStoppedError as error:
-                os._exit(7 if "make room" in str(error) else 8)
+                os._exit(7 if "free disk space" in str(error) else 8)
         os._exit(9)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
     assert path.stat().st_size == size

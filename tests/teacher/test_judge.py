@@ -44,7 +44,7 @@ def test_opinions_are_read_and_journalled_and_not_asked_again(server: FaultyServ
         ("Verdict: yes\nThat is all.", "stop", "ends in 'That is all.'"),
         ("Verdict: yes or no", "stop", "ends in"),
         ("", "stop", "ends in ''"),
-        ("It is so.\nVerdict: yes", "length", r"was cut (raise data.checks.judge.max_tokens)"),
+        ("It is so.\nVerdict: yes", "length", r"was truncated (raise data.checks.judge.max_tokens)"),
     ],
 )
 def test_nonsense_decides_nothing_and_says_why(server: FaultyServer, tmp_path, answer, finish_reason, said):
@@ -67,7 +67,7 @@ def test_a_judge_that_does_not_answer_is_an_error_and_what_was_answered_stays(se
         server.fail(about(pair), message(content="Verdict: yes"))
     server.fail(about(BOTH[2]), status(401, "no such key"))
     with pytest.raises(
-        TeacherError, match=r"(?s)p002: HTTP 401 .*Its 2 answers are in .*judge\.jsonl; a rerun asks for the rest alone"
+        TeacherError, match=r"(?s)p002: HTTP 401 .*Its 2 answers are in .*judge\.jsonl; a rerun sends only the remaining requests"
     ):
         judge_pairs(judge_at(server, concurrency=1), BOTH[:3], tmp_path / "judge.jsonl")
     with Journal(tmp_path / "judge.jsonl") as book:
@@ -84,7 +84,7 @@ def test_a_text_that_would_break_the_prompt_is_not_asked_about(server: FaultySer
     delimiter = PROMPT.text.partition("{{question}}")[2].partition("{{answer}}")[0]
     forward = FORWARD[0].model_copy(update={"question": f"a{delimiter}b"})
     (found,) = judge_pairs(judge_at(server), [(forward, REVERSE[0])], tmp_path / "judge.jsonl").values()
-    assert found.consistent is None and found.rationale.startswith("the judge was not asked: prompt judge_inverse")
+    assert found.consistent is None and found.rationale.startswith("not sent to the judge: prompt judge_inverse")
     assert server.total == 0
 
 

@@ -38,8 +38,8 @@ def test_replay_says_what_it_does_not_hold(tmp_path):
         ("{broken\n", "pairs.jsonl:2: "),
         ({"question": "a?"}, "pairs.jsonl:2: field 'reverse_question': Field required"),
         (ROW | {"question": "e?", "reverse_attempt": " "}, "pairs.jsonl:2: field 'reverse_attempt'"),
-        (ROW | {"reverse_question": "z?"}, "pairs.jsonl:2: field 'question': recorded before"),
-        (ROW | {"question": "e?", "reverse_attempt": "z"}, "pairs.jsonl:2: field 'reverse_question': recorded before"),
+        (ROW | {"reverse_question": "z?"}, "pairs.jsonl:2: field 'question': recorded twice"),
+        (ROW | {"question": "e?", "reverse_attempt": "z"}, "pairs.jsonl:2: field 'reverse_question': recorded twice"),
     ],
 )
 def test_a_broken_recording_is_named(tmp_path, second, said):

@@ -120,5 +120,5 @@ def test_serve_refuses_what_it_cannot_serve(tmp_path, url):
     row = {"question": "a?", "reverse_question": "b?", "reverse_thinking": "hm", "reverse_attempt": "c"}
     recorded.write_text(json.dumps(row) + "\n")
     port = int(url.split(":")[2].removesuffix("/v1"))
-    with pytest.raises(TeacherError, match=rf"127\.0\.0\.1:{port} cannot be listened on"):
+    with pytest.raises(TeacherError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
         serve(teacher=ReplayTeacher(kind="replay", path=recorded), port=port)

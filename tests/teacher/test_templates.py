@@ -15,19 +15,19 @@ from r1k.teacher.templates import REVERSE_QUESTION, SOLVE, Template
 )
 def test_what_was_filled_in_is_read_back(question, answer):
     rendered = REVERSE_QUESTION.render(question=question, answer=answer)
-    assert REVERSE_QUESTION.read(rendered) == {"question": question.strip(), "answer": answer.strip()}
+    assert REVERSE_QUESTION.parse(rendered) == {"question": question.strip(), "answer": answer.strip()}
 
 
 def test_the_second_call_is_the_bare_question():
     assert SOLVE.render(question=" What is x?\n") == "What is x?"
-    assert SOLVE.read("What is x?") == {"question": "What is x?"}
-    assert REVERSE_QUESTION.read("What is x?") is None
+    assert SOLVE.parse("What is x?") == {"question": "What is x?"}
+    assert REVERSE_QUESTION.parse("What is x?") is None
 
 
 def test_another_prompt_is_not_read():
     rendered = REVERSE_QUESTION.render(question="q", answer="a")
-    assert REVERSE_QUESTION.read(rendered + " please") is None
-    assert REVERSE_QUESTION.read(rendered.replace("final answer", "answer")) is None
+    assert REVERSE_QUESTION.parse(rendered + " please") is None
+    assert REVERSE_QUESTION.parse(rendered.replace("final answer", "answer")) is None
 
 
 def test_a_slot_that_holds_the_delimiter_is_refused():

@@ -1,4 +1,4 @@
-"""What answers cost, and a ceiling that is not passed: what is in flight counts at the most that it can cost."""
+"""Count what answers cost, and enforce a ceiling; a request in flight counts at its maximum cost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,13 +10,13 @@ from r1k.teacher.journal import JournalEntry, Request, RunStoppedError
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars for a million tokens; None where the config states no price."""
+    """Prices in US dollars per million tokens; None if the config states none."""
 
     input: float | None = None
     output: float | None = None
 
     def dollars(self, prompt: float, completion: float) -> float | None:
-        """The price of so many tokens."""
+        """Return the price of a prompt and its completion, given in tokens; None without prices."""
         if self.input is None or self.output is None:
             return None
         return (prompt * self.input + completion * self.output) / 1e6
@@ -27,27 +27,28 @@ UNPRICED = Prices()
 
 @dataclass
 class Budget:
-    """What was spent, and what may be; for one event loop."""
+    """The spending and its ceiling, for one event loop."""
 
     prices: Prices = UNPRICED
     max_dollars: float | None = None
     max_tokens: float | None = None
-    """Of all prompts and answers together."""
+    """Ceiling on the tokens of all prompts and answers."""
     dollars: float = 0.0
-    """Spent; only what has a price."""
+    """US dollars spent, on answers that have a price."""
     tokens: int = 0
-    """Spent, prompts and answers."""
+    """Tokens spent, of prompts and answers."""
     answers: int = 0
+    """Number of answers counted."""
     prior_dollars: float = 0.0
-    """Spent on other answers of the experiment, under the same ceiling."""
+    """US dollars spent on other answers of the experiment, which count towards the same ceiling."""
     prior_tokens: int = 0
     section: str = "teacher"
-    """Of the config, where the ceiling is."""
+    """Section of the config that sets the ceiling, for messages."""
     _reserved: list[tuple[float, float]] = field(default_factory=list)
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def add(self, entry: JournalEntry) -> None:
-        """Add what an answer cost."""
+        """Add the cost of an answer."""
         prompt, completion = entry.token_count("prompt_tokens") or 0, entry.token_count("completion_tokens") or 0
         cost = entry.cost if entry.cost is not None else self.prices.dollars(prompt, completion)
         self.dollars += cost or 0.0
@@ -56,9 +57,12 @@ class Budget:
 
     @asynccontextmanager
     async def reserve(self, request: Request, max_completion_tokens: int | None) -> AsyncIterator[None]:
-        """Hold the most that a request of at most `max_completion_tokens` answer tokens can cost, while it is in flight.
+        """Reserve the maximum cost of a request while it is in flight.
 
-        Waits for those in flight where they might leave room; RunStoppedError where the ceiling leaves none.
+        Waits while requests in flight may still leave room. `max_completion_tokens` limits the answer, in tokens.
+
+        Raises:
+            RunStoppedError: The ceiling leaves no room for the request.
         """
         prompt = max_prompt_tokens(request)
         tokens = prompt + (max_completion_tokens or 0)
@@ -87,7 +91,7 @@ class Budget:
         dollars, tokens = most
         return (
             f"the ceiling of {self.ceiling_text} leaves no room for a request that may cost up to ${dollars:.4f} and "
-            f"{tokens:,.0f} tokens: {self.spent_text} are spent{self._prior_text}; raise {self.section}.client.max_dollars or "
+            f"{tokens:,.0f} tokens: {self.spent_text} spent{self._prior_text}; raise {self.section}.client.max_dollars or "
             "max_total_tokens"
         )
 
@@ -99,18 +103,18 @@ class Budget:
 
     @property
     def spent_text(self) -> str:
-        """What was spent, as text."""
+        """The spending, as text."""
         money = f"${self.dollars:.2f} and " if self.prices.input is not None else ""
         return f"{money}{self.tokens:,} tokens"
 
     @property
     def total_dollars(self) -> float | None:
-        """Dollars spent, to a hundredth of a cent; None where no price is stated."""
+        """US dollars spent, to 4 decimal places; None without prices."""
         return None if self.prices.input is None else round(self.dollars, 4)
 
     @property
     def ceiling_text(self) -> str:
-        """What may be spent, as text."""
+        """The ceiling, as text."""
         parts = []
         if self.max_dollars is not None:
             parts.append(f"${self.max_dollars:g}")
@@ -120,5 +124,8 @@ class Budget:
 
 
 def max_prompt_tokens(request: Request) -> int:
-    """Tokens of a prompt, at the most: a byte-level tokenizer's are no more than its bytes, and a template's few."""
+    """Return an upper bound on the tokens of a prompt: its bytes, plus 64 for the chat template.
+
+    A byte-level tokenizer makes at most one token per byte.
+    """
     return sum(len(message.content.encode()) for message in request.messages) + 64

@@ -1,4 +1,4 @@
-"""A chat completion, as servers send it: at once, or as a stream of server-sent events."""
+"""A chat completion as servers send it: in one piece, or as a stream of server-sent events."""
 
 from collections.abc import AsyncIterable
 from typing import Any
@@ -10,7 +10,7 @@ OVERLOADED = "insufficient_system_resource"
 
 
 class CompletionMessage(BaseModel):
-    """An answer, or a piece of one."""
+    """A message, or a delta of one."""
 
     content: str | None = None
     reasoning_content: str | None = None
@@ -19,14 +19,14 @@ class CompletionMessage(BaseModel):
 
 
 class Choice(BaseModel):
-    """An answer and how it ended."""
+    """A message and its finish reason."""
 
     message: CompletionMessage
     finish_reason: str | None = None
 
 
 class Completion(BaseModel):
-    """What is used of a server's answer."""
+    """The parts of a server's response that the client uses."""
 
     choices: list[Choice] = Field(min_length=1)
     usage: dict[str, Any] | None = None
@@ -44,13 +44,15 @@ class _Chunk(BaseModel):
 
 
 class StreamBrokenError(Exception):
-    """A stream ended before its answer did."""
+    """A stream ended before its answer was complete."""
 
 
 async def collect_stream(events: AsyncIterable[object]) -> Completion:
-    """The completion that a stream's events add up to; pydantic's ValidationError for an event that is none.
+    """Return the completion that a stream's events add up to.
 
-    StreamBrokenError where no event says how the answer ended: what came so far is not known to be all.
+    Raises:
+        pydantic.ValidationError: An event is invalid.
+        StreamBrokenError: No event has a finish reason, so the answer may be incomplete.
     """
     pieces: dict[str, list[str]] = {name: [] for name in CompletionMessage.model_fields}
     finish_reason, usage = None, None

@@ -1,7 +1,7 @@
-"""r1k from s1k: for each forward problem its reverse question, and the teacher's response to that question alone.
+"""Make r1k from s1k: for each forward problem its reverse question, then the teacher's response to that question alone.
 
-The journal is filled first; the reverse examples are then read off it, so that an answer is used in one way, whether
-it was bought in this run, in a run that was killed, or for another experiment.
+The run first fills the journal, then reads the reverse examples from it. An answer is therefore used in the same way
+whether this run, a killed run or another experiment requested it.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class SkippedProblemError(TeacherError):
 
 @dataclass
 class Inversion:
-    """One run: what is asked, where the answers are kept, and which problems have no pair and why."""
+    """One run: the requests, the journal, and the problems without a pair, with the reasons."""
 
     builder: RequestBuilder
     journal: Journal
@@ -42,21 +42,23 @@ class Inversion:
     budget: Budget = field(default_factory=Budget)
     num_sent: int = 0
     num_missing: int = 0
-    """Answers that were missing before the first was asked for; a second call counts with its first."""
+    """Answers that the journal lacks before the run; a missing first answer counts as two."""
     failures: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
     def answers(self, example: Example) -> tuple[JournalEntry, JournalEntry]:
-        """Both answers of a problem, off the journal."""
+        """Return both answers of a problem from the journal."""
         first = self._usable(self.journal.answer_to(self.builder.reverse_question(example)))
         return first, self._usable(self.journal.answer_to(self.builder.solve(parse_answer(first).text)))
 
     def plan(self, examples: Iterable[Example]) -> list[Example]:
-        """The problems that something has to be asked for; what the journal's answers cost is counted."""
+        """Return the problems that still need requests, and count the cost of the journal's answers."""
         return [example for example in examples if self._needs_requests(example)]
 
     async def send(self, pending: Sequence[Example], endpoint: Endpoint, progress: tqdm) -> str | None:
-        """Fill the journal; return why the run was stopped, if it was."""
+        """Send the requests of the pending problems, and journal the answers; return why the run stopped early, or
+        None.
+        """
         named = [(example.problem, example) for example in pending]
         async with ChatClient(endpoint, budget=self.budget) as client:
             return await run_workers(named, self._pair, self.failures.__setitem__, client, progress)
@@ -69,10 +71,10 @@ class Inversion:
             self.skipped[example.problem] = str(error)
 
     async def _answer(self, client: ChatClient, request: Request) -> JournalEntry:
-        entry, bought = self.journal.get(request.key), False
-        # What is cut may be asked more than once, each time with a higher limit; anything else once.
-        while self.policy.needs_request(entry) and (not bought or (entry is not None and entry.truncated)):
-            entry, bought = await client.complete(request, self.policy.next_max_tokens(entry)), True
+        entry, sent = self.journal.get(request.key), False
+        # A truncated answer may be requested several times, each with a higher limit; any other answer once.
+        while self.policy.needs_request(entry) and (not sent or (entry is not None and entry.truncated)):
+            entry, sent = await client.complete(request, self.policy.next_max_tokens(entry)), True
             await asyncio.to_thread(self.journal.append, entry)
             self.num_sent += 1
         return self._usable(entry)
@@ -94,13 +96,13 @@ class Inversion:
         return False
 
     def _requests(self, example: Example) -> Iterator[Request]:
-        """The second one where the first was answered."""
+        """Yield the first request, then the second, which needs the first one's answer."""
         first = self.builder.reverse_question(example)
         yield first
         yield self.builder.solve(parse_answer(self.journal.answer_to(first)).text)
 
     def _usable(self, entry: JournalEntry | None) -> JournalEntry:
-        assert entry is not None  # what is not there is asked for
+        assert entry is not None  # `_answer` has requested a missing answer
         reason = defect(entry)
         if reason is not None:
             raise (SkippedProblemError if self.policy.may_skip(entry) else TeacherError)(
@@ -109,21 +111,21 @@ class Inversion:
         return entry
 
 
-def reverse_example(forward: Example, asked: JournalEntry, solved: JournalEntry) -> Example:
-    """The reverse of a forward example, of the teacher's two answers."""
+def reverse_example(forward: Example, reversed_question: JournalEntry, solved: JournalEntry) -> Example:
+    """Return the reverse of a forward example, from the teacher's two answers."""
     response = parse_answer(solved)
     return Example(
         id=f"{forward.problem}-reverse",
         problem=forward.problem,
         direction="reverse",
-        question=parse_answer(asked).text,
+        question=parse_answer(reversed_question).text,
         reasoning=response.reasoning,
         answer=response.text,
         kind=forward.kind,
         teacher_metadata=TeacherMetadata(
             model=solved.request.model,
-            prompts={entry.request.prompt_name: entry.request.prompt_digest for entry in (asked, solved)},
-            requests=[asked.key, solved.key],
+            prompts={entry.request.prompt_name: entry.request.prompt_digest for entry in (reversed_question, solved)},
+            requests=[reversed_question.key, solved.key],
             finish_reason=solved.finish_reason,
             tokens=solved.token_count("completion_tokens"),
         ),
@@ -134,7 +136,7 @@ def invert(*, teacher: Teacher, client: Client | None = None, s1k: Path, output:
     """Make r1k from s1k with two requests to the teacher per problem: its reverse question, then the response to it.
 
     The journal's answers are reused; if it has all of them, neither server nor key is needed. The manifest lists the
-    problems that the config allows to be skipped.
+    problems that were skipped, as the config allows.
 
     Args:
         teacher: Section `teacher` of the config.
@@ -177,15 +179,15 @@ def invert(*, teacher: Teacher, client: Client | None = None, s1k: Path, output:
 def _check_success_rate(
     inversion: Inversion, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, total: int
 ) -> None:
-    """TeacherError where more problems have no pair than may be."""
+    """Raise TeacherError if too many problems have no pair."""
     if inversion.failures:
         raise TeacherError(messages.failed(inversion.failures, total, inversion.journal.path))
     if not inversion.skipped:
         return
-    least = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
-    if total - len(inversion.skipped) < least * total:
-        raise TeacherError(messages.success_rate_too_low(inversion.skipped, total, least))
-    print(f"{len(inversion.skipped)} of {total} problems are left out:", file=sys.stderr)
+    min_success_rate = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
+    if total - len(inversion.skipped) < min_success_rate * total:
+        raise TeacherError(messages.success_rate_too_low(inversion.skipped, total, min_success_rate))
+    print(f"{len(inversion.skipped)} of {total} problems are skipped:", file=sys.stderr)
     print(*messages.reason_lines(inversion.skipped), sep="\n", file=sys.stderr, flush=True)
 
 
@@ -198,8 +200,8 @@ def _fill_journal(
     pending = inversion.plan(forward)
     if pending:
         if isinstance(teacher, OpenAITeacher):
-            told = messages.estimate(inversion.num_missing, teacher.max_tokens, inversion.budget)
-            print("inversion:", told, file=sys.stderr, flush=True)
+            estimate = messages.estimate(inversion.num_missing, teacher.max_tokens, inversion.budget)
+            print("inversion:", estimate, file=sys.stderr, flush=True)
         with open_endpoint(teacher) as endpoint:
             _run(inversion, pending, len(forward), endpoint)
     return inversion
@@ -230,7 +232,7 @@ def _forward_examples(s1k: Path) -> list[Example]:
 
 
 def _reverse_examples(inversion: Inversion, paired: list[Example], tokens: dict[str, int]) -> Iterator[Example]:
-    """One by one off the journal; `tokens` grows by what the server counted for each."""
+    """Yield the reverse examples one by one from the journal, and add the server's token counts to `tokens`."""
     for example in paired:
         both = inversion.answers(example)
         for entry in both:

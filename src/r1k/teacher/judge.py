@@ -1,4 +1,4 @@
-"""A judge model, asked whether a reverse answer is consistent with the forward problem, where rules cannot tell."""
+"""Ask a judge model whether a reverse answer is consistent with the forward problem, where rules cannot decide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,19 +19,20 @@ ExamplePair = tuple[Example, Example]
 
 @dataclass(frozen=True)
 class JudgeOpinion:
-    """What the judge said; `consistent` is None where it did not know, or said nothing that can be read."""
+    """The judge's opinion; `consistent` is None if the judge is undecided or its answer is unreadable."""
 
     consistent: bool | None
     rationale: str
 
 
 def judge_pairs(judge: config.Judge, pairs: Sequence[ExamplePair], journal: Path) -> dict[str, JudgeOpinion]:
-    """The judge's opinion by problem. Only what the journal lacks is asked for.
+    """Return the judge's opinion by problem. Only requests that the journal lacks are sent.
 
-    TeacherError where requests failed in the end; what was answered stays in the journal.
+    Raises:
+        TeacherError: Requests failed; the journal keeps the answers received.
     """
-    requests, unasked = build_requests({both[0].problem: both for both in pairs}, lambda both: _request(judge, *both))
-    opinions = {problem: JudgeOpinion(None, f"the judge was not asked: {why}") for problem, why in unasked.items()}
+    requests, errors = build_requests({pair[0].problem: pair for pair in pairs}, lambda pair: _request(judge, *pair))
+    opinions = {problem: JudgeOpinion(None, f"not sent to the judge: {error}") for problem, error in errors.items()}
     found = request_all(judge, SECTION, requests, journal, unit="problem").entries
     return opinions | {problem: parse_opinion(judge.model, entry) for problem, entry in found.items()}
 
@@ -48,7 +49,7 @@ def _request(judge: config.Judge, forward: Example, reverse: Example) -> Request
 
 
 def verdict_request(judge: config.Judge, prompt: Template, **slots: str) -> Request:
-    """A request for a verdict; TeacherError where a text holds the prompt's own delimiters."""
+    """Return a request for a verdict; raise TeacherError if a text contains the prompt's own delimiters."""
     return Request(
         prompt_name=prompt.name,
         prompt_digest=prompt.digest,
@@ -59,10 +60,10 @@ def verdict_request(judge: config.Judge, prompt: Template, **slots: str) -> Requ
 
 
 def parse_opinion(model: str, entry: JournalEntry) -> JudgeOpinion:
-    """What an answer says on its last line; nothing but the three verdicts counts."""
+    """Return the opinion on an answer's last line; only the three verdicts count."""
     word = parse_verdict(entry)
     if word is not None:
         return JudgeOpinion(VERDICT_VALUES[word], f"judge {model}: {word}")
     last = next(reversed(parse_answer(entry).text.splitlines()), "")
-    said = f"was cut (raise {SECTION}.max_tokens)" if entry.truncated else f"ends in {last[:100]!r}"
-    return JudgeOpinion(None, f"the answer of judge {model} {said}")
+    problem = f"was truncated (raise {SECTION}.max_tokens)" if entry.truncated else f"ends in {last[:100]!r}"
+    return JudgeOpinion(None, f"the answer of judge {model} {problem}")

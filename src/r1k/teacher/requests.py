@@ -1,4 +1,4 @@
-"""Requests that do not wait for one another's answers: each is asked once, and its answer journalled as it arrives."""
+"""Send independent requests: each is sent once, and its answer is journalled as it arrives."""
 
 import asyncio
 import sys
@@ -28,15 +28,15 @@ class RequestResults:
     """The answers to all requests."""
 
     entries: Mapping[str, JournalEntry]
-    """By the requests' names."""
+    """Answers by the requests' names."""
     num_new: int
-    """Those that the journal lacked."""
+    """Number of answers that the journal lacked."""
     budget: Budget
 
 
 @dataclass
 class _RequestRun:
-    """One run: where the answers are kept, and which requests failed and why."""
+    """One run: its journal, and which requests failed and why."""
 
     journal: Journal
     policy: AcceptancePolicy
@@ -45,7 +45,7 @@ class _RequestRun:
     failures: dict[str, str] = field(default_factory=dict)
 
     def plan(self, requests: Mapping[str, Request]) -> list[NamedRequest]:
-        """What has to be asked, each request under its first name; what the journal's answers cost is counted."""
+        """Return the requests to send, each under its first name, and count the cost of the journal's answers."""
         pending: list[NamedRequest] = []
         seen: set[str] = set()
         for name, request in requests.items():
@@ -59,10 +59,10 @@ class _RequestRun:
                 pending.append((name, request))
         return pending
 
-    async def ask(
+    async def send(
         self, pending: Sequence[NamedRequest], endpoint: Endpoint, retry_policy: RetryPolicy, unit: str
     ) -> str | None:
-        """Fill the journal; return why the run was stopped, if it was."""
+        """Send the requests, and journal the answers; return why the run stopped early, or None."""
         with tqdm(total=len(pending), desc=endpoint.model, unit=unit) as progress:
             async with ChatClient(endpoint, retry_policy, self.budget) as client:
                 return await run_workers(pending, self._answer, self.failures.__setitem__, client, progress)
@@ -80,10 +80,10 @@ async def run_workers(
     client: ChatClient,
     progress: tqdm,
 ) -> str | None:
-    """Do each named item, as many at once as the endpoint allows; return why the run was stopped, if it was.
+    """Do each named item, with the endpoint's concurrency; return why the run stopped early, or None.
 
-    `failed` is told the name of an item that failed, and why. A stopped run begins no item, and waits for the requests
-    in flight: they are paid for.
+    `failed` gets the name of each failed item and the reason. A stopped run starts no item, and waits for the requests
+    in flight, because they are paid for.
     """
     queue = iter(items)
 
@@ -93,7 +93,7 @@ async def run_workers(
                 await do(client, item)
             except RunStoppedError as error:
                 client.stop(f"{name}: {error}")
-                progress.set_description("stopping, when the answers in flight are here")
+                progress.set_description("stopping after the requests in flight")
             except TeacherError as error:
                 failed(name, str(error))
             progress.set_postfix_str(client.budget.spent_text, refresh=False)
@@ -107,13 +107,13 @@ async def run_workers(
     return client.stop_reason
 
 
-def build_requests(asked: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
-    """The request of each by its name, and why those that hold the prompt's own delimiters have none."""
+def build_requests(items: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
+    """Return the requests by name, and by name the errors of texts that contain the prompt's own delimiters."""
     requests: dict[str, Request] = {}
     errors: dict[str, str] = {}
-    for name, what in asked.items():
+    for name, item in items.items():
         try:
-            requests[name] = make(what)
+            requests[name] = make(item)
         except TeacherError as error:
             errors[name] = str(error)
     return requests, errors
@@ -128,28 +128,29 @@ def request_all(
     unit: str = "answer",
     prior_spend: tuple[float, int] = (0.0, 0),
 ) -> RequestResults:
-    """The answers to named requests to the server of a `section` of the config; equal requests are one.
+    """Return the answers to named requests to the server of a `section` of the config.
 
-    `spent_before` are dollars and tokens of other answers that count under the same ceiling.
+    Equal requests are sent once, and requests that the journal answers are not sent; if it has all of them, neither
+    server nor key is needed. An answer may be truncated or a refusal; the caller decides about it. `prior_spend` holds
+    the US dollars and tokens of other answers that count towards the same ceiling.
 
-    Only what the journal lacks is asked for; with nothing to ask, neither server nor key is needed. An answer may be
-    cut or a refusal: who asked decides what to make of it. TeacherError where requests have no answer in the end; what
-    was answered stays in the journal, and a rerun asks for the rest alone.
+    Raises:
+        TeacherError: Requests failed; the journal keeps the answers received, and a rerun sends only the rest.
     """
-    with exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}"), Journal(journal) as book:
+    with exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}"), Journal(journal) as opened:
         limit = server.max_tokens if isinstance(server, Server) else None
         budget = make_budget(server.client, section) if isinstance(server, Server) else Budget(section=section)
         budget.prior_dollars, budget.prior_tokens = prior_spend
-        run = _RequestRun(book, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
+        run = _RequestRun(opened, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
         pending = run.plan(requests)
         if pending:
             if isinstance(server, Server):
                 print(messages.estimate(len(pending), limit, budget, section), file=sys.stderr, flush=True)
             with open_endpoint(server, section) as endpoint:
-                stopped = asyncio.run(run.ask(pending, endpoint, retry_policy, unit))
+                stopped = asyncio.run(run.send(pending, endpoint, retry_policy, unit))
             if stopped is not None:
                 raise TeacherError(messages.stopped(stopped, run.num_new, journal, run.failures))
             if run.failures:
                 raise TeacherError(messages.unanswered(run.failures, len(pending), journal))
-        entries = {name: book.answer_to(request) for name, request in requests.items()}
+        entries = {name: opened.answer_to(request) for name, request in requests.items()}
         return RequestResults(entries, run.num_new, run.budget)
