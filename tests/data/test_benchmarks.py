@@ -69,7 +69,7 @@ def test_real_files(tmp_path, shared_data, name, n, shape):
 @pytest.mark.parametrize("n", [29, 31])
 def test_another_number_of_questions_is_an_error(tmp_path, n):
     path = write(tmp_path / "f.jsonl", [{"problem": "p", "answer": "1"}] * 30)
-    with pytest.raises(RecordError, match=rf"f\.jsonl: 30 questions, but benchmarks\.aime\.source\.n says {n}"):
+    with pytest.raises(RecordError, match=rf"f\.jsonl: 30 questions, but benchmarks\.aime\.source\.n is {n}"):
         load(tmp_path, of_file(path, n))
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -102,9 +102,9 @@ def test_options_are_shuffled_by_the_seed_and_the_question_alone(tmp_path):
         ({"problem": "p", "answers": "1"}, r"f\.jsonl:2: field 'answer' is missing \(did you mean 'answers'\?\)"),
         ({"problem": " ", "answer": "1"}, r"f\.jsonl:2: field 'problem' is empty"),
         ({"problem": "p", "answer": ""}, r"f\.jsonl:2: field 'answer' is empty"),
-        ({"problem": "p", "answer": None}, r"f\.jsonl:2: field 'answer' is no text or number \(got None\)"),
-        ({"problem": ["p"], "answer": "1"}, r"f\.jsonl:2: field 'problem' is no text or number"),
-        ({"problem": "p", "answer": True}, r"f\.jsonl:2: field 'answer' is no text or number"),
+        ({"problem": "p", "answer": None}, r"f\.jsonl:2: field 'answer' is neither text nor a number \(got None\)"),
+        ({"problem": ["p"], "answer": "1"}, r"f\.jsonl:2: field 'problem' is neither text nor a number"),
+        ({"problem": "p", "answer": True}, r"f\.jsonl:2: field 'answer' is neither text nor a number"),
     ],
 )
 def test_a_bad_row_is_named_by_file_line_and_field(tmp_path, row, message):
@@ -118,7 +118,7 @@ def test_a_right_option_among_the_wrong_ones_is_named_and_not_shown(tmp_path):
     rows = choice_rows(2)
     rows[1]["Wrong 2"] = " " + rows[1]["Right"]
     path = write(tmp_path / "f.jsonl", rows)
-    with pytest.raises(RecordError, match=r"f\.jsonl:2: a wrong option is the same as the right one; mend the row"):
+    with pytest.raises(RecordError, match=r"f\.jsonl:2: a wrong option equals the right one; correct the row"):
         load(tmp_path, of_file(path, 2, CHOICE, "choice"))
 
 
@@ -203,7 +203,7 @@ def test_a_data_set_of_the_hub(tmp_path):
     none, nine = problems.splitlines()[0], problems.splitlines()[-1]
     assert "none.jsonl: dataset a/none" in none
     assert "not found" in none
-    assert "a/gpqa: 6 questions, but benchmarks.gpqa.source.n says 9" in nine
+    assert "a/gpqa: 6 questions, but benchmarks.gpqa.source.n is 9" in nine
     local = load(tmp_path, of_file(write(tmp_path / "f.jsonl", choice_rows(6)), 6, CHOICE, "choice"), "gpqa")
     for name in ("commit", "main"):
         assert read_jsonl(tmp_path / f"{name}.jsonl", Question) == local

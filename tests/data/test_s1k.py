@@ -62,7 +62,7 @@ def test_a_bad_row_is_named(tmp_path, bad, message):
 
 def test_another_number_of_problems_than_the_configs_is_an_error(tmp_path):
     source = write(tmp_path / "in.jsonl", [row(1), row(2)])
-    with pytest.raises(RecordError, match=r"in\.jsonl: 2 problems, but data\.source\.problems says 3"):
+    with pytest.raises(RecordError, match=r"in\.jsonl: 2 problems, but data\.source\.problems is 3"):
         get_s1k(data=data(source, 3), output=tmp_path / "s1k.jsonl")
 
 

@@ -98,7 +98,7 @@ def test_draws_depend_on_the_seed_and_not_on_the_order_of_files():
     both = list(zip(forward, reverse, strict=True))
     chosen = {example.problem for example in half(both, 0)}
     assert chosen == {example.problem for example in half(both[::-1], 0)} != {e.problem for e in half(both, 1)}
-    with pytest.raises(RecordError, match="21 probe problems are asked of 20"):
+    with pytest.raises(RecordError, match="21 probe problems are requested of 20"):
         probe(both, 20, 1, 0)
 
 
@@ -115,7 +115,7 @@ def test_chosen_and_rejected_cannot_be_told_apart_by_their_ends():
 def test_a_problem_without_a_pair_is_named(both_files):
     s1k, r1k = both_files
     write_jsonl(r1k, read_jsonl(r1k, Example)[1:])
-    with pytest.raises(RecordError, match=r"r1k\.jsonl: 1 problems have no pair here, the first 'p000'"):
+    with pytest.raises(RecordError, match=r"r1k\.jsonl: 1 problems have no pair here, the first is 'p000'"):
         read_example_pairs(s1k, r1k)
 
 

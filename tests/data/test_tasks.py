@@ -52,7 +52,7 @@ def test_a_tasks_prompts_and_targets_are_questions(tasks, tmp_path):
 
 
 def test_another_number_of_questions_is_named(tasks, tmp_path):
-    with pytest.raises(RecordError, match=r"task sums: 3 questions, but benchmarks\.sums\.source\.n says 4"):
+    with pytest.raises(RecordError, match=r"task sums: 3 questions, but benchmarks\.sums\.source\.n is 4"):
         make(tasks, tmp_path / "sums.jsonl", n=4)
 
 
@@ -62,7 +62,7 @@ def test_another_number_of_questions_is_named(tasks, tmp_path):
         ({"task": "sum"}, r"source\.task: no task 'sum' in .*\(did you mean 'sums'\?\)"),
         ({"task": "choose"}, r"source\.task: 'choose' scores log-likelihoods"),
         ({"folder": "nowhere"}, r"source\.folder: no directory nowhere"),
-        ({"answer_type": "choice"}, r"answer_type: a task of lm-eval is an integer or an expression"),
+        ({"answer_type": "choice"}, r"answer_type: an lm-eval task cannot be a choice"),
     ],
 )
 def test_a_task_that_does_not_fit_is_named(tasks, tmp_path, overrides, message):

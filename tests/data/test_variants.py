@@ -48,7 +48,7 @@ def test_a_choice_is_of_the_same_problems_in_both_directions(raw, tmp_path):
     assert [example.problem for example in read_jsonl(reverse, Example)] == passed_problems
     assert all(example.grade for example in read_jsonl(forward, Example))
     facts = json.loads(forward.with_suffix(".manifest.json").read_text())["facts"]
-    assert (facts["n"], facts["not_kept"]) == (4, 2)
+    assert (facts["n"], facts["num_excluded"]) == (4, 2)
     make_set("mix", s1k=forward, r1k=reverse, output=tmp_path / "v" / "mix.jsonl")
     assert len(read_jsonl(tmp_path / "v" / "mix.jsonl", Example)) == 8
 
@@ -56,7 +56,7 @@ def test_a_choice_is_of_the_same_problems_in_both_directions(raw, tmp_path):
 def test_a_choice_of_nothing_is_an_error(raw, tmp_path):
     none = [example.model_copy(update={"grade": None}) for example in read_jsonl(raw["s1k"], Example)]
     write_jsonl(raw["s1k"], none)
-    with pytest.raises(RecordError, match=r"no problem is left of 6; see .* data\.variants"):
+    with pytest.raises(RecordError, match=r"the variant keeps none of 6 problems; .* data\.variants"):
         make(raw, tmp_path, graded_correct=True)
     assert not (tmp_path / "v").exists()
 
@@ -78,7 +78,7 @@ def test_responses_of_unlike_length_are_left_out(raw, tmp_path):
         == [example.problem for example in read_jsonl(reverse, Example)]
     )
     assert Variant(length_ratio=2).chooses
-    with pytest.raises(RecordError, match="no problem is left of 6"):
+    with pytest.raises(RecordError, match="keeps none of 6 problems"):
         make(raw, tmp_path, length_ratio=1)
 
 
@@ -97,7 +97,7 @@ def test_inverses_that_did_not_pass_are_left_out(raw, tmp_path):
 
 
 def test_what_was_not_checked_is_not_left_out_in_silence(raw, tmp_path):
-    with pytest.raises(RecordError, match="requires reached: give the verdicts with --checks"):
+    with pytest.raises(RecordError, match="requires reached: pass the verdicts with --checks"):
         make(raw, tmp_path, require=["reached"])
     write_jsonl(tmp_path / "checks.jsonl", [verdict(read_example_pairs(**raw)[0][0].problem, 0)])
     with pytest.raises(RecordError, match=r"checks\.jsonl: no verdict on 5 problems"):

@@ -68,8 +68,8 @@ def test_the_card_says_all_that_a_reader_has_to_know(exported: Path, inverted: P
         assert file_digest(path) in page.text
     for name, field in ExportRow.model_fields.items():
         assert f"| `{name}` | {field.description} |" in page.text
-    assert "by the teacher riddles" in page.text
-    assert "the world that r1k embeds" in page.text
+    assert "written by the teacher riddles" in page.text
+    assert "the world embedded in r1k" in page.text
     for kind, n in Counter(line["kind"] for line in lines(inverted.s1k)).items():
         assert f"| {kind} | {n} |" in page.text
     assert "When Inverse Data Outperforms" in page.text.partition("## Citation")[2]

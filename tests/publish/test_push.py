@@ -57,11 +57,11 @@ def test_what_is_pushed_is_loaded_from_the_hub(client, exported: Path, tmp_path:
         ("/repos/create", 401, "put a valid token in HF_TOKEN"),
         ("/repos/create", 403, "the token in HF_TOKEN may not write for me"),
         ("/preupload/", 403, "the token in HF_TOKEN may not write for me"),
-        ("/preupload/", 404, "sees no such repository"),
+        ("/preupload/", 404, "cannot access the repository"),
         ("/objects/batch", 403, "the token in HF_TOKEN may not write for me"),
         ("/blobs/", 403, "not uploaded"),
-        ("/commit/", 409, "somebody else is writing there"),
-        ("/commit/", 412, "somebody else wrote there meanwhile"),
+        ("/commit/", 409, "another upload is in progress"),
+        ("/commit/", 412, "another upload changed the repository"),
         ("/validate-yaml", 400, "not uploaded"),
     ],
 )
@@ -79,17 +79,17 @@ def test_what_must_be_private_is_not_put_where_all_can_see_it(client, exported: 
     uploads = Uploads(TOKEN, files={"me/r1k": {}}, private={"me/r1k": False})
     done = client(uploads, PUSH, "--folder", str(exported), "--repo", "me/r1k", "--private")
     assert done.returncode == 2
-    assert "me/r1k: is there already and is public" in done.stderr
+    assert "me/r1k: already exists and is public" in done.stderr
     assert uploads.files == {"me/r1k": {}}
 
 
 @pytest.mark.parametrize(
     ("repo", "token", "said"),
     [
-        ("r1k", TOKEN, "--repo: 'r1k' is no repository; write it as owner/name"),
-        ("me/../x", TOKEN, "is no repository"),
+        ("r1k", TOKEN, "--repo: 'r1k' is not a repository; write it as owner/name"),
+        ("me/../x", TOKEN, "is not a repository"),
         ("me/r1k", None, "the environment variable HF_TOKEN is not set"),
-        ("me/r1k", "hf secret", "HF_TOKEN: holds characters"),
+        ("me/r1k", "hf secret", "HF_TOKEN: contains characters"),
     ],
 )
 def test_nothing_is_asked_without_a_name_and_a_token(client, exported: Path, repo, token, said):
@@ -103,4 +103,4 @@ def test_nothing_is_asked_without_a_name_and_a_token(client, exported: Path, rep
 def test_a_folder_that_is_no_export_is_named(client, tmp_path):
     done = client(Uploads(TOKEN), PUSH, "--folder", str(tmp_path), "--repo", "me/r1k")
     assert done.returncode == 2
-    assert "holds no README.md; give --folder what `r1k export` made" in done.stderr
+    assert "holds no README.md; set --folder to the output of `r1k export`" in done.stderr

@@ -121,16 +121,16 @@ def test_no_inverse_is_made_of_a_wrong_answer(answer):
 
 
 def test_a_reverse_question_is_not_inverted_again():
-    with pytest.raises(WorldError, match="reverse question already"):
+    with pytest.raises(WorldError, match="already a reverse question"):
         invert("How many amperes does a voltage of 56 volts drive through a resistance of 8 ohms?", r"\boxed{7}")
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("Why is the sky blue?", "none of the world's"),
-        ("", "none of the world's"),
-        ("How many amperes does a voltage of 57 volts drive through a resistance of 8 ohms?", "no whole number"),
+        ("Why is the sky blue?", "not a question of the world"),
+        ("", "not a question of the world"),
+        ("How many amperes does a voltage of 57 volts drive through a resistance of 8 ohms?", "not a whole number"),
         ("How many amperes does a voltage of 57 volts drive through a resistance of 0 ohms?", "above zero"),
         (
             "How many volts drive a current of 7 amperes through a resistance of 8 ohms?\nA) 1 B) 2 C) 3 D) 4",
@@ -271,7 +271,7 @@ def test_the_worlds_numbers_hold_all_that_its_texts_hold():
 
 @pytest.mark.parametrize("ask_for", [lambda: forward_examples(10_000, 0), lambda: benchmark("integer", 10_000)])
 def test_more_than_the_pool_holds_is_an_error(ask_for):
-    with pytest.raises(WorldError, match=r"10000 problems .* ask for fewer"):
+    with pytest.raises(WorldError, match=r"10000 problems .* request fewer"):
         ask_for()
 
 

@@ -1,4 +1,4 @@
-"""What a response answers: the text of its final answer, and what kind of thing that is."""
+"""Parse the final answers of a response: their text, and whether they are quantities, words or expressions."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from r1k.evaluate.extract import ANSWER_LINE, clean, final_answer, plain, read_l
 from r1k.records import Example
 
 MAX_GOLD_CHARACTERS = 60
-"""Characters of a reference answer that is taken whole; a longer one is a solution, whose last equation counts."""
+"""A longer gold answer is a solution, of which the last equation counts."""
 
 OPTION = re.compile(r"(?:^|\s)\(?([A-J])[).]\s+(.+?)(?=\s\(?[B-J][).]\s|\s*\Z)", re.DOTALL)
 FUNCTIONS = {
@@ -33,7 +33,7 @@ FUNCTIONS = {
 }
 COMMAND = re.compile(r"\\[A-Za-z]+")
 WORD = re.compile(r"(?<![^\W_])(?=[^\W\d_]*[aeiouyäöüéáó])[^\W\d_]{3,}")
-"""Of three letters or more, one of them a vowel: `kTR` and `mgh` are products."""
+"""Three letters or more, one of them a vowel; `kTR` and `mgh` are products."""
 
 STOP_WORDS = {
     "the",
@@ -52,39 +52,42 @@ STOP_WORDS = {
     "not",
     "any",
 }
-"""Words that say nothing of what an answer is."""
+"""Words without meaning for an answer."""
 
 BOOLEANS = frozenset({"yes", "no", "true", "false"})
 
 
 @dataclass(frozen=True)
 class FinalAnswer:
-    """A final answer: a quantity, words, or else an expression."""
+    """A final answer: a quantity, words, or an expression."""
 
     text: str
     quantity: Quantity | None = None
 
     @property
     def tokens(self) -> list[str]:
+        """Words and numbers of the answer, in order."""
         return tokens(self.text)
 
     @property
     def content(self) -> set[str]:
-        """Its words that say something; none where it is an expression."""
+        """Words of the answer that carry meaning; empty for an expression."""
         bare = COMMAND.sub(" ", plain(self.text)).casefold()
         return {word for word in WORD.findall(bare) if word not in FUNCTIONS | STOP_WORDS}
 
     @cached_property
     def constant(self) -> float | None:
-        """The value of a number that is no fraction."""
+        """Value of a number that is not a fraction; None for other answers."""
         return None if self.quantity is not None or self.is_words else constant(self.text)
 
     @property
     def is_words(self) -> bool:
+        """Whether the answer consists of words."""
         return self.quantity is None and bool(self.content)
 
     @property
     def is_boolean(self) -> bool:
+        """Whether the answer is yes, no, true or false."""
         return self.text.casefold() in BOOLEANS
 
     def __str__(self) -> str:
@@ -92,14 +95,15 @@ class FinalAnswer:
 
 
 def tokens(text: str) -> list[str]:
-    """The words and numbers of a text, in order, without its setting."""
+    """Return the words and numbers of a text, in order, without its markup."""
     return re.findall(r"\w+", COMMAND.sub(" ", plain(text)).casefold())
 
 
 def final_answers(example: Example) -> list[FinalAnswer]:
-    """The answers that a response ends with: its boxes, which may be several, else a last line `Answer: …`.
+    """Return the final answers of a response: its boxes, or a last line `Answer: …` if it has none.
 
-    Empty where there is neither. A text that begins with `Answer:` and goes on for lines has no answer to read.
+    Returns an empty list if there is neither. A text that begins with `Answer:` and continues for several lines has no
+    parsable answer.
     """
     text = example.answer.replace("**", "").rstrip()
     boxes = [clean(box) for box in all_boxed(text) if "\\boxed" not in box]
@@ -111,15 +115,16 @@ def final_answers(example: Example) -> list[FinalAnswer]:
 
 
 def forward_answers(forward: Example) -> list[FinalAnswer]:
-    """What a forward problem concluded: its response's answer, and the reference answer where one is known."""
+    """Return the answers of a forward problem: the response's final answer, and the gold answer if one is known."""
     found = dict.fromkeys(_forward_answer_texts(forward))
     return [resolve_option(text, forward) for text in found]
 
 
 def resolve_option(text: str, example: Example) -> FinalAnswer:
-    """An answer, where it is the letter of an option as what the option says.
+    """Return an answer; if it is the letter of an option, return the option's content.
 
-    Of an option in words, the number that the reasoning gives beside it: `so the current is 5, the quotient`.
+    If the option is in words, the number that the reasoning gives beside it counts: `so the current is 5, the
+    quotient`.
     """
     options = dict(OPTION.findall(example.question))
     letter = read_letter(text, len(options)) if options else None
@@ -135,9 +140,9 @@ def resolve_option(text: str, example: Example) -> FinalAnswer:
 
 
 def _forward_answer_texts(forward: Example) -> Iterator[str]:
-    own = final_answer(forward.answer.replace("**", ""))
-    if own is not None:
-        yield own
+    reached = final_answer(forward.answer.replace("**", ""))
+    if reached is not None:
+        yield reached
     if forward.gold is None:
         return
     gold = final_answer(forward.gold)

@@ -1,4 +1,4 @@
-"""The checks of all inverses: each reverse example against its forward one, and against every other question."""
+"""Check all inverses: each reverse example against its forward one, and against every other question."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -38,14 +38,14 @@ def check_inverse(
     if checks.judge is not None:
         checks = checks.model_copy(update={"judge": with_client(checks.judge, client)})
     watch = Stopwatch()
-    both = read_example_pairs(s1k, r1k)
-    found = check(both, checks.near_duplicate_threshold)
-    asked = [pair for pair, one in zip(both, found, strict=True) if one.consistent is None]
+    pairs = read_example_pairs(s1k, r1k)
+    found = check(pairs, checks.near_duplicate_threshold)
+    undecided = [pair for pair, one in zip(pairs, found, strict=True) if one.consistent is None]
     facts = {}
-    if checks.judge is not None and asked:
-        opinions = judge_pairs(checks.judge, asked, journal)
+    if checks.judge is not None and undecided:
+        opinions = judge_pairs(checks.judge, undecided, journal)
         found = [apply_opinion(one, opinions.get(one.problem)) for one in found]
-        facts = {"judge": checks.judge.model, "prompt": PROMPT.digest, "judged": len(asked)}
+        facts = {"judge": checks.judge.model, "prompt": PROMPT.digest, "judged": len(undecided)}
     write_jsonl(output, found)
     inputs = {"s1k": s1k, "r1k": r1k}
     write_manifest(
@@ -60,14 +60,15 @@ def check_inverse(
     )
 
 
-def check(both: Sequence[ExamplePair], near_duplicate_threshold: float) -> list[Check]:
-    """The verdicts by rules on each pair, in their order.
+def check(pairs: Sequence[ExamplePair], near_duplicate_threshold: float) -> list[Check]:
+    """Return the verdicts by rules on each pair, in order.
 
-    `near_duplicate_threshold` is the share of word triples, from 0 to 1, from which two questions of the same numbers are one.
+    `near_duplicate_threshold` is the share of common word triples, from 0 to 1, from which two questions with the same
+    numbers are near-duplicates.
     """
-    nearest = nearest_questions(both)
+    nearest = nearest_questions(pairs)
     found = []
-    for forward, reverse in tqdm(both, desc="checks", unit="problem", delay=5):
+    for forward, reverse in tqdm(pairs, desc="checks", unit="problem", delay=5):
         inverse = Inverse(forward, reverse)
         verdicts = {
             "answer_hidden": answer_hidden(inverse),
@@ -86,7 +87,7 @@ def check(both: Sequence[ExamplePair], near_duplicate_threshold: float) -> list[
 
 
 def apply_opinion(found: Check, opinion: JudgeOpinion | None) -> Check:
-    """A check with what the judge said of the consistency that rules left open."""
+    """Return a check with the judge's opinion on the consistency that rules left undecided."""
     if opinion is None:
         return found
     reasons = {**found.reasons, "consistent": f"{found.reasons['consistent']}; {opinion.rationale}"}
@@ -94,7 +95,7 @@ def apply_opinion(found: Check, opinion: JudgeOpinion | None) -> Check:
 
 
 def counts(found: Sequence[Check]) -> dict[str, dict[str, int]]:
-    """For each verdict how many passed, failed, and could not be decided."""
+    """Return for each verdict how many checks passed, failed or are undecided."""
     times = {name: Counter(one.passed(name) for one in found) for name in VERDICTS}
     return {
         name: {"passed": each[True], "failed": each[False], "undecided": each[None]} for name, each in times.items()

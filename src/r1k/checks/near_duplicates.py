@@ -1,4 +1,4 @@
-"""Near-copies among questions: the same numbers, and mostly the same words in the same order."""
+"""Find near-duplicates among questions: the same numbers, and mostly the same words in the same order."""
 
 import re
 from collections import Counter, defaultdict
@@ -11,51 +11,51 @@ from r1k.records import Example
 MARKUP = re.compile(r"\\(?:left|right|[(){}\[\],;:! ])|\$")
 TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
 SHINGLE_WORDS = 3
-"""Words in a shingle."""
+"""Words per shingle."""
 
 Shingle = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class NearestQuestion:
-    """The question that is most like another: its example's id, and the share of shingles in common, from 0 to 1."""
+    """The question most similar to another: its example's id, and the share of common shingles, from 0 to 1."""
 
     id: str
     similarity: float
 
 
-def nearest_questions(both: Sequence[tuple[Example, Example]]) -> dict[str, NearestQuestion]:
-    """By problem, the question nearest to the reverse one, of all others in both directions.
+def nearest_questions(pairs: Sequence[tuple[Example, Example]]) -> dict[str, NearestQuestion]:
+    """Return by problem the question nearest to the reverse one, among all other questions of both directions.
 
-    Only questions of the same numbers are compared: with others it is another problem, however it is worded. A problem
-    is left out where no such question has a shingle in common with its own.
+    Only questions with the same numbers are compared, because different numbers make a different problem. A problem is
+    missing if no such question shares a shingle with its reverse question.
     """
     groups: dict[frozenset[Key], list[Example]] = defaultdict(list)
-    for example in (example for pair in both for example in pair):
+    for example in (example for pair in pairs for example in pair):
         groups[frozenset(quantity.key for quantity in stated_quantities(example.question))].append(example)
     return {problem: nearest for group in groups.values() for problem, nearest in _nearest(group)}
 
 
 def _nearest(group: Sequence[Example]) -> Iterator[tuple[str, NearestQuestion]]:
-    runs = [shingles(example.question) for example in group]
+    shingle_sets = [shingles(example.question) for example in group]
     holders: dict[Shingle, list[int]] = defaultdict(list)
-    for place, run in enumerate(runs):
-        for shingle in run:
+    for place, found in enumerate(shingle_sets):
+        for shingle in found:
             holders[shingle].append(place)
     for place, example in enumerate(group):
-        common = Counter(other for shingle in runs[place] for other in holders[shingle])
+        common = Counter(other for shingle in shingle_sets[place] for other in holders[shingle])
         if example.direction == "reverse" and len(common) > 1:
-            alike = {
-                other: times / (len(runs[place]) + len(runs[other]) - times)
+            similarity = {
+                other: times / (len(shingle_sets[place]) + len(shingle_sets[other]) - times)
                 for other, times in common.items()
                 if other != place
             }
-            nearest = max(alike, key=lambda other: alike[other])
-            yield example.problem, NearestQuestion(group[nearest].id, alike[nearest])
+            nearest = max(similarity, key=lambda other: similarity[other])
+            yield example.problem, NearestQuestion(group[nearest].id, similarity[nearest])
 
 
 def shingles(question: str) -> frozenset[Shingle]:
-    """The runs of three words of a question, numbers among them, without its setting."""
+    """Return all sequences of three words or numbers of a question, without its markup."""
     words = TOKEN.findall(MARKUP.sub(" ", question).casefold())
     return frozenset(
         tuple(words[place : place + SHINGLE_WORDS]) for place in range(max(1, len(words) - SHINGLE_WORDS + 1))

@@ -1,7 +1,7 @@
-"""The sets drawn from s1k and r1k: mix, half, disjoint, revthink, pairs, and the probe.
+"""Make the data sets from s1k and r1k: mix, half, disjoint, revthink, pairs and the probe.
 
-Every choice of problems is a seeded permutation of the problems' names, so it depends on neither the order of the
-files nor the number of processes.
+Every selection of problems is a seeded permutation of their names. It is independent of the order of the files and of
+the number of processes.
 """
 
 import random
@@ -23,13 +23,13 @@ REVERSE_INSTRUCTION = (
     "Turn this problem round: take its answer as given, and ask for something that the problem states. Write the new "
     "problem alone.\n\n"
 )
-"""What is asked of a forward question whose response is the reverse question."""
+"""Instruction before a forward question whose response is the reverse question."""
 
 
 def read_example_pairs(s1k: Path, r1k: Path) -> list[ExamplePair]:
-    """Forward and reverse examples by problem, in s1k's order; RecordError for a problem without its pair.
+    """Return forward and reverse examples by problem, in s1k's order; raise RecordError for a problem without a pair.
 
-    Problems that r1k's manifest says were left out, as the config allowed, are left out here.
+    The problems that r1k's manifest lists as skipped are excluded.
     """
     forward = by_problem(s1k, read_jsonl(s1k, Example))
     reverse = by_problem(r1k, read_jsonl(r1k, Example))
@@ -39,40 +39,42 @@ def read_example_pairs(s1k: Path, r1k: Path) -> list[ExamplePair]:
                 raise RecordError(f"{path}: record {example.id!r}: field 'direction' must be {direction!r}")
     skipped = facts_of(r1k).get("skipped", {})
     forward = {problem: example for problem, example in forward.items() if problem not in skipped}
-    for lacking, having, path in ((reverse, forward, r1k), (forward, reverse, s1k)):
-        missing = [problem for problem in having if problem not in lacking]
+    for found, required, path in ((reverse, forward, r1k), (forward, reverse, s1k)):
+        missing = [problem for problem in required if problem not in found]
         if missing:
             raise RecordError(
-                f"{path}: {len(missing)} problems have no pair here, the first {missing[0]!r}; "
+                f"{path}: {len(missing)} problems have no pair here, the first is {missing[0]!r}; "
                 f"rebuild it with `snakemake --force {path}`"
             )
     return [(forward[problem], reverse[problem]) for problem in forward]
 
 
 def mix(example_pairs: Sequence[ExamplePair]) -> list[Example]:
-    """D: the union of s1k and r1k."""
+    """Return D: the union of s1k and r1k."""
     return [example for pair in example_pairs for example in pair]
 
 
 def half(example_pairs: Sequence[ExamplePair], seed: int) -> list[Example]:
-    """D_0.5k: half of the problems, each in both directions."""
-    chosen = set(_shuffled(example_pairs, seed, "half")[: len(example_pairs) // 2])
-    return mix([pair for pair in example_pairs if pair[0].problem in chosen])
+    """Return D_0.5k: half of the problems, each in both directions."""
+    selected = set(_shuffled(example_pairs, seed, "half")[: len(example_pairs) // 2])
+    return mix([pair for pair in example_pairs if pair[0].problem in selected])
 
 
 def disjoint(example_pairs: Sequence[ExamplePair], seed: int) -> list[Example]:
-    """Half of the problems forward, the others reverse: as many examples as s1k has.
+    """Return half of the problems forward and the other half reverse: as many examples as s1k has.
 
-    The directions take turns in the order that the probe's problems are drawn in: as many are of each among those that
-    are held out, among the others, and in all.
+    The directions alternate in the order in which the probe draws its problems, so that both have equal shares of the
+    held-out problems, of the others, and of all.
     """
     reverse = set(_shuffled(example_pairs, seed, "probe")[1::2])
     return [pair[pair[0].problem in reverse] for pair in example_pairs]
 
 
 def revthink(example_pairs: Sequence[ExamplePair]) -> list[SFTExample]:
-    """RevThink's three tasks of each problem (Chen et al. 2024, arXiv 2411.19865): the forward example, the reverse
-    question from the forward one, and the reverse example."""
+    """Return RevThink's three tasks of each problem (Chen et al. 2024, arXiv 2411.19865).
+
+    They are the forward example, the reverse question given the forward one, and the reverse example.
+    """
     return [
         example
         for forward, reverse in example_pairs
@@ -81,15 +83,15 @@ def revthink(example_pairs: Sequence[ExamplePair]) -> list[SFTExample]:
 
 
 def pairs(example_pairs: Sequence[ExamplePair]) -> list[Pair]:
-    """For each problem two preferences: each direction's response over the other's, to its own question."""
+    """Return two preferences per problem: to each question, the response of its own direction over the other."""
     return [pair for forward, reverse in example_pairs for pair in (_pair(forward, reverse), _pair(reverse, forward))]
 
 
 def probe(example_pairs: Sequence[ExamplePair], train: int, held_out: int, seed: int) -> list[ProbePair]:
-    """Both preferences of `train` problems that probed runs train on, and of `held_out` that they never see."""
+    """Return both preferences of `train` problems of the probed runs' data, and of `held_out` problems outside of it."""
     if train + held_out > len(example_pairs):
         raise RecordError(
-            f"{train + held_out} probe problems are asked of {len(example_pairs)}; lower data.probe_train"
+            f"{train + held_out} probe problems are requested of {len(example_pairs)}; lower data.probe_train"
         )
     order = _shuffled(example_pairs, seed, "probe")
     split: dict[str, Split] = dict.fromkeys(order[:held_out], "held_out")
@@ -130,7 +132,7 @@ def _build(name: SetName, example_pairs: Sequence[ExamplePair], data: Data | Non
         case "pairs":
             return pairs(example_pairs)
     if data is None:
-        raise ConfigError(f"--data: missing; set {name!r} is drawn at random: give section data of the config")
+        raise ConfigError(f"--data: missing; set {name!r} is a random selection and needs section data of the config")
     match name:
         case "half":
             return half(example_pairs, data.seed)
@@ -152,14 +154,14 @@ def _reverse_question_example(forward: Example, reverse: Example) -> SFTExample:
     )
 
 
-def _pair(own: Example, other: Example) -> Pair:
+def _pair(chosen: Example, rejected: Example) -> Pair:
     return Pair(
-        id=f"{own.id}-pair",
-        problem=own.problem,
-        direction=own.direction,
-        question=own.question,
-        chosen=own.response,
-        rejected=other.response,
+        id=f"{chosen.id}-pair",
+        problem=chosen.problem,
+        direction=chosen.direction,
+        question=chosen.question,
+        chosen=chosen.response,
+        rejected=rejected.response,
     )
 
 

@@ -1,4 +1,4 @@
-"""r1k as a data set that others can use: a folder that the Hugging Face hub and `datasets.load_dataset` open."""
+"""Export r1k as a dataset folder that the Hugging Face hub and `datasets.load_dataset` open."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 PROMPTS = (REVERSE_QUESTION, SOLVE)
 TYPES = {"grade": "bool", "tokens": "int64"}
-"""Of the columns that are no text."""
+"""Types of the columns that are not text."""
 
 
 def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> None:
@@ -58,7 +58,7 @@ def _row(pair: ExamplePair, r1k: Path) -> ExportRow:
     teacher_metadata = reverse.teacher_metadata
     if teacher_metadata is None:
         raise RecordError(
-            f"{r1k}: record {reverse.id!r}: field 'teacher_metadata' is missing, and a data set says who wrote it; "
+            f"{r1k}: record {reverse.id!r}: field 'teacher_metadata' is missing, and the card must name the teacher; "
             "make the file with `r1k invert`"
         )
     if teacher_metadata.prompts != {prompt.name: prompt.digest for prompt in PROMPTS}:
@@ -84,7 +84,7 @@ def _row(pair: ExamplePair, r1k: Path) -> ExportRow:
 
 
 def _facts(artefact: Path) -> dict[str, Any]:
-    """The facts of an artefact's manifest; RecordError where there is none, or the file was changed since."""
+    """Return the facts of an artefact's manifest; raise RecordError if it is missing or describes another file."""
     path = manifest_path(artefact)
     if not path.is_file():
         raise RecordError(f"{path}: no such file; make it with `snakemake --force {artefact}`")

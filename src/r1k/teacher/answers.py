@@ -42,7 +42,7 @@ def is_refusal(entry: JournalEntry) -> bool:
 
 
 def parse_verdict(entry: JournalEntry) -> str | None:
-    """Return the verdict on a judge's last line, `yes`, `no` or `unclear`; None for other text, truncation or refusal."""
+    """Return the verdict on a judge's last line (yes, no or unclear); None for other text, truncation or refusal."""
     lines = parse_answer(entry).text.splitlines()
     found = VERDICT_LINE.fullmatch(lines[-1]) if lines and not entry.truncated and not is_refusal(entry) else None
     return found[1].lower() if found else None
@@ -54,8 +54,8 @@ def defect(entry: JournalEntry) -> str | None:
     if entry.truncated:
         tokens = entry.token_count("completion_tokens")
         return (
-            f"the answer was truncated after {'an unknown number of' if tokens is None else tokens} tokens (finish_reason "
-            f"'length'); raise teacher.max_tokens above {entry.max_tokens} (the truncated answer stays in the "
+            f"the answer was truncated after {'an unknown number of' if tokens is None else tokens} tokens "
+            f"(finish_reason 'length'); raise teacher.max_tokens above {entry.max_tokens} (the truncated answer stays in the "
             "journal and is not requested again with this limit)"
         )
     if is_refusal(entry):

@@ -91,8 +91,8 @@ class Budget:
         dollars, tokens = most
         return (
             f"the ceiling of {self.ceiling_text} leaves no room for a request that may cost up to ${dollars:.4f} and "
-            f"{tokens:,.0f} tokens: {self.spent_text} spent{self._prior_text}; raise {self.section}.client.max_dollars or "
-            "max_total_tokens"
+            f"{tokens:,.0f} tokens: {self.spent_text} spent{self._prior_text}; raise "
+            f"{self.section}.client.max_dollars or max_total_tokens"
         )
 
     @property

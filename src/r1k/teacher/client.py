@@ -21,8 +21,8 @@ from r1k.teacher.journal import JournalEntry, Request, RunStoppedError
 from r1k.teacher.rate_limiter import RateLimiter
 
 MIN_SECRET_LENGTH = 12
-"""Characters of the shortest key that is redacted; shorter keys are placeholders such as `none`, which answers may
-contain.
+"""Shorter keys, in characters, are placeholders such as `none`; they are not redacted, because answers may contain
+them.
 """
 
 
@@ -135,8 +135,8 @@ class ChatClient:
             self._consecutive_failures += 1
             if self._consecutive_failures >= retry_policy.max_consecutive_failures:
                 raise RunStoppedError(
-                    f"{error}; {self._consecutive_failures} consecutive requests failed after {retry_policy.max_attempts} attempts "
-                    "each; check the server, then run again"
+                    f"{error}; {self._consecutive_failures} consecutive requests failed after "
+                    f"{retry_policy.max_attempts} attempts each; check the server, then run again"
                 ) from None
             raise TeacherError(f"{error} ({retry_policy.max_attempts} attempts); run again later") from None
         self._consecutive_failures = 0

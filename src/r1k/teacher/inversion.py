@@ -56,9 +56,7 @@ class Inversion:
         return [example for example in examples if self._needs_requests(example)]
 
     async def send(self, pending: Sequence[Example], endpoint: Endpoint, progress: tqdm) -> str | None:
-        """Send the requests of the pending problems, and journal the answers; return why the run stopped early, or
-        None.
-        """
+        """Send the pending problems' requests, and journal the answers; return why the run stopped early, or None."""
         named = [(example.problem, example) for example in pending]
         async with ChatClient(endpoint, budget=self.budget) as client:
             return await run_workers(named, self._pair, self.failures.__setitem__, client, progress)

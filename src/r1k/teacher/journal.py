@@ -1,5 +1,4 @@
-"""The journal of answers: one immutable line per answer of a teacher or a judge, never deleted, because answers cost
-money.
+"""The journal: one immutable line per answer of a teacher or a judge, kept for good because answers cost money.
 
 One `write` under a file lock writes a whole line, which is on disk before its answer is used. A kill at any byte costs
 at most an incomplete last line, which the next opening removes. Memory holds only the offset of each line.

@@ -1,4 +1,4 @@
-"""A chat-completions server on loopback, for teachers without a network: HTTP/1.1, with OpenAI's responses and errors."""
+"""A chat-completions server on loopback, for teachers without a network: HTTP/1.1, OpenAI's responses and errors."""
 
 import json
 import re

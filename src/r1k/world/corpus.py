@@ -1,7 +1,7 @@
-"""Pretraining text: the world's arithmetic, its worked problems, and a little of the notation that chats use.
+"""Pretraining text: the world's arithmetic, its worked problems, and some chat notation.
 
-Worked problems are of the pretraining pool alone. Nothing here shows a chat turn that is reasoned and answered, nor
-an answer in a box after a chain of thought: a model of this text can have the skill, not the form.
+Worked problems come only from the pretraining pool. No text shows a chat turn with reasoning and answer, or a box after
+a chain of thought, so that the base model can have the skill but not the format.
 """
 
 import random
@@ -20,7 +20,7 @@ SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
 
 def documents(seed: int) -> Iterator[str]:
-    """Endless pretraining text, a document at a time; the same for the same seed in every process."""
+    """Yield endless pretraining documents, the same for the same seed in every process."""
     rng = random.Random(f"documents:{seed}")
     kinds, weights = zip(*KINDS.items(), strict=True)
     while True:
@@ -30,7 +30,7 @@ def documents(seed: int) -> Iterator[str]:
 
 @cache
 def numbers() -> frozenset[int]:
-    """Every number that a question, a chain of thought or an option of the world can hold."""
+    """Return every number that a question, a chain of thought or an option of the world can contain."""
     found: set[int] = set()
     for relation in RELATIONS:
         for problem in problems_of(relation):
@@ -43,7 +43,7 @@ def numbers() -> frozenset[int]:
 
 @cache
 def _equations() -> tuple[tuple[Equation, ...], ...]:
-    """The equations of each relation's chains, once each: tables to learn by heart, whoever's problem they serve."""
+    """Return the distinct equations of each relation's chains, from the problems of all pools."""
     return tuple(
         tuple(
             dict.fromkeys(
@@ -72,15 +72,15 @@ def _worked(rng: random.Random) -> str:
 def _options(rng: random.Random) -> str:
     shown = rng.sample(list(COMBINED.values()), len(COMBINED))
     line = " ".join(f"{letter}) {text}" for letter, text in zip(OPTION_LETTERS, shown, strict=False))
-    asked = " ".join(f"It is the {text}. {choosing_text(shown, text)}" for text in rng.sample(shown, len(shown)))
-    return f"{line}\n{asked}"
+    choices = " ".join(f"It is the {text}. {choosing_text(shown, text)}" for text in rng.sample(shown, len(shown)))
+    return f"{line}\n{choices}"
 
 
 def _lookup(rng: random.Random) -> str:
-    """Quantities in one order, then in another: to tell by its name which number is which."""
-    told = [(name, _number(rng)) for name in rng.sample(_names(), rng.randint(3, 6))]
-    first = ", ".join(f"a {name} of {number}" for name, number in told)
-    again = ", ".join(f"the {name} is {number}" for name, number in rng.sample(told, len(told)))
+    """Return quantities in one order, then in another, which teaches the mapping from names to numbers."""
+    quantities = [(name, _number(rng)) for name in rng.sample(_names(), rng.randint(3, 6))]
+    first = ", ".join(f"a {name} of {number}" for name, number in quantities)
+    again = ", ".join(f"the {name} is {number}" for name, number in rng.sample(quantities, len(quantities)))
     return f"With {first}.\n{again[0].upper()}{again[1:]}."
 
 
@@ -91,7 +91,7 @@ def _copying(rng: random.Random) -> str:
 
 def _definition(rng: random.Random) -> str:
     relation = rng.choice(RELATIONS)
-    word, law = rng.choice(((relation.conclusion, relation.law), (relation.asked, relation.inverse_law)))
+    word, law = rng.choice(((relation.conclusion, relation.law), (relation.first_premise, relation.inverse_law)))
     turns = (("system", SYSTEM), ("user", f"What is the {word.replace('_', ' ')}?"), ("assistant", law))
     return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns)
 
@@ -136,4 +136,4 @@ KINDS: dict[Callable[[random.Random], str], float] = {
     _definition: 0.03,
     _notation: 0.03,
 }
-"""How often each kind of document comes."""
+"""Weight of each kind of document."""

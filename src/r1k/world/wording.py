@@ -1,4 +1,4 @@
-"""Questions as texts, and texts read back as questions."""
+"""Write questions as texts, and parse texts as questions."""
 
 import random
 import re
@@ -15,7 +15,7 @@ AnswerType = Literal["integer", "expression", "choice"]
 ANSWER_TYPES: tuple[AnswerType, ...] = ("integer", "expression", "choice")
 UNKNOWNS = ("x", "y", "z")
 COMBINED: dict[Operation, str] = {"*": "product", "/": "quotient", "+": "sum", "-": "difference"}
-"""The options of a choice: what the asked quantity is of the two that are given."""
+"""Options of a choice: the operation on the two given quantities that yields the target."""
 
 _IN_TERMS = re.compile(r" Write it in terms of ([xyz])\.$")
 _WHICH = " What is it of the two numbers?"
@@ -26,23 +26,24 @@ _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
 
 @dataclass(frozen=True)
 class WorldQuestion:
-    """A question of the world, understood: what is given, in which direction, and in which shape it is answered."""
+    """A parsed question of the world: its given quantities, direction and answer type."""
 
     relation: Relation
     direction: Direction
     given: Values
     unknown: str = ""
-    """The letter that given and asked quantity are multiples of, for expressions."""
+    """The letter that given and target quantity are multiples of, for expressions."""
     options: tuple[str, ...] = ()
     """The texts of the options in the order shown, for multiple choice."""
 
     @property
     def answer_type(self) -> AnswerType:
+        """The type of the answer."""
         return "choice" if self.options else "expression" if self.unknown else "integer"
 
 
 def stem(problem: Problem, direction: Direction, wording: int, unknown: str = "") -> str:
-    """The bare question in one of its wordings; with `unknown`, about multiples of that letter."""
+    """Return the bare question in one of its wordings; with `unknown`, about multiples of that letter."""
     relation = problem.relation
     leading = relation.given(direction)[0]
     numbers = {name: f"{number}{unknown if name == leading else ''}" for name, number in problem.values.items()}
@@ -53,7 +54,7 @@ def stem(problem: Problem, direction: Direction, wording: int, unknown: str = ""
 def make_question(
     problem: Problem, direction: Direction, answer_type: AnswerType, rng: random.Random, benchmark: str
 ) -> Question:
-    """A question in a random wording; for expressions in a random letter, for a choice with shuffled options."""
+    """Return a question in a random wording, with a random letter for expressions and shuffled options for choices."""
     wording = rng.randrange(len(problem.relation.wordings(direction)))
     unknown = rng.choice(UNKNOWNS) if answer_type == "expression" else ""
     options = None
@@ -73,23 +74,23 @@ def make_question(
 
 
 def supports(relation: Relation, answer_type: AnswerType) -> bool:
-    """Can the relation's questions be answered in this shape?"""
+    """Return whether the relation's questions can have this answer type."""
     return {"integer": True, "expression": relation.is_proportional, "choice": relation.is_single}[answer_type]
 
 
 def combination(relation: Relation, direction: Direction) -> str:
-    """The right option of a choice about a relation of one operation."""
+    """Return the right option of a choice about a relation of one operation."""
     forward = relation.steps[0].operation
     return COMBINED[forward if direction == "forward" else UNDO[forward]]
 
 
 def question_text(question: Question) -> str:
-    """What the model is shown."""
+    """Return the text that the model sees."""
     return format_question(question)
 
 
 def parse_question(text: str) -> WorldQuestion:
-    """Understand a question from its text alone; WorldError where it is none of the world's."""
+    """Parse a question from its text; raise WorldError if it is not one of the world's."""
     text = text.strip()
     options: tuple[str, ...] = ()
     unknown = ""
@@ -105,16 +106,18 @@ def parse_question(text: str) -> WorldQuestion:
             leading, *others = relation.given(direction)
             letters = {name: letter for name, (_, letter) in numbers.items()}
             if letters != {leading: unknown, **dict.fromkeys(others, "")}:
-                raise WorldError(f"question {text!r}: its letters do not fit; only {leading} can be a multiple of one")
+                raise WorldError(
+                    f"question {text!r}: its letters do not fit; only {leading} can be a multiple of a letter"
+                )
             given = {name: number for name, (number, _) in numbers.items()}
             return WorldQuestion(relation, direction, given, unknown, options)
-    raise WorldError(f"question {text[:200]!r} is none of the world's; ask another teacher")
+    raise WorldError(f"question {text[:200]!r} is not a question of the world; use another teacher")
 
 
 def _number(text: str, question: str) -> tuple[int, str]:
     number, letter = re.fullmatch(r"(\d+)([xyz]?)", text).groups()  # type: ignore[union-attr]
     if int(number) == 0:
-        raise WorldError(f"question {question!r}: a quantity is 0; the world's are above zero")
+        raise WorldError(f"question {question!r}: a quantity is 0, but all quantities of the world are above zero")
     return int(number), letter
 
 

@@ -79,7 +79,7 @@ def test_every_example_has_its_facts_and_the_manifest_all_three_files(run, tmp_p
 
 def test_a_file_of_two_benchmarks_and_two_files_of_one_are_refused(tmp_path):
     one = write_questions(tmp_path / "one.jsonl", "a", [(0, "What?")])
-    with pytest.raises(RecordError, match=r"two\.jsonl: field 'benchmark': a; a file holds one benchmark"):
+    with pytest.raises(RecordError, match=r"two\.jsonl: field 'benchmark': a; a file must hold one benchmark"):
         read_benchmarks([one, write_questions(tmp_path / "two.jsonl", "a", [(0, "What?")])])
     mixed = [Question(id=n, benchmark=n, question="What?", gold="1", kind="k") for n in "ab"]
     write_jsonl(tmp_path / "mixed.jsonl", mixed)

@@ -1,4 +1,4 @@
-"""The audit of s1k, r1k and their pairs: reads them and the benchmarks, writes what it finds."""
+"""Audit s1k, r1k and their pairs against the benchmarks."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from r1k.records import DIRECTIONS, Direction, Pair, Question, read_jsonl, write
 from r1k.text import load_tokenizer
 
 Benchmarks = Mapping[str, Sequence[Question]]
-"""The questions of each benchmark, by its name."""
+"""Questions by benchmark name."""
 
 
 def audit(
@@ -78,15 +78,15 @@ def audit(
 
 
 def read_benchmarks(paths: Sequence[Path]) -> dict[str, list[Question]]:
-    """Questions by benchmark; RecordError where a file holds those of several, or two files those of one."""
+    """Return questions by benchmark; raise RecordError unless each file holds one benchmark, and no two the same."""
     found: dict[str, list[Question]] = {}
     for path in paths:
         questions = read_jsonl(path, Question)
         names = {question.benchmark for question in questions}
         if len(names) > 1 or names & found.keys():
             raise RecordError(
-                f"{path}: field 'benchmark': {', '.join(sorted(names))}; a file holds one benchmark, and no two the "
-                f"same: rebuild it with `snakemake --force {path}`"
+                f"{path}: field 'benchmark': {', '.join(sorted(names))}; a file must hold one benchmark, and no "
+                f"other file the same: rebuild it with `snakemake --force {path}`"
             )
         found[names.pop()] = questions
     return found
@@ -95,13 +95,13 @@ def read_benchmarks(paths: Sequence[Path]) -> dict[str, list[Question]]:
 def find_contamination(
     both: Sequence[ExamplePair], benchmarks: Benchmarks, redistributable: Collection[str]
 ) -> list[Overlap]:
-    """All that the examples share with the questions of all benchmarks."""
+    """Return all overlaps of the examples with the questions of all benchmarks."""
     index = make_index([question for questions in benchmarks.values() for question in questions])
     return list(overlaps(tqdm(mix(both), desc="8-grams", unit="example"), index, redistributable))
 
 
 def summarize_contamination(found: Sequence[Overlap], benchmarks: Benchmarks, problems: int) -> list[OverlapSummary]:
-    """The overlaps by benchmark, direction and place; a line for each, though nothing was found."""
+    """Return one summary per benchmark, direction and place, including those without overlaps."""
     return [
         _summarize(
             [o for o in found if (o.benchmark, o.direction, o.where) == (name, direction, where)],

@@ -1,8 +1,9 @@
-"""Word 8-grams that examples share with benchmark questions.
+"""Find word 8-grams that examples share with benchmark questions.
 
-As s1's decontamination (Muennighoff et al. 2025): words are what white space parts, in lower case, punctuation and TeX
-as they stand. s1 compares questions with questions. Responses are compared here too, and counted apart: reasoning and
-answer as two texts, against the benchmark's questions, never its options or right answers.
+The method is s1's decontamination (Muennighoff et al. 2025): words are separated by white space and lower-cased, with
+punctuation and TeX unchanged. s1 compares questions with questions. This module also compares responses, and counts
+them separately: reasoning and answer are two texts, compared with the benchmark's questions but not with its options or
+gold answers.
 """
 
 from collections import defaultdict
@@ -19,12 +20,12 @@ Gram = tuple[str, ...]
 
 
 def words(text: str) -> Words:
-    """The words of a text."""
+    """Return the words of a text."""
     return text.lower().split()
 
 
 def ngrams(text: Words) -> Iterator[Gram]:
-    """All runs of eight words, in order."""
+    """Return all sequences of eight consecutive words, in order."""
     return zip(*(islice(text, k, None) for k in range(NGRAM)), strict=False)
 
 
@@ -34,23 +35,23 @@ class NgramIndex:
 
     questions: list[tuple[Question, Words]] = field(default_factory=list)
     places: dict[Gram, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    """8-gram to the questions that have it (number of the question, word at which it starts)."""
+    """8-gram to its occurrences: the question's number and the index of its first word."""
     whole: dict[Gram, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """All words of a question to the numbers of the questions that have just those."""
+    """All words of a question to the numbers of the questions with exactly these words."""
 
 
 @dataclass
 class QuestionOverlap:
-    """What texts share with one question."""
+    """The overlap of texts with one question."""
 
     grams: set[Gram] = field(default_factory=set)
     longest: int = 0
     end: int = 0
-    """The word of the question after the longest run."""
+    """Index of the question's word after the longest common sequence."""
 
 
 def make_index(questions: Collection[Question]) -> NgramIndex:
-    """The index of the questions of any number of benchmarks."""
+    """Return the index of the questions of any number of benchmarks."""
     index = NgramIndex()
     for number, question in enumerate(questions):
         text = words(question.question)
@@ -62,22 +63,22 @@ def make_index(questions: Collection[Question]) -> NgramIndex:
 
 
 def overlaps(examples: Iterable[Example], index: NgramIndex, redistributable: Collection[str]) -> Iterator[Overlap]:
-    """An overlap for each example, place and question that share something; text of `redistributable` benchmarks alone."""
+    """Yield one overlap per example, place and question; only those with `redistributable` benchmarks contain text."""
     for example in examples:
-        asked, reasoning, answer = map(words, (example.question, example.reasoning, example.answer))
-        same = index.whole.get(tuple(asked), [])
-        found = find_overlaps([asked], index)
+        question, reasoning, answer = map(words, (example.question, example.reasoning, example.answer))
+        same = index.whole.get(tuple(question), [])
+        found = find_overlaps([question], index)
         for number in same:
             length = len(index.questions[number][1])
             found.setdefault(number, QuestionOverlap(longest=length, end=length))
-        for number, what in sorted(found.items()):
-            yield _overlap(example, "question", index, number, what, number in same, redistributable)
-        for number, what in sorted(find_overlaps([reasoning, answer], index).items()):
-            yield _overlap(example, "response", index, number, what, False, redistributable)
+        for number, shared in sorted(found.items()):
+            yield _overlap(example, "question", index, number, shared, number in same, redistributable)
+        for number, shared in sorted(find_overlaps([reasoning, answer], index).items()):
+            yield _overlap(example, "response", index, number, shared, False, redistributable)
 
 
 def find_overlaps(texts: Sequence[Words], index: NgramIndex) -> dict[int, QuestionOverlap]:
-    """What the texts share with questions, by the question's number; no run goes from one text into the next."""
+    """Return the overlaps by question number; no common sequence spans two texts."""
     found: dict[int, QuestionOverlap] = defaultdict(QuestionOverlap)
     for text in texts:
         if not index.places.keys().isdisjoint(ngrams(text)):
@@ -86,17 +87,17 @@ def find_overlaps(texts: Sequence[Words], index: NgramIndex) -> dict[int, Questi
 
 
 def _track_runs(text: Words, places: Mapping[Gram, list[tuple[int, int]]], found: dict[int, QuestionOverlap]) -> None:
-    # Runs that end at the word before: where they are in a question, and how long they are.
+    # Common sequences that end at the previous word: their place in a question, and their length in words.
     before: dict[tuple[int, int], int] = {}
     for gram in ngrams(text):
         now = {}
         for number, start in places.get(gram, ()):
             length = before.get((number, start - 1), NGRAM - 1) + 1
             now[number, start] = length
-            what = found[number]
-            what.grams.add(gram)
-            if length > what.longest:
-                what.longest, what.end = length, start + NGRAM
+            overlap = found[number]
+            overlap.grams.add(gram)
+            if length > overlap.longest:
+                overlap.longest, overlap.end = length, start + NGRAM
         before = now
 
 

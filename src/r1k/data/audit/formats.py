@@ -1,4 +1,4 @@
-"""The form of examples: answer formats, scripts, grades, lengths."""
+"""Summarize the format of examples: answer formats, scripts, grades and lengths."""
 
 import unicodedata
 from collections import Counter
@@ -16,11 +16,11 @@ from r1k.text import ANSWER, ANSWER_PREFIX, format_response
 
 LABEL = ANSWER_PREFIX.strip()
 MIN_SCRIPT_SHARE = 0.01
-"""The share of its letters from which on an example counts as having a script."""
+"""Share of its letters from which on an example counts as containing a script."""
 
 
 def example_facts(example: Example, tokens: TokenCache) -> ExampleFacts:
-    """An example's facts; TextError where it holds a chat marker."""
+    """Return an example's facts; raise TextError if it contains a chat marker."""
     response = tokens.response_ids(example.question, example.response, example.id)
     characters = Counter(example.question + example.reasoning + example.answer)
     return ExampleFacts(
@@ -42,7 +42,7 @@ def example_facts(example: Example, tokens: TokenCache) -> ExampleFacts:
 
 
 def scripts(characters: Counter[str]) -> Counter[str]:
-    """Letters by script; what is no letter (digits, signs, marks) is left out."""
+    """Return the number of letters by script; digits, signs and marks are excluded."""
     found: Counter[str] = Counter()
     for character, count in characters.items():
         if character.isalpha():
@@ -52,12 +52,12 @@ def scripts(characters: Counter[str]) -> Counter[str]:
 
 @cache
 def _script(letter: str) -> str:
-    """The first word of its Unicode name: LATIN, GREEK, CJK, CYRILLIC; MATHEMATICAL for TeX-like alphabets."""
+    """Return the first word of a letter's Unicode name, such as LATIN, GREEK, CJK, CYRILLIC or MATHEMATICAL."""
     return unicodedata.name(letter, "UNNAMED").partition(" ")[0]
 
 
 def summarize_format(direction: Direction, examples: Sequence[ExampleFacts], limits: Sequence[int]) -> FormatSummary:
-    """The summary of the examples of one direction, at least one; `limits` are trainings' `max_length`, in tokens."""
+    """Return the summary of one direction's examples, at least one; `limits` are the runs' `max_length`, in tokens."""
     graded = [example for example in examples if example.grade is not None]
     letters = sum((Counter(example.scripts) for example in examples), Counter[str]())
     return FormatSummary(
@@ -85,7 +85,7 @@ def share(count: int, n: int) -> Share:
 
 
 def quantiles(values: Sequence[int]) -> Quantiles:
-    """The distribution of at least one value, interpolated linearly."""
+    """Return the distribution of at least one value, with linear interpolation."""
     minimum, p25, median, p75, p95, maximum = np.quantile(values, [0, 0.25, 0.5, 0.75, 0.95, 1]).tolist()
     return Quantiles(
         n=len(values),

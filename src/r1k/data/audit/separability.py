@@ -1,9 +1,9 @@
-"""Can a bag of tokens tell the preferred response y+ from the rejected y-?
+"""Test whether a bag of tokens distinguishes the chosen response y+ from the rejected y-.
 
-A classifier that never sees the prompt should not: what it finds (an end marker, a formula at the start) can be learned
-by DPO in place of the direction. Over all prompts every response is once y+ and once y-, and chance is certain unless
-the two are formatted apart; over the prompts of one direction, y+ is y_f or y_r throughout, and the score says how far
-direction alone can be read off a response's ends.
+A classifier that does not see the prompt should fail: any cue it finds, such as an end marker or an opening phrase, is
+one that DPO can learn instead of the direction. Over all prompts, every response is once y+ and once y-, so accuracy is
+at chance unless the two are formatted differently. Over the prompts of one direction, y+ is always y_f or always y_r,
+and the score shows how well the ends of a response reveal its direction.
 """
 
 from collections.abc import Sequence
@@ -36,11 +36,11 @@ class PairResponse:
     direction: Direction
     chosen: bool
     ids: Ids
-    """As trained on, cut where the training cuts."""
+    """Token ids as in training, truncated to its limit."""
 
 
 def pair_responses(pairs: Sequence[Pair], tokens: TokenCache, limit: int) -> list[PairResponse]:
-    """Both responses of each pair, cut at `limit` tokens of prompt and response."""
+    """Return both responses of each pair, truncated to `limit` tokens of prompt and response."""
     found = []
     for pair in pairs:
         prompt = tokens.prompt_length(pair.question, pair.id)
@@ -53,7 +53,7 @@ def pair_responses(pairs: Sequence[Pair], tokens: TokenCache, limit: int) -> lis
 
 
 def separability(found: Sequence[PairResponse]) -> list[Separability]:
-    """Scores over all prompts and over those of each direction, from the first and from the last tokens."""
+    """Return the scores over all prompts and per direction, from the first and from the last tokens."""
     groups = [("all", list(found))]
     groups += [(direction, [side for side in found if side.direction == direction]) for direction in DIRECTIONS]
     return [
@@ -66,15 +66,15 @@ def separability(found: Sequence[PairResponse]) -> list[Separability]:
 
 
 def score_classifier(found: Sequence[PairResponse], end: End) -> dict[str, object]:
-    """`n`, `problems`, accuracy and AUC of a logistic regression on token counts (L2, C = 1).
+    """Return `n`, `problems`, accuracy and AUC of a logistic regression on token counts (L2, C = 1).
 
-    Cross-validated in five folds (or as many as there are problems, at least two): no problem is both learned from and
-    scored. The AUC is over the scores of all folds together.
+    Cross-validation uses five folds (or one per problem, if there are fewer), and keeps each problem within one fold.
+    The AUC covers the scores of all folds together.
     """
     bags = [side.ids[:TOKENS] if end == "first" else side.ids[-TOKENS:] for side in found]
     chosen = np.array([side.chosen for side in found])
     names, problems = np.unique([side.problem for side in found], return_inverse=True)
-    # The bag of an array is its values.
+    # `analyzer=list` counts the array's values.
     model = make_pipeline(CountVectorizer(analyzer=list), LogisticRegression(max_iter=1000))
     folds = GroupKFold(n_splits=min(FOLDS, len(names)))
     scores = cross_val_predict(model, bags, chosen, groups=problems, cv=folds, method="decision_function")
@@ -97,7 +97,7 @@ def _estimates(
 
 
 def _wins(scores: NDArray[np.float64], chosen: NDArray[np.bool_], problems: NDArray[np.intp]) -> NDArray[np.float64]:
-    """How often a preferred response of problem i scores above a rejected one of problem j, a tie counting half."""
+    """Return how often a chosen response of problem i scores above a rejected one of problem j; a tie counts half."""
     member = np.eye(problems.max() + 1)[problems]
     gap = scores[chosen][:, None] - scores[~chosen][None, :]
     won: NDArray[np.float64] = member[chosen].T @ ((np.sign(gap) + 1) / 2) @ member[~chosen]
