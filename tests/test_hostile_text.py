@@ -58,7 +58,7 @@ def inverted(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """s1k and r1k, both hostile, by a real inversion."""
     place = Place(tmp_path_factory.mktemp("hostile") / "data")
     place.write(*(problem(name, text) for name, text in HOSTILE.items()))
-    source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None, "left_out_by_grade": 0}
+    source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None, "excluded_by_grade": 0}
     write_manifest(place.s1k, "data.s1k", {}, Stopwatch(), **source)
     server = FaultyServer()
     server.answerer = HostileTeacher()

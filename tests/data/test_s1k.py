@@ -43,7 +43,7 @@ def test_the_grade_filter_leaves_out_what_was_graded_wrong(tmp_path):
     source = write(tmp_path / "in.jsonl", [row(k) for k in range(1, 7)])
     get_s1k(data=data(source, 3, filter_by_grade=True), output=tmp_path / "s1k.jsonl")
     assert [example.gold for example in read_jsonl(tmp_path / "s1k.jsonl", Example)] == ["2", "6", "10"]
-    assert json.loads((tmp_path / "s1k.manifest.json").read_text())["facts"]["left_out_by_grade"] == 3
+    assert json.loads((tmp_path / "s1k.manifest.json").read_text())["facts"]["excluded_by_grade"] == 3
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_the_ends_of_a_response_do_not_tell_its_direction():
     assert set(ends["forward"]) == set(ends["reverse"])
 
 
-@pytest.mark.parametrize("shape", ANSWER_TYPES)
+@pytest.mark.parametrize("answer_type", ANSWER_TYPES)
 def test_benchmarks_mark_both_directions_and_have_right_gold(answer_type):
     asked = benchmark(answer_type)
     assert [question.direction for question in asked] == ["forward"] * 100 + ["reverse"] * 100

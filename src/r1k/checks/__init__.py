@@ -1,1 +1,1 @@
-"""Check whether a reverse example is a true inverse: six verdicts, by rules or, where they cannot decide, by a judge."""
+"""Check whether a reverse example is a true inverse: six verdicts, by rules or, where they are undecided, a judge."""

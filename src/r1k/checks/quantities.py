@@ -112,7 +112,7 @@ def without_options(question: str) -> str:
 
 
 def read_quantity(answer: str) -> Quantity | None:
-    """Return the quantity that makes up a whole answer, with or without a known unit; None for others, such as `4kTR`."""
+    """Return the quantity that makes up a whole answer, with or without a known unit; None for others (`4kTR`)."""
     text = _normalize(plain(answer)).strip()
     found = next(_quantities(text), None)
     match = NUMBER.match(text)

@@ -57,7 +57,7 @@ def _given(inverse: Inverse, answer: FinalAnswer) -> CheckVerdict:
         if inverse.omitted:
             return CheckVerdict(
                 None,
-                f"the forward question does not state {answer}; the reverse question omits {join_items(inverse.omitted)}",
+                f"the forward question does not state {answer}; the reverse one omits {join_items(inverse.omitted)}",
             )
         return CheckVerdict(
             False, f"the forward question does not state {answer}, and the reverse question omits none of its numbers"

@@ -88,7 +88,7 @@ def pairs(example_pairs: Sequence[ExamplePair]) -> list[Pair]:
 
 
 def probe(example_pairs: Sequence[ExamplePair], train: int, held_out: int, seed: int) -> list[ProbePair]:
-    """Return both preferences of `train` problems of the probed runs' data, and of `held_out` problems outside of it."""
+    """Return both preferences of `train` problems that probed runs train on, and of `held_out` unseen problems."""
     if train + held_out > len(example_pairs):
         raise RecordError(
             f"{train + held_out} probe problems are requested of {len(example_pairs)}; lower data.probe_train"

@@ -86,8 +86,8 @@ def card(rows: Sequence[ExportRow], origin: Origin) -> str:
         _table(["file", "SHA-256"], [(name, f"`{digest}`") for name, digest in origin.digests.items()]),
         "## Generation",
         "The teacher gets two requests per problem, each a single user turn. The first contains the forward question "
-        "and answer, the second only the reverse question. Truncated, refused, empty or unreasoned answers are not used. "
-        f"Sampling: {_sampling(origin.sampling)}.",
+        "and answer, the second only the reverse question. Truncated, refused, empty or unreasoned answers are "
+        f"not used. Sampling: {_sampling(origin.sampling)}.",
         *(f"Prompt `{prompt.name}`, version `{prompt.digest}`:\n\n{fenced(prompt.text)}" for prompt in origin.prompts),
         "The reverse answers are the teacher's. Nobody has checked that they are correct, or that each reverse "
         "question has one answer.",

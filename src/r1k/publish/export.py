@@ -41,7 +41,7 @@ def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> N
             license=license,
             source=forward["source"],
             hub_commit=forward["hub_commit"],
-            excluded_by_grade=forward["left_out_by_grade"],
+            excluded_by_grade=forward["excluded_by_grade"],
             sampling=reverse["sampling"],
             prompts=PROMPTS,
             digests=file_digests((s1k, r1k)) | {DATA_FILE: file_digest(partial / DATA_FILE)},

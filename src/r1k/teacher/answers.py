@@ -55,8 +55,8 @@ def defect(entry: JournalEntry) -> str | None:
         tokens = entry.token_count("completion_tokens")
         return (
             f"the answer was truncated after {'an unknown number of' if tokens is None else tokens} tokens "
-            f"(finish_reason 'length'); raise teacher.max_tokens above {entry.max_tokens} (the truncated answer stays in the "
-            "journal and is not requested again with this limit)"
+            f"(finish_reason 'length'); raise teacher.max_tokens above {entry.max_tokens} (the truncated answer stays "
+            "in the journal and is not requested again with this limit)"
         )
     if is_refusal(entry):
         quoted = f": {entry.refusal[:200]!r}" if entry.refusal else ""

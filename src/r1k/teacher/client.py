@@ -21,9 +21,7 @@ from r1k.teacher.journal import JournalEntry, Request, RunStoppedError
 from r1k.teacher.rate_limiter import RateLimiter
 
 MIN_SECRET_LENGTH = 12
-"""Shorter keys, in characters, are placeholders such as `none`; they are not redacted, because answers may contain
-them.
-"""
+"""Shorter keys, in characters, are placeholders such as `none` and are not redacted: answers may contain them."""
 
 
 @dataclass(frozen=True)
