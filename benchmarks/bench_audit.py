@@ -1,11 +1,10 @@
-"""What the 8-gram audit of a real-sized study costs: 1,000 problems both ways against 728 benchmark questions.
+"""Measure the 8-gram audit of a full-size study: 1,000 problems in both directions, 728 benchmark questions.
 
     python benchmarks/bench_audit.py
 
-Made-up words with the frequencies of a language (Zipf's law) in texts as long as R1's longest; every tenth problem
-quotes a part of a benchmark question. Timed: reading s1k, r1k and the benchmarks, the 8-grams of every question,
-reasoning and answer, the overlaps, and writing them. Not timed: the tokens (`--tokens BASE` times those of as many
-texts, apart).
+Texts consist of random words with Zipf's distribution and are as long as R1's longest; every tenth problem quotes a
+part of a benchmark question. The time includes reading s1k, r1k and the benchmarks, the 8-grams of every question,
+reasoning and answer, the overlaps, and writing them. It excludes tokenization, which `--tokens BASE` times separately.
 """
 
 import argparse
@@ -26,15 +25,15 @@ from r1k.text import load_tokenizer
 LIMIT = 10.0
 BENCHMARKS = {"aime24": 30, "math500": 500, "gpqa": 198}
 QUESTION, ANSWER = 60, 250
-"""Words of a question and of an answer."""
+"""Words per question and per answer."""
 
 
 def main() -> None:
-    """Make the files in a temporary directory, time, print."""
+    """Create the files in a temporary directory, run the audit, and print its time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=1000)
-    parser.add_argument("--words", type=int, default=4000, help="of a chain of thought")
-    parser.add_argument("--tokens", type=Path, metavar="BASE", help="a base whose tokenizer is timed")
+    parser.add_argument("--words", type=int, default=4000, help="words per chain of thought")
+    parser.add_argument("--tokens", type=Path, metavar="BASE", help="base model whose tokenizer is timed")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as place:
@@ -58,16 +57,17 @@ def _report(root: Path, questions: list[Path], base: Path | None) -> None:
     wall = time.perf_counter() - start
     count = sum(len(f"{e.question} {e.reasoning} {e.answer}".split()) for e in mix(both))
     print(
-        f"{len(both)} problems both ways, {count:,} words, against {sum(map(len, benchmarks.values()))} questions: "
-        f"{wall:.1f} s of the clock, of which reading {read:.1f}; {time.process_time() - processor:.1f} s of one core; "
-        f"{len(found)} overlaps; {'within' if wall <= LIMIT else 'ABOVE'} the limit of {LIMIT:g} s"
+        f"{len(both)} problems in both directions, {count:,} words, against "
+        f"{sum(map(len, benchmarks.values()))} questions: {wall:.1f} s wall-clock time, of which {read:.1f} s reading; "
+        f"{time.process_time() - processor:.1f} s CPU time; {len(found)} overlaps; "
+        f"{'within' if wall <= LIMIT else 'ABOVE'} the limit of {LIMIT:g} s"
     )
     if base is not None:
         tokens, start = TokenCache(load_tokenizer(base)), time.perf_counter()
         total = sum(
             found.prompt + found.response for found in (example_facts(example, tokens) for example in mix(both))
         )
-        print(f"{total:,} tokens of the same texts: {time.perf_counter() - start:.1f} s")
+        print(f"{total:,} tokens in the same texts: {time.perf_counter() - start:.1f} s")
 
 
 def _examples(

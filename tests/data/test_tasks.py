@@ -1,4 +1,4 @@
-"""Benchmarks from lm-eval's tasks, by a task file of our own and its real task manager."""
+"""Benchmarks from lm-eval tasks: a custom task file, loaded by the real task manager."""
 
 import json
 from pathlib import Path
@@ -33,9 +33,9 @@ def tasks(tmp_path) -> Path:
     return folder
 
 
-def make(folder: Path, output: Path, shape: str = "integer", **changes) -> Path:
+def make(folder: Path, output: Path, answer_type: str = "integer", **changes) -> Path:
     source = {"kind": "lm_eval", "task": "sums", "folder": str(folder), "n": 3} | changes
-    benchmark = validate(Benchmark, {"title": "Sums", "answer_type": shape, "source": source})
+    benchmark = validate(Benchmark, {"title": "Sums", "answer_type": answer_type, "source": source})
     get_benchmark(name="sums", benchmark=benchmark, output=output)
     return output
 
@@ -51,7 +51,7 @@ def test_a_tasks_prompts_and_targets_are_questions(tasks, tmp_path):
     assert manifest["facts"]["source"]["task"] == "sums"
 
 
-def test_another_number_of_questions_is_named(tasks, tmp_path):
+def test_a_wrong_number_of_questions_is_named(tasks, tmp_path):
     with pytest.raises(RecordError, match=r"task sums: 3 questions, but benchmarks\.sums\.source\.n is 4"):
         make(tasks, tmp_path / "sums.jsonl", n=4)
 
@@ -67,4 +67,6 @@ def test_another_number_of_questions_is_named(tasks, tmp_path):
 )
 def test_a_task_that_does_not_fit_is_named(tasks, tmp_path, overrides, message):
     with pytest.raises(ConfigError, match=message):
-        make(tasks if "folder" not in overrides else Path(overrides.pop("folder")), tmp_path / "sums.jsonl", **overrides)
+        make(
+            tasks if "folder" not in overrides else Path(overrides.pop("folder")), tmp_path / "sums.jsonl", **overrides
+        )

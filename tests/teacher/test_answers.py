@@ -23,19 +23,22 @@ def entry(call=SOLVE, **fields):
         {"finish_reason": "eos"},
     ],
 )
-def test_reasoning_is_found_wherever_servers_put_it(fields):
+def test_reasoning_is_parsed_from_every_field_and_from_think_blocks(fields):
     assert parse_answer(entry(**fields)) == ParsedAnswer(text="4", reasoning="2 + 2")
     assert defect(entry(**fields)) is None
 
 
-def test_an_answer_that_speaks_of_the_tag_is_left_whole():
+def test_an_answer_that_mentions_the_tag_is_not_split():
     assert parse_answer(entry(answer="close it with </think>")).text == "close it with </think>"
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "expected"),
     [
-        ({"finish_reason": "length"}, r"truncated after an unknown number of tokens .* raise teacher\.max_tokens above 100"),
+        (
+            {"finish_reason": "length"},
+            r"truncated after an unknown number of tokens .* raise teacher\.max_tokens above 100",
+        ),
         ({"finish_reason": "length", "usage": {"completion_tokens": 99}}, "truncated after 99 tokens"),
         ({"finish_reason": "content_filter"}, "refused"),
         ({"refusal": "I will not"}, "refused: 'I will not'"),
@@ -47,17 +50,17 @@ def test_an_answer_that_speaks_of_the_tag_is_left_whole():
         ({"answer": "<think>\n\n</think>\n\n4", "reasoning": None}, "has no reasoning"),
     ],
 )
-def test_what_cannot_be_used_is_named(fields, said):
+def test_the_defect_of_an_unusable_answer_is_reported(fields, expected):
     reason = defect(entry(**fields))
     assert reason is not None
-    assert re.search(said, reason)
+    assert re.search(expected, reason)
 
 
 def test_the_reverse_question_needs_no_reasoning():
     assert defect(entry(REVERSE_QUESTION, reasoning=None)) is None
 
 
-def test_a_cut_answer_is_bought_again_under_a_higher_limit_alone():
+def test_a_truncated_answer_is_requested_again_only_with_a_higher_limit():
     cut = entry(finish_reason="length")
     assert not AcceptancePolicy(100).needs_request(cut)
     assert AcceptancePolicy(101).needs_request(cut) and AcceptancePolicy(None).needs_request(cut)
@@ -66,7 +69,7 @@ def test_a_cut_answer_is_bought_again_under_a_higher_limit_alone():
     assert AcceptancePolicy(100).needs_request(entry(reasoning=None))
 
 
-def test_a_cut_answer_is_asked_again_with_twice_its_limit_up_to_the_highest():
+def test_each_retry_of_a_truncated_answer_doubles_its_limit_up_to_the_cap():
     policy, cut = AcceptancePolicy(100, max_tokens_cap=300), entry(finish_reason="length")
     limits = [policy.next_max_tokens(None)]
     while policy.needs_request(cut):
@@ -77,7 +80,7 @@ def test_a_cut_answer_is_asked_again_with_twice_its_limit_up_to_the_highest():
     assert policy.next_max_tokens(lower) == 100
 
 
-def test_what_may_be_left_out_is_not_bought_again():
+def test_skippable_answers_are_not_requested_again():
     cut, refused = entry(finish_reason="length"), entry(answer="", refusal="no")
     assert AcceptancePolicy(100).needs_request(refused) and not AcceptancePolicy(100).may_skip(refused)
     left = AcceptancePolicy(100, skip_truncated=True, skip_refused=True)

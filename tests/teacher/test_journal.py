@@ -26,7 +26,7 @@ def entry(question="q", answer="a", **sampling):
     )
 
 
-def test_what_is_appended_is_found_again(tmp_path):
+def test_appended_entries_are_found_after_reopening(tmp_path):
     path = tmp_path / "deep" / "journal.jsonl"
     entries = [entry(f"q{index}", "é\n\u2028" * index) for index in range(5)]
     with Journal(path) as journal:
@@ -39,7 +39,7 @@ def test_what_is_appended_is_found_again(tmp_path):
         assert journal.get("elsewhere") is None
 
 
-def test_the_newest_answer_counts_and_the_older_stays(tmp_path):
+def test_the_newest_answer_counts_and_older_ones_stay(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         journal.append(entry(answer="old"))
@@ -49,7 +49,7 @@ def test_the_newest_answer_counts_and_the_older_stays(tmp_path):
     assert "old" in path.read_text()
 
 
-def test_the_key_is_of_all_that_decides_the_answer():
+def test_the_key_covers_all_fields_of_a_request():
     base = entry().request
     different = [
         base.model_copy(update=change)
@@ -66,7 +66,7 @@ def test_the_key_is_of_all_that_decides_the_answer():
 
 
 @pytest.mark.parametrize("kept", [1, 40, -1])
-def test_a_torn_last_line_is_cut_off_and_said(tmp_path, capfd, kept):
+def test_an_incomplete_last_line_is_removed_and_reported(tmp_path, capfd, kept):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         journal.append(entry("whole", "x" * 200_000))
@@ -77,15 +77,15 @@ def test_a_torn_last_line_is_cut_off_and_said(tmp_path, capfd, kept):
         assert journal.get(entry("whole").key) is not None
         assert journal.get(entry("torn").key) is None
         journal.append(entry("after"))
-    said = capfd.readouterr().err
-    assert str(path) in said
-    assert f"{len(torn[:kept])} bytes" in said
+    expected = capfd.readouterr().err
+    assert str(path) in expected
+    assert f"{len(torn[:kept])} bytes" in expected
     assert path.read_bytes().startswith(whole)
     with Journal(path) as journal:
         assert len(journal) == 2
 
 
-def test_a_journal_of_one_torn_line_is_empty(tmp_path):
+def test_a_journal_of_one_incomplete_line_is_empty(tmp_path):
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"key":' + b"\0" * 300_000)
     with Journal(path) as journal:
@@ -114,7 +114,7 @@ def _append(path, name, n):
             journal.append(entry(f"{name}-{index}", name * 20_000))
 
 
-def test_processes_that_share_a_journal_do_not_mix_their_lines(tmp_path):
+def test_lines_of_concurrent_processes_do_not_mix(tmp_path):
     path = tmp_path / "journal.jsonl"
     context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_append, args=(path, name, 25)) for name in "abcd"]
@@ -130,7 +130,7 @@ def test_processes_that_share_a_journal_do_not_mix_their_lines(tmp_path):
         assert found.answer == "c" * 20_000
 
 
-def test_a_full_disk_leaves_no_half_line_and_stops_the_run(tmp_path):
+def test_a_full_disk_leaves_no_partial_line_and_stops_the_run(tmp_path):
     path = tmp_path / "journal.jsonl"
     size = len(entry().model_dump_json()) + 1
     pid = os.fork()

@@ -16,11 +16,11 @@ async def enter(limiter: RateLimiter, seconds: float, tokens: float = 1.0) -> fl
     ("text", "seconds"),
     [("6m0s", 360), ("20ms", 0.02), ("1h2m", 3720), ("1.5s", 1.5), ("7", 7), ("soon", None), ("", None)],
 )
-def test_durations_of_headers(text, seconds):
+def test_header_durations_are_parsed(text, seconds):
     assert parse_duration(text) == seconds
 
 
-def test_no_more_at_once_than_allowed():
+def test_concurrency_is_limited():
     async def run():
         limiter, now, most = RateLimiter(3), 0, 0
 
@@ -38,7 +38,7 @@ def test_no_more_at_once_than_allowed():
     assert asyncio.run(run()) == 3
 
 
-def test_a_burst_of_refusals_halves_once_and_answers_win_it_back():
+def test_a_burst_of_overload_errors_halves_the_concurrency_once_and_answers_restore_it():
     async def run():
         limiter = RateLimiter(8)
         began = time.monotonic()
@@ -56,10 +56,10 @@ def test_a_burst_of_refusals_halves_once_and_answers_win_it_back():
 
     cut, twice, answers = asyncio.run(run())
     assert (cut, twice) == (4, 2)
-    assert 20 <= answers <= 30  # one more after each full round: 2 + 3 + ... + 7
+    assert 20 <= answers <= 30  # one more after each full round of answers: 2 + 3 + ... + 7
 
 
-def test_it_never_stops_altogether():
+def test_concurrency_stays_at_least_one():
     async def run():
         limiter = RateLimiter(2)
         for _ in range(9):
@@ -71,7 +71,7 @@ def test_it_never_stops_altogether():
     assert asyncio.run(run()) == 1
 
 
-def test_all_wait_where_the_server_asked_one_to_wait():
+def test_a_retry_after_pauses_all_requests():
     async def run():
         limiter = RateLimiter(4)
         begin = time.monotonic()
@@ -82,7 +82,7 @@ def test_all_wait_where_the_server_asked_one_to_wait():
 
 
 @pytest.mark.parametrize("what", ["requests", "tokens"])
-def test_a_spent_allowance_is_waited_for(what):
+def test_a_spent_allowance_pauses_requests(what):
     async def run():
         limiter = RateLimiter(4)
         begin = time.monotonic()
@@ -92,7 +92,7 @@ def test_a_spent_allowance_is_waited_for(what):
     assert 0.3 <= asyncio.run(run()) < 5
 
 
-def test_requests_of_a_minute_come_evenly():
+def test_requests_per_minute_are_evenly_spaced():
     async def run():
         limiter = RateLimiter(20, requests_per_minute=1200)
         return sorted(await asyncio.gather(*(enter(limiter, 0) for _ in range(11))))
@@ -101,7 +101,7 @@ def test_requests_of_a_minute_come_evenly():
     assert began[-1] - began[0] >= 10 * 0.05 * 0.9
 
 
-def test_tokens_of_a_minute_are_not_passed():
+def test_tokens_per_minute_are_limited():
     async def run():
         limiter = RateLimiter(20, tokens_per_minute=60_000)  # 1,000 a second, after the first minute's
         await asyncio.gather(*(enter(limiter, 0, 10_000) for _ in range(6)))
@@ -111,14 +111,14 @@ def test_tokens_of_a_minute_are_not_passed():
     assert 0.4 <= asyncio.run(run()) < 5
 
 
-def test_a_request_larger_than_a_minutes_tokens_is_let_through():
+def test_a_request_larger_than_the_tokens_per_minute_is_sent():
     async def run():
         return await enter(RateLimiter(1, tokens_per_minute=100), 0, 1e6)
 
     asyncio.run(asyncio.wait_for(run(), 5))
 
 
-def test_a_stop_wakes_those_that_wait_for_their_minute():
+def test_a_stop_wakes_requests_that_wait_for_their_allowance():
     async def run():
         limiter = RateLimiter(3, requests_per_minute=1)
         waiting = [asyncio.create_task(enter(limiter, 0)) for _ in range(3)]

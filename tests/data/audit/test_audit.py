@@ -20,7 +20,7 @@ def write_questions(path, name, texts):
 
 @pytest.fixture
 def run(tmp_path, both_files, tiny_base):
-    """Audits eight problems against the given benchmark files."""
+    """Return a function that audits eight problems against benchmark files."""
 
     def call(questions):
         s1k, r1k = both_files
@@ -64,7 +64,7 @@ def test_two_benchmarks_and_both_directions_are_audited(run, tmp_path):
     assert "Say why" not in "".join(path.read_text() for path in outputs.values())
 
 
-def test_every_example_has_its_facts_and_the_manifest_all_three_files(run, tmp_path):
+def test_every_example_has_facts_and_the_manifest_lists_all_files(run, tmp_path):
     outputs = run([write_questions(tmp_path / "open.jsonl", "open", [(0, "A question of other words.")])])
     details = read_jsonl(outputs["examples"], ExampleFacts)
     assert len(details) == 16 and all(fact.boxed for fact in details)
@@ -77,7 +77,7 @@ def test_every_example_has_its_facts_and_the_manifest_all_three_files(run, tmp_p
     assert manifest["facts"]["overlaps"] == 0 and read_overlaps(outputs["contamination"]) == []
 
 
-def test_a_file_of_two_benchmarks_and_two_files_of_one_are_refused(tmp_path):
+def test_each_file_must_hold_one_benchmark(tmp_path):
     one = write_questions(tmp_path / "one.jsonl", "a", [(0, "What?")])
     with pytest.raises(RecordError, match=r"two\.jsonl: field 'benchmark': a; a file must hold one benchmark"):
         read_benchmarks([one, write_questions(tmp_path / "two.jsonl", "a", [(0, "What?")])])
@@ -87,7 +87,7 @@ def test_a_file_of_two_benchmarks_and_two_files_of_one_are_refused(tmp_path):
         read_benchmarks([tmp_path / "mixed.jsonl"])
 
 
-def test_what_is_no_audit_is_named(tmp_path):
+def test_an_invalid_audit_is_named(tmp_path):
     with pytest.raises(RecordError, match=r"none\.json: no such file"):
         read_audit(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text('{"base": "b"}')
@@ -95,7 +95,7 @@ def test_what_is_no_audit_is_named(tmp_path):
         read_audit(tmp_path / "bad.json")
 
 
-def test_the_real_rows_are_in_the_forms_that_were_counted_by_hand(run, tmp_path, both_files, shared_data):
+def test_formats_of_real_rows_equal_a_manual_count(run, tmp_path, both_files, shared_data):
     rows = [json.loads(line) for line in (shared_data / "s1k_r1k_20.jsonl").read_text().splitlines()]
     for path, direction in zip(both_files, ("forward", "reverse"), strict=True):
         columns = {

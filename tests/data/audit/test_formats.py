@@ -35,25 +35,25 @@ def made(answer: str, **changes: object) -> Example:
         ("**Answer**: 3", False, False, False, True),
     ],
 )
-def test_an_answers_form(tokens, answer, boxed, says, starts, trained):
+def test_the_format_of_an_answer(tokens, answer, boxed, says, starts, trained):
     fact = example_facts(made(answer), tokens)
     found = (fact.boxed, fact.says_answer, fact.starts_with_answer, fact.trained_with_answer)
     assert found == (boxed, says, starts, trained)
 
 
-def test_scripts_are_of_letters_alone():
+def test_scripts_count_only_letters():
     assert scripts(Counter("abé1+ λ 你好, д")) == {"LATIN": 3, "GREEK": 1, "CJK": 2, "CYRILLIC": 1}
     assert scripts(Counter("12 + 3")) == {}
 
 
-def test_ascii_is_a_share_of_characters(tokens):
+def test_ascii_is_the_share_of_ascii_characters(tokens):
     one = made("答", question="a?", reasoning="b")
     assert example_facts(one, tokens).ascii == pytest.approx(3 / 4)
     assert example_facts(one, tokens).scripts == {"LATIN": 2, "CJK": 1}
 
 
 @pytest.mark.parametrize("limit", [150, 170, 4096])
-def test_lengths_and_cuts_are_those_of_the_training(tokenizer, tokens, limit):
+def test_lengths_and_truncation_equal_those_of_training(tokenizer, tokens, limit):
     cuts = 0
     for example in (example for both in make_both(3) for example in both):
         row, fact = sft_row(tokenizer, example, limit), example_facts(example, tokens)
@@ -64,12 +64,12 @@ def test_lengths_and_cuts_are_those_of_the_training(tokenizer, tokens, limit):
     assert bool(cuts) == (limit < 4096)
 
 
-def test_the_answers_tokens_are_from_its_separator_on(tokenizer, tokens):
+def test_answer_tokens_start_at_the_separator(tokenizer, tokens):
     fact = example_facts(made("Answer: 3"), tokens)
     assert fact.answer == len(tokenizer(f"{ANSWER}Answer: 3<|im_end|>", add_special_tokens=False)["input_ids"])
 
 
-def test_a_direction_is_summed_up(tokens):
+def test_a_direction_is_summarized(tokens):
     graded = {0: True, 1: False, 2: None}
     answers = [r"\boxed{1}", "Answer: 2", "三"]
     details = [example_facts(made(answer, grade=graded[k]), tokens) for k, answer in enumerate(answers)]
@@ -83,6 +83,6 @@ def test_a_direction_is_summed_up(tokens):
     assert total.truncations[0].tokens == sum(d.prompt + d.response - 160 for d in details)
 
 
-def test_no_interval_of_nothing():
+def test_an_empty_share_has_no_interval():
     assert share(0, 0).low is None
     assert share(1, 2).low < 0.5 < share(1, 2).high

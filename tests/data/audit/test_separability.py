@@ -19,7 +19,7 @@ def with_ids(side: PairResponse, ids: list[int]) -> PairResponse:
     return PairResponse(side.problem, side.direction, side.chosen, np.array(ids, np.int32))
 
 
-def test_over_all_prompts_each_response_is_on_both_sides_and_nothing_tells(made):
+def test_over_all_prompts_the_classifier_is_at_chance(made):
     lines = separability(made)
     assert [(line.prompts, line.end) for line in lines[2:]] == [
         (direction, end) for direction in ("forward", "reverse") for end in ("first", "last")
@@ -29,19 +29,19 @@ def test_over_all_prompts_each_response_is_on_both_sides_and_nothing_tells(made)
         assert line.accuracy.model_dump() == line.auc.model_dump() == {"value": 0.5, "low": 0.5, "high": 0.5}
 
 
-def test_a_byte_that_ends_one_side_alone_is_found_and_only_at_the_end(made):
-    told = [with_ids(side, [5] * 50 + side.ids.tolist() + [9] * side.chosen) for side in made]
-    last = score_classifier(told, "last")
+def test_an_end_marker_of_one_side_is_found_only_at_the_end(made):
+    marked = [with_ids(side, [5] * 50 + side.ids.tolist() + [9] * side.chosen) for side in made]
+    last = score_classifier(marked, "last")
     assert last["accuracy"].low > 0.95 and last["auc"].low > 0.95
-    assert score_classifier(told, "first")["accuracy"].value == 0.5
+    assert score_classifier(marked, "first")["accuracy"].value == 0.5
 
 
-def test_a_direction_that_is_worded_apart_is_told_from_the_other(made):
+def test_a_direction_with_a_characteristic_phrase_is_separable(made):
     reverse = score_classifier([side for side in made if side.direction == "reverse"], "last")
-    assert reverse["n"] == 40 and reverse["auc"].low > 0.9  # `That is it.` ends one direction's reasoning
+    assert reverse["n"] == 40 and reverse["auc"].low > 0.9  # one direction's reasoning ends with `That is it.`
 
 
-def test_what_says_nothing_scores_as_chance():
+def test_noise_scores_at_chance():
     rng = np.random.default_rng(1)
     noise = [
         PairResponse(f"p{k}", "forward", chosen, rng.integers(0, 30, 80).astype(np.int32))
@@ -53,8 +53,8 @@ def test_what_says_nothing_scores_as_chance():
     assert result["accuracy"].low < 0.5 < result["accuracy"].high
 
 
-def test_a_problem_is_never_both_learned_from_and_scored():
-    """Each problem's two sides have words of their own, twice over: to know the problem is to know the answer."""
+def test_training_and_test_folds_share_no_problem():
+    """Each response has its own token in three copies, so that knowing the problem would reveal the answer."""
     known = [
         PairResponse(f"p{k}", "forward", chosen, np.array([1000 + 2 * k + chosen], np.int32))
         for k in range(20)
@@ -64,7 +64,7 @@ def test_a_problem_is_never_both_learned_from_and_scored():
     assert score_classifier(known, "first")["auc"].value == 0.5
 
 
-def test_resampled_auc_at_one_draw_of_each_problem_is_the_auc():
+def test_wins_add_up_to_the_auc():
     rng = np.random.default_rng(0)
     problems, chosen = np.repeat(np.arange(10), 4), np.tile([True, False], 20)
     scores = rng.normal(size=40).round(1) + chosen
@@ -72,7 +72,7 @@ def test_resampled_auc_at_one_draw_of_each_problem_is_the_auc():
     assert total == pytest.approx(roc_auc_score(chosen, scores))
 
 
-def test_responses_are_cut_where_the_training_cuts(tiny_base):
+def test_responses_are_truncated_as_in_training(tiny_base):
     records = pairs(list(zip(*make_both(2), strict=True)))
     tokens = TokenCache(load_tokenizer(tiny_base))
     for limit in (160, 4096):
