@@ -18,7 +18,7 @@ from hostile import HOSTILE
 from r1k.config import Benchmark, Data, Evaluate, FileQuestions, FileSource, Row, TableSpec, WorldSource
 from r1k.data.benchmarks import get_benchmark
 from r1k.data.s1k import get_s1k
-from r1k.data.sets import make_set, pairs, read_both
+from r1k.data.sets import make_set, pairs, read_example_pairs
 from r1k.errors import RecordError, TeacherError
 from r1k.intervals import wilson
 from r1k.markup import one_line
@@ -59,7 +59,7 @@ def inverted(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """s1k and r1k, both hostile, from a real inversion."""
     place = Place(tmp_path_factory.mktemp("hostile") / "data")
     place.write(*(problem(name, text) for name, text in HOSTILE.items()))
-    source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None, "left_out_by_grade": 0}
+    source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None, "excluded_by_grade": 0}
     write_manifest(place.s1k, "data.s1k", {}, Stopwatch(), **source)
     server = FaultyServer()
     server.answerer = HostileTeacher()
@@ -92,7 +92,7 @@ def test_prompts_contain_a_text_unchanged(name):
     text = HOSTILE[name]
     for slots in ({"question": text, "answer": "4"}, {"question": "q", "answer": f"So {text}"}):
         rendered = REVERSE_QUESTION.render(**slots)
-        assert REVERSE_QUESTION.read(rendered) == {key: value.strip() for key, value in slots.items()}
+        assert REVERSE_QUESTION.parse(rendered) == {key: value.strip() for key, value in slots.items()}
         assert rendered.count("Reply with the reverse problem alone") == 1
     assert SOLVE.render(question=text) == text.strip()
 
@@ -124,7 +124,7 @@ def test_no_text_adds_or_removes_a_control_token(inverted: Place, tiny_base: Pat
     special = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
     plain = encode(tokenizer, "q", Response(reasoning="r", answer="a"), "x")
     expected = [id for id in plain.prompt + plain.response if id in special]
-    for pair in pairs(read_both(inverted.s1k, inverted.output)):
+    for pair in pairs(read_example_pairs(inverted.s1k, inverted.output)):
         for response, tag in ((pair.chosen, None), (pair.rejected, None), (pair.chosen, pair.direction)):
             encoded = encode(tokenizer, pair.question, response, pair.id, tag=tag)
             assert [id for id in encoded.prompt + encoded.response if id in special] == expected

@@ -138,7 +138,9 @@ def test_the_kernel_is_of_the_end_of_sft_or_of_a_measured_epoch(workflow, tmp_pa
     demo["ntk"]["epoch"] = 3
     (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(demo))
     refused = workflow.run(["--configfile", "wrong.yaml", "-n", "--", target], check=False)
-    assert "ntk.epoch: 3 is not a probed epoch of run 'dyn-s1k', which has 2, 4, 6, 8" in refused.stdout + refused.stderr
+    assert (
+        "ntk.epoch: 3 is not a probed epoch of run 'dyn-s1k', which has 2, 4, 6, 8" in refused.stdout + refused.stderr
+    )
 
 
 def test_an_experiment_replaces_the_default_and_is_not_merged_into_it(workflow):

@@ -113,7 +113,9 @@ def test_a_name_that_the_site_does_not_know_is_said_before_anything_is_submitted
     before = set(jobs_of(cluster))
     command = [*MICRO_ON_SLURM, "--default-resources", "slurm_partition=nowhere", "--", "all"]
     refused = workflow.run(command, check=False, more=cluster.environment)
-    message = "slurm_partition: 'nowhere' does not exist on this cluster. You may use: gpu, urgent; set it in profiles/slurm"
+    message = (
+        "slurm_partition: 'nowhere' does not exist on this cluster. You may use: gpu, urgent; set it in profiles/slurm"
+    )
     assert refused.returncode != 0 and message in refused.stdout + refused.stderr
     assert set(jobs_of(cluster)) == before
     assert not (workflow.directory / "results").exists()
@@ -131,7 +133,10 @@ def test_with_accounting_sacct_follows_the_jobs_and_accounts_are_checked(workflo
     ):
         wrong = ["--default-resources", "slurm_account=others"]
         refused = workflow.run([*command, *wrong, "--", target], check=False, more=cluster.environment)
-        assert "slurm_account: 'others' does not exist on this cluster. You may use: research" in refused.stdout + refused.stderr
+        assert (
+            "slurm_account: 'others' does not exist on this cluster. You may use: research"
+            in refused.stdout + refused.stderr
+        )
         right = ["--default-resources", "slurm_account=research"]
         workflow.run([*command, *right, "--", target], more=cluster.environment)
         record = cluster.run("sacct", "--noheader", "--parsable2", "--allocations", "--format=state,account,alloctres")
