@@ -56,8 +56,8 @@ def test_independent_trainings_are_in_flight_at_once(workflow, cluster):
     before = set(jobs_of(cluster))
     targets = [f"results/micro/runs/tiny-half/{seed}/adapter" for seed in range(4)]
     # A training that takes long enough to be seen beside the others.
-    change = ["--config", "seeds=[0,1,2,3]", "train={launch: {gpus: 8, cores: 1}, lora: {r: 4, lora_alpha: 8}, sft: {num_train_epochs: 25, "
-              "train_batch_size: 4, max_length: 1024, dtype: float32, attn_implementation: sdpa}}"]  # fmt: skip
+    train = f"train={{launch: {{gpus: 8, cores: 1}}, {SFT.replace('epochs: 10', 'epochs: 25')}}}"
+    change = ["--config", "seeds=[0,1,2,3]", train]
     workflow.run([*MICRO_ON_SLURM, *change, "--", *targets], more=cluster.environment)
     trainings = [job for name, job in trainings_of(cluster).items() if name not in before]
     assert len(trainings) == 4

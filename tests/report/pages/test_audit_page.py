@@ -4,8 +4,8 @@ import re
 import pytest
 from matplotlib.image import imread
 
-from r1k.data.audit.forms import form
-from r1k.data.audit.records import Audit, Facts, Overlap, Separability, Share, Shared
+from r1k.data.audit.formats import summarize_format
+from r1k.data.audit.records import Audit, ExampleFacts, Overlap, OverlapSummary, Separability, Share
 from r1k.errors import RecordError
 from r1k.files import write_json
 from r1k.intervals import Interval
@@ -15,8 +15,8 @@ from r1k.report.pages.audit import write_audit_page
 TEXT = "<script>alert(1)</script> & |x| < 3"
 
 
-def fact(k: int, direction: str) -> Facts:
-    return Facts(
+def fact(k: int, direction: str) -> ExampleFacts:
+    return ExampleFacts(
         id=f"{k}-{direction}",
         problem=f"p{k}",
         direction=direction,
@@ -42,7 +42,7 @@ def overlap(question: str, text: str | None, longest: int) -> Overlap:
         benchmark=question.split("-")[0],
         question=question,
         ngrams=3,
-        of=20,
+        question_ngrams=20,
         longest=longest,
         words=30,
         exact=False,
@@ -62,7 +62,7 @@ def make(tmp_path):
             base="tiny",
             problems=6,
             contamination=[
-                Shared(
+                OverlapSummary(
                     benchmark=name,
                     direction=direction,
                     where=where,
@@ -77,7 +77,7 @@ def make(tmp_path):
                 for where in ("question", "response")
                 for direction in DIRECTIONS
             ],
-            forms=[form(d, [f for f in facts if f.direction == d], [1000]) for d in DIRECTIONS],
+            formats=[summarize_format(d, [f for f in facts if f.direction == d], [1000]) for d in DIRECTIONS],
             separability=[
                 Separability(prompts="all", end="first", tokens=50, n=24, problems=6, accuracy=half, auc=half)
             ],

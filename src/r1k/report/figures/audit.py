@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from r1k.data.audit.records import Audit, Facts, Form, Overlap, Share, Shared, Where
+from r1k.data.audit.records import Audit, ExampleFacts, FormatSummary, Overlap, OverlapPlace, OverlapSummary, Share
 from r1k.intervals import Interval
 from r1k.records import DIRECTIONS, Direction
 from r1k.report.figures.save import png_bytes
@@ -14,7 +14,7 @@ from r1k.report.figures.style import ARM_COLOURS, BLUE, GREY, WIDTH, style
 
 LIGHT = 0.45
 """Opacity of the marks of responses; those of questions are opaque."""
-FORMS: dict[str, Callable[[Form], Share]] = {
+FORMATS: dict[str, Callable[[FormatSummary], Share]] = {
     r"answer contains \boxed{…}": lambda form: form.boxed,
     "starts with “Answer:”": lambda form: form.starts_with_answer,
     "the same, in training": lambda form: form.trained_with_answer,
@@ -22,7 +22,7 @@ FORMS: dict[str, Callable[[Form], Share]] = {
 }
 
 
-def contamination(shared: Sequence[Shared], overlaps: Sequence[Overlap]) -> bytes:
+def contamination(shared: Sequence[OverlapSummary], overlaps: Sequence[Overlap]) -> bytes:
     """Return the shares of contaminated examples per benchmark (left) and the lengths of the overlaps (right)."""
     names = list(dict.fromkeys(line.benchmark for line in shared))
     with style():
@@ -41,19 +41,19 @@ def contamination(shared: Sequence[Shared], overlaps: Sequence[Overlap]) -> byte
     return png_bytes(figure)
 
 
-def forms(found: Sequence[Form]) -> bytes:
+def formats(found: Sequence[FormatSummary]) -> bytes:
     """Return the answer formats and grades by direction."""
     with style():
         figure = Figure(figsize=(WIDTH, 2.4), layout="constrained")
         axes = figure.subplots()
         for form in found:
-            for place, share in enumerate(FORMS.values()):
+            for place, share in enumerate(FORMATS.values()):
                 shown = share(form)
                 shift = -0.14 if form.direction == "forward" else 0.14
                 if shown.interval:
                     _point(axes, shown.interval, place + shift, ARM_COLOURS[form.direction])
-        axes.set_yticks(range(len(FORMS)), list(FORMS))
-        axes.set_ylim(len(FORMS) - 0.5, -0.5)
+        axes.set_yticks(range(len(FORMATS)), list(FORMATS))
+        axes.set_ylim(len(FORMATS) - 0.5, -0.5)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel("share of examples, 95 % interval")
         handles = [axes.plot([], [], "o", color=ARM_COLOURS[direction], markersize=4)[0] for direction in DIRECTIONS]
@@ -82,7 +82,7 @@ def separability(audit: Audit) -> bytes:
     return png_bytes(figure)
 
 
-def lengths(examples: Sequence[Facts], limits: Sequence[int]) -> bytes:
+def lengths(examples: Sequence[ExampleFacts], limits: Sequence[int]) -> bytes:
     """Return the cumulative distributions of tokens per example (left) and per answer (right)."""
     with style():
         figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
@@ -118,7 +118,7 @@ def _longest(axes: Axes, names: Sequence[str], overlaps: Sequence[Overlap]) -> N
     axes.tick_params(labelleft=False)
 
 
-def _offset(direction: Direction, where: Where) -> float:
+def _offset(direction: Direction, where: OverlapPlace) -> float:
     return {"question": -0.2, "response": 0.2}[where] + {"forward": -0.1, "reverse": 0.1}[direction]
 
 

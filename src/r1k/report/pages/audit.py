@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from r1k.data.audit.records import Audit, Facts, Form, Overlap, Quantiles, Share, Shared, read_audit, read_overlaps
+from r1k.data.audit.records import (
+    Audit,
+    ExampleFacts,
+    FormatSummary,
+    Overlap,
+    OverlapSummary,
+    Quantiles,
+    Share,
+    read_audit,
+    read_overlaps,
+)
 from r1k.records import read_jsonl
 from r1k.report.figures import audit as figures
 from r1k.report.numbers import format_interval, percent, percent_ends
@@ -28,12 +38,12 @@ def write_audit_page(*, title: str, summary: Path, contamination: Path, examples
         examples: The lengths and the form of each example, examples.jsonl.
         output: The page, as HTML.
     """
-    audit, overlaps, facts = read_audit(summary), read_overlaps(contamination), read_jsonl(examples, Facts)
+    audit, overlaps, facts = read_audit(summary), read_overlaps(contamination), read_jsonl(examples, ExampleFacts)
     pictures = {
         "contamination": figures.contamination(audit.contamination, overlaps),
-        "forms": figures.forms(audit.forms),
+        "formats": figures.formats(audit.formats),
         "separability": figures.separability(audit),
-        "lengths": figures.lengths(facts, [cut.limit for cut in audit.forms[0].cuts]),
+        "lengths": figures.lengths(facts, [cut.limit for cut in audit.formats[0].truncations]),
     }
     write_page("audit.html.jinja", output, title=title, pictures=pictures, **_values(audit, overlaps))
 
@@ -48,8 +58,8 @@ def _values(audit: Audit, overlaps: Sequence[Overlap]) -> dict[str, Any]:
         "too_short": ", ".join(f"{count} of {name}" for name, count in too_short.items()),
         "overlaps": len(overlaps),
         "longest": [_overlap_row(overlap) for overlap in _longest(overlaps)],
-        "forms_header": ["", *(form.direction for form in audit.forms)],
-        "forms": _form_rows(audit.forms),
+        "formats_header": ["", *(form.direction for form in audit.formats)],
+        "formats": _format_rows(audit.formats),
         "separability": [
             [
                 line.prompts,
@@ -63,17 +73,17 @@ def _values(audit: Audit, overlaps: Sequence[Overlap]) -> dict[str, Any]:
         "lengths": [
             [part, form.direction, *_numbers(getattr(form, part))]
             for part in ("prompt", "response", "answer")
-            for form in audit.forms
+            for form in audit.formats
         ],
         "cuts": [
             [f"{cut.limit:,}", form.direction, share(cut.examples), f"{cut.tokens:,}"]
-            for form in audit.forms
-            for cut in form.cuts
+            for form in audit.formats
+            for cut in form.truncations
         ],
     }
 
 
-def _contamination_row(line: Shared) -> list[str]:
+def _contamination_row(line: OverlapSummary) -> list[str]:
     return [
         line.benchmark,
         f"{line.direction} {line.where}s",
@@ -99,20 +109,20 @@ def _overlap_row(overlap: Overlap) -> list[str]:
     ]
 
 
-def _form_rows(forms: Sequence[Form]) -> list[list[str]]:
+def _format_rows(formats: Sequence[FormatSummary]) -> list[list[str]]:
     rows = {
-        r"answer contains \boxed{…}": [share(form.boxed) for form in forms],
-        "answer contains “Answer:”": [share(form.says_answer) for form in forms],
-        "answer starts with “Answer:”": [share(form.starts_with_answer) for form in forms],
-        "answer starts with “Answer:” in training": [share(form.trained_with_answer) for form in forms],
-        "graded correct": [share(form.correct) for form in forms],
-        "not graded": [str(form.ungraded) for form in forms],
-        "ASCII characters, mean share": [f"{100 * form.ascii:.2f} %" for form in forms],
+        r"answer contains \boxed{…}": [share(form.boxed) for form in formats],
+        "answer contains “Answer:”": [share(form.says_answer) for form in formats],
+        "answer starts with “Answer:”": [share(form.starts_with_answer) for form in formats],
+        "answer starts with “Answer:” in training": [share(form.trained_with_answer) for form in formats],
+        "graded correct": [share(form.correct) for form in formats],
+        "not graded": [str(form.ungraded) for form in formats],
+        "ASCII characters, mean share": [f"{100 * form.ascii:.2f} %" for form in formats],
         "letters by script": [
-            ", ".join(f"{script} {100 * part:.2f} %" for script, part in form.scripts.items()) for form in forms
+            ", ".join(f"{script} {100 * part:.2f} %" for script, part in form.scripts.items()) for form in formats
         ],
         "examples with at least 1 % of their letters in the script": [
-            ", ".join(f"{script} {count}" for script, count in form.examples_by_script.items()) for form in forms
+            ", ".join(f"{script} {count}" for script, count in form.examples_by_script.items()) for form in formats
         ],
     }
     return [[name, *cells] for name, cells in rows.items()]
