@@ -1,4 +1,4 @@
-"""Working directories for workflows, a finished micro experiment, and a cluster."""
+"""Fixtures: a workflow's working directory, a finished micro experiment, and a Slurm cluster."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from throwaway_slurm import ThrowawaySlurm, missing
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory) -> Iterator[ThrowawaySlurm]:
-    """Four nodes of eight GPUs that are not there, under real Slurm daemons."""
+    """Yield real Slurm daemons with four simulated nodes of eight GPUs."""
     lacking = missing()
     if lacking:
         pytest.skip(f"Slurm is not installed ({', '.join(lacking)})")
-    # A socket's path may not be long: not below pytest's own directories.
+    # A socket's path is limited in length, so it is not below pytest's directories.
     with tempfile.TemporaryDirectory(prefix="slurm-") as directory, ThrowawaySlurm(Path(directory)) as running:
         yield running
 
@@ -28,7 +28,7 @@ def workflow(tmp_path) -> Workflow:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Workflow:
-    """The micro experiment, run to its end without a disturbance."""
+    """Return the micro experiment, run to its end without faults."""
     done = Workflow(tmp_path_factory.mktemp("finished"))
     done.micro("all")
     return done

@@ -1,4 +1,4 @@
-"""The graph: what is planned, drawn, refused. Nothing here runs a job."""
+"""Dry runs, graphs and config errors of the workflow; no job runs."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def test_every_run_of_the_paper_is_planned(workflow):
     assert "results/paper/runs/dyn-mix/0/steps/713" in planned
 
 
-def test_a_judge_is_asked_only_where_one_is_configured(workflow, tmp_path):
+def test_judging_is_planned_only_with_a_configured_judge(workflow, tmp_path):
     paper = workflow.run(["--configfile", "config/paper.yaml", "-n", "--", "all"]).stdout
     assert "results/paper/evaluate/7b-r1k/0/gpqa/verdicts.jsonl" in paper
     assert "results/paper/tables/disagreements.csv" in paper
@@ -37,7 +37,7 @@ def test_a_judge_is_asked_only_where_one_is_configured(workflow, tmp_path):
     assert "verdicts.jsonl" not in demo and "disagreements" not in demo
 
 
-def test_a_run_on_a_variant_takes_its_data_sets_and_its_probe_from_there(workflow, tmp_path):
+def test_a_run_on_a_variant_uses_the_variants_data_sets_and_probe_set(workflow, tmp_path):
     demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
     demo["runs"]["dyn-mix"]["variant"] = "one-form"
     (tmp_path / "variant.yaml").write_text(yaml.safe_dump(demo))
@@ -47,14 +47,14 @@ def test_a_run_on_a_variant_takes_its_data_sets_and_its_probe_from_there(workflo
     assert "results/demo/data/mix.jsonl" not in planned
 
 
-def test_the_comparison_with_the_paper_is_planned_where_tables_are_published(workflow):
+def test_published_tables_are_compared_with_the_paper(workflow):
     paper = workflow.run(["--configfile", "config/paper.yaml", "-n", "--", "all"]).stdout
     assert "results/paper/tables/against-paper.md" in paper and "results/paper/tables/table2-paired-tests.tex" in paper
     demo = workflow.run(["-n", "all"]).stdout
     assert "against-paper" not in demo and "results/demo/tables/table2-paired-tests.tex" in demo
 
 
-def test_several_answers_per_question_are_for_the_paired_tests_alone(workflow, tmp_path):
+def test_repeated_answers_are_graded_but_not_scored(workflow, tmp_path):
     demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
     demo["benchmarks"]["aime4"] = demo["benchmarks"]["aime"] | {"title": "AIME, 4 answers", "repeats": 4}
     (tmp_path / "several.yaml").write_text(yaml.safe_dump(demo))
@@ -63,7 +63,7 @@ def test_several_answers_per_question_are_for_the_paired_tests_alone(workflow, t
     assert "results/demo/evaluate/tiny-s1k/0/aime4/score.json" not in planned
 
 
-def test_a_merge_and_a_route_are_planned_from_what_their_runs_make(workflow):
+def test_a_merge_and_a_route_are_planned_from_their_runs_outputs(workflow):
     places = ["probe/{}/0.jsonl", "tracked/{}/0.jsonl", "evaluate/{}/0/gpqa/graded.jsonl"]
     targets = [f"results/paper/{place.format(run)}" for place in places for run in ("fix-dare", "fix-route")]
     configs = ["--configfile", "config/paper.yaml", "config/remedies.yaml"]
@@ -74,7 +74,7 @@ def test_a_merge_and_a_route_are_planned_from_what_their_runs_make(workflow):
     assert "results/paper/runs/fix-route" not in planned
 
 
-def test_remedies_that_are_data_are_planned_from_their_own_sets(workflow):
+def test_data_remedies_are_planned_from_their_own_data_sets(workflow):
     runs = ("fix-lengths", "fix-disjoint", "fix-revthink", "fix-reverse-first", "fix-tag")
     targets = [f"results/paper/probe/{run}/0.jsonl" for run in runs]
     answers = [f"results/paper/evaluate/{run}/0/gpqa/samples.jsonl" for run in ("fix-tag", "dyn-mix")]
@@ -83,34 +83,34 @@ def test_remedies_that_are_data_are_planned_from_their_own_sets(workflow):
     for made in ("equal-lengths/mix", "equal-lengths/probe", "disjoint", "revthink"):
         assert f"results/paper/data/{made}.jsonl" in planned
     assert "results/paper/runs/stage-reverse/0/adapter" in planned
-    told = [line for line in planned.splitlines() if "r1k generate" in line]
-    assert sorted("--run results/paper/runs/fix-tag/0/run.json" in line for line in told) == [False, True]
+    commands = [line for line in planned.splitlines() if "r1k generate" in line]
+    assert sorted("--run results/paper/runs/fix-tag/0/run.json" in line for line in commands) == [False, True]
 
 
-def test_every_remedy_has_its_row_and_answers_what_tables_show(workflow):
+def test_every_remedy_has_a_row_and_answers_the_benchmarks_of_its_tables(workflow):
     planned = workflow.run(["-n", "--", "results/demo/tables/table3.md", "results/demo/tables/table4.md"]).stdout
     counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
     demo = config.load(ROOT / "config" / "demo.yaml")
     remedies = [run for run in demo.runs if run.startswith("fix-")]
     assert set(demo.tables["table3"].rows) == set(demo.tables["table4"].rows) == {"dyn-mix", *remedies}
-    # The route picks from the answers of two more runs, and is no model itself.
+    # The route selects from the answers of two more runs and generates none.
     assert int(counts["generate_math"]) == len(remedies) + 2 and "generate" not in counts
     assert all(f"results/demo/tracked/{run}/0.jsonl" in planned for run in remedies)
 
 
-def test_a_tag_that_no_run_has_changes_no_job(workflow):
-    """Of a run without it, neither inputs nor parameters tell: its answers are not generated anew."""
+def test_generation_depends_on_run_json_only_for_tagged_runs(workflow):
+    """Neither inputs nor params of other runs change, so their answers are not generated again."""
     jobs = workflow.run(["-n", "--", "results/demo/evaluate/dyn-mix/0/math/samples.jsonl"]).stdout
     (job,) = (part for part in jobs.split("rule ") if part.startswith("generate_math:"))
     assert "run.json" not in job
 
 
-def test_paraphrases_are_bought_for_the_runs_that_are_followed_and_of_teachers_that_have_them(workflow, tmp_path):
+def test_paraphrases_are_requested_only_for_tracked_runs_and_not_from_a_replay_teacher(workflow, tmp_path):
     targets = [f"results/demo/tracked/{run}/0.jsonl" for run in ("dyn-mix", "fix-ipo")]
     planned = workflow.run(["-n", "-p", "--", *targets]).stdout
-    told = {line.split("--run ")[1].split("/")[3]: line for line in planned.splitlines() if "r1k probe" in line}
-    assert "--paraphrases results/demo/data/paraphrases.jsonl" in told["dyn-mix"]
-    assert "--paraphrases  --steps" in told["fix-ipo"]
+    commands = {line.split("--run ")[1].split("/")[3]: line for line in planned.splitlines() if "r1k probe" in line}
+    assert "--paraphrases results/demo/data/paraphrases.jsonl" in commands["dyn-mix"]
+    assert "--paraphrases  --steps" in commands["fix-ipo"]
     demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
     demo["teacher"] = {"kind": "replay", "path": "pairs.jsonl"}
     (tmp_path / "replayed.yaml").write_text(yaml.safe_dump(demo))
@@ -126,7 +126,7 @@ def test_arms_are_added_to_an_experiment_by_a_second_file(workflow):
     assert [counts[run] for run in runs] == ["1"] * 6 and counts["probe"] == "6" and "generate" not in counts
 
 
-def test_the_kernel_is_of_the_end_of_sft_or_of_a_measured_epoch(workflow, tmp_path):
+def test_the_kernel_is_measured_at_the_end_of_sft_or_at_a_probed_epoch(workflow, tmp_path):
     target = "results/demo/ntk/dyn-mix/0.jsonl"
     planned = workflow.run(["-n", "-p", "--", target]).stdout
     assert "--adapter results/demo/runs/dyn-mix/0/adapter" in planned and '"step": 55' in planned
@@ -175,7 +175,7 @@ def test_graphviz_reads_the_dot_graph(workflow, tmp_path):
         ({"tables": {"table1": {"kind": "sft", "rows": ["tiny-s1"]}}}, "tables.table1.rows: no run 'tiny-s1'"),
     ],
 )
-def test_a_wrong_config_is_refused_with_the_key(workflow, tmp_path, change, message):
+def test_an_invalid_config_is_an_error_that_names_the_key(workflow, tmp_path, change, message):
     experiment = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text()) | change
     (tmp_path / "wrong.yaml").write_text(json.dumps(experiment))
     refused = workflow.run(["--configfile", "wrong.yaml", "-n", "--", "all"], check=False)
@@ -183,7 +183,7 @@ def test_a_wrong_config_is_refused_with_the_key(workflow, tmp_path, change, mess
     assert message in refused.stdout + refused.stderr and "wrong.yaml" in refused.stdout + refused.stderr
 
 
-def test_the_config_docs_and_schema_are_those_of_the_code():
+def test_config_docs_and_schema_are_up_to_date():
     assert (ROOT / "config" / "README.md").read_text() == configdoc.page(), "run `make docs`"
     for name, schema in configdoc.schemas().items():
         assert json.loads((ROOT / "workflow" / "schemas" / name).read_text()) == schema, "run `make docs`"

@@ -1,4 +1,4 @@
-"""The environments' pins: what they share is one version, and nothing is left unpinned."""
+"""Pins of the environments: shared packages have one version, and every package is pinned."""
 
 import re
 
@@ -18,16 +18,16 @@ def pins(name: str) -> dict[str, str]:
     return {match[1].lower().replace("_", "-"): match[2] for match in found if match}
 
 
-def test_what_generation_shares_with_training_is_of_one_version():
+def test_generation_and_training_pin_the_same_versions():
     lock, evaluate = pins("cpu.lock"), pins("evaluate.txt")
     shared = {name for name in evaluate if name in lock}
     different = {name for name in shared if evaluate[name] != lock[name]}
     assert {"torch", "peft", "lm-eval", "math-verify"} <= shared
-    assert different == {"transformers"}  # vLLM's limit
+    assert different == {"transformers"}  # vLLM needs an older one
 
 
 @pytest.mark.parametrize("name", ["cpu", "train", "evaluate"])
-def test_an_environment_is_filled_from_pins_and_the_project(name):
+def test_an_environment_installs_only_pins_and_the_project(name):
     yaml.safe_load((ENVS / f"{name}.yaml").read_text())
     script = (ENVS / f"{name}.post-deploy.sh").read_text()
     named = re.findall(r"-r (envs/\S+)", script)

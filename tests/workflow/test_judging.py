@@ -1,4 +1,4 @@
-"""Grading with a judge, through the workflow: the models' answers are at hand, and the judge is on loopback."""
+"""Grading with a judge in the workflow, with prepared answers and a judge on loopback."""
 
 import csv
 import json
@@ -14,13 +14,13 @@ from r1k.records import Graded, Question, Sample, read_jsonl, write_jsonl
 from r1k.teacher.server import running
 
 ANSWERS = {"integer": ("12", "\\boxed{12}"), "expression": ("\\frac{1}{2}", "\\boxed{0.5}"), "choice": ("A", "A or B?")}
-"""Gold, and what every model answers."""
+"""The gold answer and the answer of every model."""
 RULES = ["judge", "grade", "score", "list_disagreements"]
 
 
 @pytest.fixture
 def experiment(workflow: Workflow) -> Experiment:
-    """The micro experiment, with questions and answers of our own."""
+    """Return the micro experiment with prepared questions and answers."""
     found = validate(Experiment, yaml.safe_load(MICRO.read_text()))
     results = workflow.directory / "results" / "micro"
     for name, benchmark in found.benchmarks.items():
@@ -35,7 +35,7 @@ def experiment(workflow: Workflow) -> Experiment:
 
 
 @pytest.mark.slow
-def test_a_judge_is_asked_between_generation_and_grading(workflow: Workflow, experiment: Experiment):
+def test_the_judge_runs_between_generation_and_grading(workflow: Workflow, experiment: Experiment):
     with running(judge_server(LiteralJudge())) as server:
         settings = yaml.safe_load(MICRO.read_text())
         judge = judge_at(server)

@@ -1,4 +1,4 @@
-"""A merge and a route beside the micro experiment's runs, for real: nothing is trained or generated for them twice."""
+"""A merge and a route added to the micro experiment: they train and generate nothing twice."""
 
 import json
 
@@ -48,7 +48,7 @@ def results(finished):
     return finished.directory / "results" / "micro"
 
 
-def test_a_merge_is_measured_from_the_base_to_what_it_is(results):
+def test_a_merge_is_probed_from_the_base_to_the_merged_model(results):
     records = read_jsonl(results / "probe" / "both" / "0.jsonl", LogProb)
     assert {(record.run, record.step, record.epoch) for record in records} == {("both", 0, 0.0), ("both", 1, 1.0)}
     base = [line["sum"] for line in lines(results / "probe" / "dyn-mix" / "0.jsonl") if line["step"] == 0]
@@ -56,7 +56,7 @@ def test_a_merge_is_measured_from_the_base_to_what_it_is(results):
     assert json.loads((results / "runs" / "both" / "0" / "adapter" / "facts.json").read_text())["rank"] == 8
 
 
-def test_a_routes_answers_and_measurements_are_those_of_its_runs(results):
+def test_a_routes_answers_and_log_probabilities_are_those_of_its_runs(results):
     questions = read_jsonl(results / "benchmarks" / "aime.jsonl", Question)
     folder = results / "evaluate"
     own = {

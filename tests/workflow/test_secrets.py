@@ -1,4 +1,4 @@
-"""The teacher's key, through the real workflow: it is in the environment, and in nothing that is written or shown."""
+"""The teacher's API key in a real workflow: only the environment holds it, no file, log or command line."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ WANTED = ["results/micro/export/r1k", "results/micro/figures/figure1.png"]
 
 @contextmanager
 def watched_processes() -> Iterator[set[bytes]]:
-    """The command lines of all processes of the machine, seen again and again while the block takes."""
+    """Collect the command lines of all processes while the block runs."""
     seen: set[bytes] = set()
     over = threading.Event()
 
@@ -50,7 +50,7 @@ def server() -> Iterator[FaultyServer]:
         yield faulty
 
 
-def test_the_key_is_in_nothing_that_the_workflow_leaves_or_shows(workflow, server):
+def test_the_workflow_neither_writes_nor_shows_the_key(workflow, server):
     experiment = yaml.safe_load(MICRO.read_text())
     experiment["teacher"] = server.teacher(concurrency=1).model_dump(mode="json", exclude_none=True)
     config = workflow.directory / "teacher.yaml"

@@ -1,4 +1,4 @@
-"""The workflow on a cluster: real Slurm daemons, four nodes of eight GPUs that are not there."""
+"""The workflow on real Slurm daemons with four simulated nodes of eight GPUs."""
 
 import json
 import os
@@ -38,7 +38,7 @@ TWO_NODES = [
 ]
 
 
-def test_the_study_runs_whole_on_the_cluster_and_ends_in_the_same_tables(finished, workflow, cluster):
+def test_the_whole_study_on_slurm_makes_the_same_tables(finished, workflow, cluster):
     done = workflow.run([*MICRO_ON_SLURM, "--", "all"], more=cluster.environment)
     for table in TABLES:
         assert (workflow.directory / table).read_text() == (finished.directory / table).read_text(), table
@@ -51,11 +51,11 @@ def test_the_study_runs_whole_on_the_cluster_and_ends_in_the_same_tables(finishe
     assert "GPU-hours" in said and "train" in said  # the summary
 
 
-def test_independent_trainings_are_in_flight_at_once(workflow, cluster):
-    """Four seeds of a run on four nodes: from Slurm's own record, all four ran at one moment, each on eight GPUs."""
+def test_independent_training_runs_run_at_the_same_time(workflow, cluster):
+    """Slurm's records show four seeds of a run at the same time on four nodes, each with eight GPUs."""
     before = set(jobs_of(cluster))
     targets = [f"results/micro/runs/tiny-half/{seed}/adapter" for seed in range(4)]
-    # A training that takes long enough to be seen beside the others.
+    # The training run is long enough to overlap with the others.
     train = f"train={{launch: {{gpus: 8, cores: 1}}, {SFT.replace('epochs: 10', 'epochs: 25')}}}"
     change = ["--config", "seeds=[0,1,2,3]", train]
     workflow.run([*MICRO_ON_SLURM, *change, "--", *targets], more=cluster.environment)
@@ -67,10 +67,10 @@ def test_independent_trainings_are_in_flight_at_once(workflow, cluster):
     assert last_start < first_end
 
 
-def test_a_training_over_two_nodes_loses_a_process_and_trains_what_one_process_trains(
+def test_training_on_two_nodes_survives_a_killed_process_and_equals_training_in_one_process(
     workflow, cluster, tmp_path_factory
 ):
-    """ZeRO-3 over gloo by the rule itself. One process is killed: the whole job ends, and the next attempt goes on."""
+    """The rule trains with ZeRO-3 over gloo; after one process is killed, the job ends and the next attempt resumes."""
     before = set(jobs_of(cluster))
     target, state = "results/micro/runs/tiny-half/0/adapter", workflow.directory / "results/micro/state/train"
     log = workflow.directory / "driver.log"
@@ -94,7 +94,7 @@ def test_a_training_over_two_nodes_loses_a_process_and_trains_what_one_process_t
     assert losses(adapter) == pytest.approx(losses(quiet.directory / target), abs=1e-3)  # logged with four digits
     jobs = {name: job for name, job in jobs_of(cluster).items() if name not in before and job["NumNodes"] == "2"}
     assert {job["TresPerJob"] for job in jobs.values()} == {"gres:gpu:16"} and len(jobs) == 2
-    for job in jobs.values():  # the step that the launcher made ran on both
+    for job in jobs.values():  # the launcher's job step ran on both nodes
         for node in expanded(cluster, job["NodeList"]):
             assert f"launch task StepId={job['JobId']}.0 " in cluster.log(f"slurmd-{node}")
     (trained,) = {a.gpus for a in read_attempts(workflow.directory / "results/micro/usage") if a.command == "train"}
@@ -109,7 +109,7 @@ def expanded(cluster: ThrowawaySlurm, nodes: str) -> list[str]:
     return cluster.run("scontrol", "show", "hostnames", nodes).split()
 
 
-def test_a_name_that_the_site_does_not_know_is_said_before_anything_is_submitted(workflow, cluster):
+def test_an_unknown_partition_is_an_error_before_any_job_is_submitted(workflow, cluster):
     before = set(jobs_of(cluster))
     command = [*MICRO_ON_SLURM, "--default-resources", "slurm_partition=nowhere", "--", "all"]
     refused = workflow.run(command, check=False, more=cluster.environment)
@@ -121,7 +121,7 @@ def test_a_name_that_the_site_does_not_know_is_said_before_anything_is_submitted
     assert not (workflow.directory / "results").exists()
 
 
-def test_with_accounting_sacct_follows_the_jobs_and_accounts_are_checked(workflow):
+def test_with_accounting_jobs_are_tracked_by_sacct_and_accounts_are_checked(workflow):
     lacking = missing(accounting=True)
     if lacking:
         pytest.skip(f"Slurm's accounting is not installed ({', '.join(lacking)})")
@@ -178,7 +178,7 @@ def _choice(number: int) -> dict[str, str]:
 
 @pytest.fixture
 def paper(workflow, tmp_path_factory, tiny_base):
-    """The project with the paper's experiment as it is, but for the teacher's address; hub and teacher on loopback."""
+    """Return the paper's experiment unchanged except for the teacher's address, with hub and teacher on loopback."""
     weights = {path.name: path.read_bytes() for path in tiny_base.iterdir() if path.is_file()}
     server = FaultyServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -202,8 +202,8 @@ def paper(workflow, tmp_path_factory, tiny_base):
     server.shutdown()
 
 
-def test_the_literal_command_submits_the_paper(paper, cluster):
-    """Downloads and the teacher run here; trainings reach Slurm with 8 GPUs each, and say there that they find none."""
+def test_the_readmes_command_submits_the_paper(paper, cluster):
+    """Downloads and the teacher run locally; training jobs get 8 GPUs each in Slurm and report that they find none."""
     workflow, environment = paper
     before = set(jobs_of(cluster))
     command = ["--profile", "slurm", "all", *QUICK, "--retries", "0"]
@@ -222,7 +222,7 @@ def test_the_literal_command_submits_the_paper(paper, cluster):
     assert leaks == ""
 
 
-def test_the_fixture_is_a_command_and_leaves_nothing_behind():
+def test_throwaway_slurm_is_a_command_and_leaves_nothing_behind():
     lacking = missing()
     if lacking:
         pytest.skip(f"Slurm is not installed ({', '.join(lacking)})")

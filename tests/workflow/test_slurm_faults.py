@@ -1,4 +1,4 @@
-"""One training on a cluster, through all that happens to a job in a week: it ends in the weights of a quiet run."""
+"""A training run on Slurm under preemption, timeouts and kills ends in the weights of an undisturbed run."""
 
 import json
 import os
@@ -20,20 +20,20 @@ pytestmark = pytest.mark.slow
 
 RUN = "results/micro/runs/tiny-half/0"
 WEIGHTS = "adapter/adapter_model.safetensors"
-# Half a minute of training, saved every second. Where a test has to wait, the training is stopped meanwhile.
+# Half a minute of training, saved every second. While a test waits, the training run is stopped.
 LONG = [
     "--config",
     "train={launch: {gpus: 8, cores: 1, checkpoint_seconds: 1, gradient_checkpointing: false}, "
     "lora: {r: 4, lora_alpha: 8, lora_dropout: 0.1}, sft: {num_train_epochs: 300, train_batch_size: 4, "
     "max_length: 1024, dtype: float32, attn_implementation: sdpa}}",
 ]
-# The first attempt of each call is given less memory than a training needs.
+# The first attempt of each call gets less memory than training needs.
 LITTLE_MEMORY = ["--set-resources", "train_tiny_half:mem_mb=200*attempt**4"]
 PATIENCE = 150
 
 
 class Gauntlet:
-    """A training under the workflow, and the faults that it meets."""
+    """A training run in the workflow and the faults that hit it."""
 
     def __init__(self, workflow, cluster) -> None:
         self.workflow, self.cluster = workflow, cluster
@@ -66,26 +66,26 @@ class Gauntlet:
 
     @property
     def step(self) -> int:
-        """Of the newest complete checkpoint."""
+        """Return the step of the newest complete checkpoint."""
         checkpoints = (self.workflow.directory / "results/micro/state/train").glob("*/checkpoint-*")
         return max((int(path.name.split("-")[1]) for path in checkpoints if _complete(path)), default=0)
 
     def running(self) -> list[dict[str, str]]:
-        """The jobs of the training that Slurm runs now."""
+        """Return the training jobs that Slurm runs now."""
         return [job for job in trainings_of(self.cluster).values() if job["JobState"] == "RUNNING"]
 
     def progress(self) -> None:
-        """Wait until the training is ahead of where it is now: a fault before that would cost nothing."""
+        """Wait for a newer checkpoint, so that the next fault costs progress."""
         before = self.step
         self.until(f"a checkpoint after step {before}", lambda: self.step > before and self.running())
 
     def signal(self, number: signal.Signals) -> None:
-        """To the processes that train."""
+        """Send a signal to the training processes."""
         for process in self._processes():
             os.kill(process, number)
 
     def ends_as(self, undisturbed: Path) -> None:
-        """The workflow ends well, in these weights, bit by bit."""
+        """Assert that the workflow succeeds with exactly these weights."""
         assert self.driver is not None
         self.driver.wait(400)
         assert self.driver.returncode == 0, self._said()
@@ -101,33 +101,33 @@ class Gauntlet:
 def _complete(path: Path) -> bool:
     try:
         return is_complete(path)
-    except FileNotFoundError:  # an old one is being removed
+    except FileNotFoundError:  # an old checkpoint is being removed
         return False
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
-    """The weights of a quiet training, without Slurm."""
+    """Return the weights of an undisturbed training run without Slurm."""
     quiet = Workflow(tmp_path_factory.mktemp("quiet"))
     quiet.run(["--configfile", str(MICRO), *LONG, "--", f"{RUN}/adapter"])
     return quiet.directory / RUN / WEIGHTS
 
 
-def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undisturbed):
+def test_training_survives_preemption_and_kills_with_the_same_weights(workflow, cluster, undisturbed):
     gauntlet = Gauntlet(workflow, cluster)
     gauntlet.start(*LITTLE_MEMORY)
 
-    # Out of memory: the first attempt is killed by Slurm, the next asks for more.
+    # Out of memory: Slurm kills the first attempt, and the next requests more.
     gauntlet.until(
         "Slurm killed an attempt for its memory", lambda: "exceeded memory limit" in gauntlet.said_by_slurm()
     )
     gauntlet.progress()
 
-    # Killed with -9 in the middle of a step.
+    # SIGKILL in the middle of a step.
     gauntlet.signal(signal.SIGKILL)
     gauntlet.progress()
 
-    # Preempted by a job of a partition that goes first: back into the queue, and no failure.
+    # Preempted by a job of a partition with priority: requeued, and not a failure.
     (preempted,) = gauntlet.running()
     gauntlet.signal(signal.SIGSTOP)
     first = ["--partition=urgent", f"--nodes={len(cluster.nodes)}", "--exclusive", "--output=/dev/null"]
@@ -135,7 +135,7 @@ def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undi
     gauntlet.until("the job was preempted", lambda: jobs_of(cluster)[preempted["JobId"]]["Restarts"] == "1")
     gauntlet.progress()
 
-    # The login node dies with the driver. The job goes on, and the next driver's job waits for it.
+    # The login node dies with Snakemake. The job continues, and the job of the next Snakemake waits for it.
     (orphan,) = gauntlet.running()
     gauntlet.signal(signal.SIGSTOP)
     gauntlet.driver.kill()
@@ -143,13 +143,13 @@ def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undi
     gauntlet.start()
     gauntlet.until("the next driver's job runs", lambda: len(gauntlet.running()) == 2)
 
-    # The orphan's node loses its power: the one that waited goes on.
+    # The orphan's node loses power: the waiting job continues.
     cluster.fail_node(orphan["NodeList"])
     gauntlet.progress()
-    cluster.run("scancel", orphan["JobId"])  # it is back in the queue, and nobody waits for it any more
+    cluster.run("scancel", orphan["JobId"])  # it is queued again, and no Snakemake waits for it
     cluster.start_node(orphan["NodeList"])
 
-    # Its time is over. Slurm counts in minutes: the training is stopped until then.
+    # Time limit. Slurm counts in minutes, so the training run is stopped until then.
     (late,) = gauntlet.running()
     cluster.run("scontrol", "update", f"jobid={late['JobId']}", "timelimit=1")
     gauntlet.signal(signal.SIGSTOP)
@@ -160,5 +160,5 @@ def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undi
     facts = json.loads((workflow.directory / RUN / "adapter" / "facts.json").read_text())
     assert facts["resumed_at"] >= reached > 0
     trained = [a for a in read_attempts(workflow.directory / "results/micro/usage") if a.command == "train"]
-    # For kill -9, preemption, the orphan, the time limit and the end. The one without memory may end before it begins.
+    # SIGKILL, preemption, the orphan, the time limit and the end; the attempt without memory may end before it starts.
     assert len(trained) >= 5 and "ok" in {attempt.status for attempt in trained}

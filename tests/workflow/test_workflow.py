@@ -1,4 +1,4 @@
-"""The micro experiment, run for real: to its end, a single table again, and through kills."""
+"""The micro experiment, run to its end, in part, and through kills."""
 
 import contextlib
 import math
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 KILLS = 4
 
 
-def test_everything_that_others_build_on_is_there(finished):
+def test_all_artefacts_exist(finished):
     results = finished.directory / "results" / "micro"
     for name in ("s1k", "r1k", "mix", "half", "pairs", "probe"):
         assert (results / "data" / f"{name}.jsonl").stat().st_size
@@ -69,13 +69,13 @@ def test_one_table_is_rebuilt_alone(finished):
     assert "1 of 1 steps" in done.stdout + done.stderr
 
 
-def test_snakemakes_report_has_the_captions(finished):
+def test_the_snakemake_report_has_the_captions(finished):
     finished.run(["--configfile", str(finished.command()[4]), "--report", "report.html", "--", "all"])
     assert "Log-probabilit" in (finished.directory / "report.html").read_text()
 
 
-def test_kill_9_at_any_time_ends_in_the_same_tables(finished, workflow):
-    """Snakemake or one of its jobs dies, again and again, and its orphans go on; the end is that of a quiet run."""
+def test_kills_at_any_time_leave_the_same_tables(finished, workflow):
+    """Snakemake or a job is killed repeatedly while orphans continue; the tables equal those of an undisturbed run."""
     dice = random.Random(0)
     kills = 0
     for deadline in (*(dice.uniform(5, 20) for _ in range(KILLS)), math.inf):
@@ -101,7 +101,7 @@ def test_kill_9_at_any_time_ends_in_the_same_tables(finished, workflow):
 
 def _nothing_was_done_twice(directory: Path) -> None:
     asked = [entry["key"] for entry in lines(directory / "results" / "micro" / "journal" / "teacher.jsonl")]
-    # Two for each of twelve problems, and both responses of the four that are followed, reworded.
+    # Two requests for each of twelve problems, and two paraphrases for each of the four tracked ones.
     assert len(asked) == len(set(asked)) == 2 * 12 + 2 * 4
     for adapter in (directory / "results" / "micro" / "runs").glob("*/0/adapter"):
         history = [entry["step"] for entry in lines(adapter / "history.jsonl") if "loss" in entry]

@@ -1,4 +1,4 @@
-"""The project's workflow in a working directory of its own, and Slurm's record of its jobs."""
+"""The project's workflow in its own working directory, and Slurm's records of its jobs."""
 
 import os
 import re
@@ -42,7 +42,7 @@ class Workflow:
         )
 
     def start_with(self, arguments: Sequence[str], log: Path, more: Mapping[str, str]) -> subprocess.Popen:
-        """Snakemake in the background."""
+        """Start Snakemake in the background."""
         with log.open("a") as handle:
             return subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *arguments],
@@ -55,7 +55,7 @@ class Workflow:
     def run(
         self, arguments: Sequence[str], check: bool = True, more: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess:
-        """Snakemake to its end; `more` goes into its environment, behind the rules' own PATH."""
+        """Run Snakemake to its end; `more` adds environment variables, before the rules' PATH is set."""
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.directory,
@@ -72,7 +72,7 @@ class Workflow:
 
 
 def r1k_processes(directory: Path) -> dict[int, bytes]:
-    """The processes that work for r1k in the directory, with their command lines."""
+    """Return the r1k processes in the directory, with their command lines."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -85,7 +85,7 @@ def r1k_processes(directory: Path) -> dict[int, bytes]:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    # The rules' commands are those of the environment that the tests run in.
+    # The rules use the commands of the tests' own environment.
     whole = os.environ | (more or {})
     return whole | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{whole['PATH']}"}
 
@@ -98,17 +98,17 @@ QUICK = [
     "--latency-wait",
     "10",
 ]
-"""Options of Snakemake that suit jobs of seconds."""
+"""Options of Snakemake for jobs of seconds."""
 MICRO_ON_SLURM = ["--profile", "slurm", "--configfile", str(MICRO), *QUICK]
 
 
 def jobs_of(cluster: ThrowawaySlurm) -> dict[str, dict[str, str]]:
-    """Slurm's record of every job, by its number."""
+    """Return Slurm's record of every job, by job id."""
     records = cluster.run("scontrol", "--oneliner", "show", "jobs").splitlines()
     fields = [dict(re.findall(r"(\S+?)=(\S*)", record)) for record in records if "JobId=" in record]
     return {job["JobId"]: job for job in fields}
 
 
 def trainings_of(cluster: ThrowawaySlurm) -> dict[str, dict[str, str]]:
-    """Slurm's record of the jobs that asked for all GPUs of a node."""
+    """Return Slurm's records of the jobs that requested all GPUs of a node."""
     return {name: job for name, job in jobs_of(cluster).items() if job.get("TresPerJob") == f"gres:gpu:{GPUS}"}

@@ -16,7 +16,7 @@ rule get_base:
     log:
         "logs/{experiment}/get_base/{base}.log",
     wildcard_constraints:
-        base=any_of(FETCHED) or "none",
+        base=any_of(FETCHED),
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -35,7 +35,7 @@ rule make_tokenizer:
     log:
         "logs/{experiment}/make_tokenizer/{base}.log",
     wildcard_constraints:
-        base=any_of(SCRATCH) or "none",
+        base=any_of(SCRATCH),
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -53,7 +53,7 @@ rule pretrain:
     log:
         "logs/{experiment}/pretrain/{base}.log",
     wildcard_constraints:
-        base=any_of(SCRATCH) or "none",
+        base=any_of(SCRATCH),
     conda:
         "../../envs/cpu.yaml"
     threads: 1

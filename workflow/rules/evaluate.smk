@@ -46,7 +46,8 @@ for benchmarks, runs in answering():
             "r1k generate --base {input.base} --adapter {input.adapter} --run {input.run} --questions {input.questions}"
             " --outputs {output} --repeats {params.repeats} --evaluate {params.evaluate:q}"
             " --batch-size {resources.batch_size} --tokens-per-batch {resources.tokens_per_batch}"
-            " --state results/{wildcards.experiment}/state/generate --usage results/{wildcards.experiment}/usage >{log} 2>&1"
+            " --state results/{wildcards.experiment}/state/generate"
+            " --usage results/{wildcards.experiment}/usage >{log} 2>&1"
 
 
 # A judge model's verdicts on the answers; equal answers are judged once.
@@ -69,8 +70,8 @@ rule judge:
         journal="results/journal/judge.jsonl",
     shell:
         "r1k judge --judge {params.judge:q} --client {resources.client:q} --grader {params.grader}"
-        " --min-judged-rate {params.min_judged_rate} --questions {input.questions} --samples {input.samples} --output {output}"
-        " --journal {params.journal} >{log} 2>&1"
+        " --min-judged-rate {params.min_judged_rate} --questions {input.questions} --samples {input.samples}"
+        " --output {output} --journal {params.journal} >{log} 2>&1"
 
 
 # A verdict on each answer, apart from generation, so that no GPU waits for it.

@@ -1,4 +1,4 @@
-"""Inversion. Needs s1k.jsonl and a teacher; writes r1k.jsonl, the checks of its inverses, and journals of all answers."""
+"""Inversion. Needs s1k.jsonl and a teacher; writes r1k.jsonl, the checks of its inverses, and journals of answers."""
 
 
 # They need the network and compute almost nothing.

@@ -1,8 +1,8 @@
-"""Merging. Needs the adapters of trained runs; writes one adapter made from several, and its only step if it is probed."""
+"""Merging. Needs the adapters of trained runs; writes one adapter made from several, and its step if it is probed."""
 
 for run in EXPERIMENT.merged_runs:
 
-    # Runs on CPUs and does not load the base.
+    # One adapter from several, on CPUs and without the base's weights. One rule per run, as for training.
     rule:
         name:
             rule_name("merge", run)

@@ -33,5 +33,6 @@ rule probe:
         "r1k probe --run {input.run} --base {input.base} --start {input.start} --pairs {input.pairs}"
         " --paraphrases {input.paraphrases}"
         " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
-        " --probe {params.probe:q} --tokens-per-batch {resources.tokens_per_batch} --state results/{wildcards.experiment}/state/probe --output {output.logprobs}"
+        " --probe {params.probe:q} --tokens-per-batch {resources.tokens_per_batch}"
+        " --state results/{wildcards.experiment}/state/probe --output {output.logprobs}"
         " --tracked {output.tracked} --greedy {output.greedy} --usage results/{wildcards.experiment}/usage >{log} 2>&1"

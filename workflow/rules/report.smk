@@ -91,8 +91,8 @@ rule list_disagreements:
     params:
         redistributable=EXPERIMENT.redistributable,
     shell:
-        "r1k list-disagreements --graded {input.graded} --redistributable {params.redistributable} --markdown {output.markdown}"
-        " --csv {output.csv} >{log} 2>&1"
+        "r1k list-disagreements --graded {input.graded} --redistributable {params.redistributable}"
+        " --markdown {output.markdown} --csv {output.csv} >{log} 2>&1"
 
 
 # Paired tests on the same questions, with every answer: differences, intervals, adjusted p-values.

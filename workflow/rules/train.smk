@@ -67,8 +67,8 @@ for run in EXPERIMENT.trained_runs:
         shell:
             "r1k train --run {input.run} --data {input.data} --base {input.base} --probe {input.probe}"
             " --parent {input.parent} --per-device-train-batch-size {resources.per_device_train_batch_size}"
-            " {resources.gradient_checkpointing} --checkpoint-seconds {resources.checkpoint_seconds} --processes {resources.processes} --nodes {resources.nodes}"
-            " --launcher {resources.launcher:q} --deepspeed envs/zero3.json"
+            " {resources.gradient_checkpointing} --checkpoint-seconds {resources.checkpoint_seconds}"
+            " --processes {resources.processes} --nodes {resources.nodes} --launcher {resources.launcher:q} --deepspeed envs/zero3.json"
             " --state results/{wildcards.experiment}/state/train --output {output.adapter}"
             " --steps results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps"
             " --usage results/{wildcards.experiment}/usage >{log} 2>&1"
