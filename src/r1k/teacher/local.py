@@ -12,7 +12,7 @@ from r1k.errors import RecordError, TeacherError, field_path
 from r1k.files import directory_digest, file_digest
 from r1k.records import Response, Text
 
-Recorded = TypeVar("Found", str, Response)
+Recorded = TypeVar("Recorded", str, Response)
 
 
 class Answerer(Protocol):
