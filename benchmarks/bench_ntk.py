@@ -1,4 +1,4 @@
-"""Seconds and memory of the empirical NTK, of a model like the demo's: steps on 8 problems, 8 measured of each split.
+"""Measure time and memory of the empirical NTK of a model like the demo's: steps on 8 problems, 8 measured per split.
 
 OMP_NUM_THREADS=1 python benchmarks/bench_ntk.py
 python benchmarks/bench_ntk.py --sketch 65536 --problems 4
@@ -18,11 +18,11 @@ from r1k.probe.ntk import measure_influences
 
 
 def main() -> None:
-    """Build the inputs in a temporary directory, measure once, print."""
+    """Build the inputs in a temporary directory, measure once, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=8, help="of each split")
-    parser.add_argument("--rank", type=int, default=32, help="of the adapter")
-    parser.add_argument("--sketch", type=int, help="numbers for a gradient; all of it")
+    parser.add_argument("--problems", type=int, default=8, help="problems per split")
+    parser.add_argument("--rank", type=int, default=32, help="rank of the adapter")
+    parser.add_argument("--sketch", type=int, help="size of a gradient's sketch; no sketch by default")
     options = parser.parse_args()
     spec = NtkSpec(
         examples=options.problems,
@@ -31,10 +31,10 @@ def main() -> None:
         sketch=options.sketch,
         step=1,
         max_tokens=1000,
-        tokens_per_batch=8192,
         sft_length=512,
         dpo_length=512,
         beta=0.6,
+        direction_tag=False,
     )
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
@@ -48,13 +48,14 @@ def main() -> None:
             adapter=adapter,
             pairs=pairs,
             spec=spec,
+            tokens_per_batch=8192,
             output=root / "ntk.jsonl",
             state=root / "state",
         )
         manifest = json.loads((root / "ntk.manifest.json").read_text())
     facts = manifest["facts"]
     print(
-        f"{facts['parameters']} parameters of the adapter, {facts['problems']} problems stepped on, "
+        f"{facts['parameters']} parameters of the adapter, steps on {facts['problems']} problems, "
         f"{facts['responses']} responses, {facts['records']} records: {manifest['seconds']:.1f} s, "
         f"{manifest['peak_memory']['host'] / 2**20:.0f} MiB with the libraries"
     )

@@ -1,4 +1,4 @@
-"""Seconds of jobs that take turns, and peaks of memory of processes that do nothing else."""
+"""Measure the time of interleaved jobs, and the peak memory of separate processes."""
 
 import multiprocessing
 import os
@@ -15,36 +15,37 @@ import torch
 
 
 @dataclass(frozen=True)
-class Spent:
+class Timings:
     """Seconds of each repeat."""
 
     wall: list[float]
     processor: list[float]
 
 
-def in_turn(jobs: Mapping[str, Callable[[], None]], repeats: int) -> dict[str, Spent]:
-    """What each job took, each time one after the other and then in the other order."""
-    spent = {name: Spent([], []) for name in jobs}
+def interleave(jobs: Mapping[str, Callable[[], None]], repeats: int) -> dict[str, Timings]:
+    """Return the times of each job. Jobs run one after the other, in alternating order."""
+    timings = {name: Timings([], []) for name in jobs}
     for repeat in range(repeats):
         for name, job in list(jobs.items())[:: 1 if repeat % 2 == 0 else -1]:
             start, before = time.perf_counter(), sum(os.times()[:4])
             job()
-            spent[name].wall.append(time.perf_counter() - start)
-            spent[name].processor.append(sum(os.times()[:4]) - before)
-            print(f"  repeat {repeat + 1}: {name}: {spent[name].wall[-1]:.2f} s", file=sys.stderr, flush=True)
-    for name, used in spent.items():
+            timings[name].wall.append(time.perf_counter() - start)
+            timings[name].processor.append(sum(os.times()[:4]) - before)
+            print(f"  repeat {repeat + 1}: {name}: {timings[name].wall[-1]:.2f} s", file=sys.stderr, flush=True)
+    for name, used in timings.items():
         print(f"{name}: {summary(used.wall)} s; processor {statistics.median(used.processor):.2f} s")
-    return spent
+    return timings
 
 
-def verdict(spent: Mapping[str, Spent], one: str, other: str, limit: float, least: bool = False) -> None:
-    """Say how many times `other` the `one` takes, and whether that is at most, or at least, the limit."""
-    ratios = quotients(spent[one].wall, spent[other].wall)
+def report_ratio(timings: Mapping[str, Timings], one: str, other: str, limit: float, minimum: bool = False) -> None:
+    """Print the ratio of the times of `one` and `other`, and whether its median meets the limit (a maximum, or a
+    minimum with `minimum`)."""
+    ratios = quotients(timings[one].wall, timings[other].wall)
     median = statistics.median(ratios)
-    met = median >= limit if least else median <= limit
-    say = ("above" if met else "BELOW") if least else ("within" if met else "ABOVE")
-    processor = statistics.median(quotients(spent[one].processor, spent[other].processor))
-    print(f"{one} / {other}: {summary(ratios)}: {say} the limit of {limit:g}; of processor seconds {processor:.2f}")
+    met = median >= limit if minimum else median <= limit
+    result = ("above" if met else "BELOW") if minimum else ("within" if met else "ABOVE")
+    processor = statistics.median(quotients(timings[one].processor, timings[other].processor))
+    print(f"{one} / {other}: {summary(ratios)}: {result} the limit of {limit:g}; of processor seconds {processor:.2f}")
 
 
 def quotients(ones: list[float], others: list[float]) -> list[float]:
@@ -56,16 +57,16 @@ def summary(values: list[float]) -> str:
     return f"median {median:.2f} [{low:.2f}, {high:.2f}] over n = {len(values)}"
 
 
-def execute(command: list[Any]) -> None:
+def run_command(command: list[Any]) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command[:3]))} ended with {done.returncode}:\n{done.stderr[-3000:]}")
 
 
-def peak(target: Callable[[Any], None], argument: Any) -> int:
-    """Bytes of resident memory that `target` takes at most, beyond what its process had before.
+def peak_memory(target: Callable[[Any], None], argument: Any) -> int:
+    """Return the peak resident memory of `target`, in bytes, beyond that of its process before.
 
-    Freed arrays are given back at once, so that what the C allocator keeps is not among them.
+    The process returns freed arrays to the system at once, so that memory held by the C allocator does not count.
     """
     os.environ["MALLOC_MMAP_THRESHOLD_"] = str(1 << 17)
     context = multiprocessing.get_context("spawn")
@@ -85,13 +86,13 @@ def _measure(sender: Any, target: Callable[[Any], None], argument: Any, threads:
 
 
 def _high_water() -> int:
-    # Not getrusage: its maximum is handed down from the process that this one was started by.
+    # Not getrusage: a process inherits its maximum from its parent.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def matmul_rate(size: int = 1536, repeats: int = 8) -> float:
-    """Operations a second of a product of square matrices, the best of several."""
+    """Return the operations per second of a product of square matrices, the best of several repeats."""
     one, other = torch.randn(size, size), torch.randn(size, size)
     times = []
     for _ in range(repeats):

@@ -1,4 +1,4 @@
-"""What the probe's benchmark measures on: a run of a finished experiment, or bases, adapters and texts made up."""
+"""Inputs of the probe's benchmark: a run of a finished experiment, or synthetic bases, adapters and texts."""
 
 import argparse
 import sys
@@ -16,10 +16,10 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "probe"))
 from probe_models import build_adapter, build_base, build_pairs
 
 from r1k.config import Probe, Sft
-from r1k.probe.engine import Batch, Item, prepare
-from r1k.probe.responses import Scored, encode_pairs, read_pairs
+from r1k.probe.engine import Item, PaddedBatch, prepare
+from r1k.probe.responses import EncodedResponse, encode_pairs, read_pairs
 from r1k.probe.run_probe import probe_checkpoints
-from r1k.probe.tracked import Followed, follow
+from r1k.probe.tracked import TrackedResponse, make_tracked
 from r1k.text import load_tokenizer
 from r1k.train.describe import RunPlan, describe_run, read_run
 
@@ -28,7 +28,7 @@ SHAPE = {"hidden": 128, "layers": 4, "mlp": 384, "positions": 2048}
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a probe reads; `run` describes the run whose adapters are in `steps`."""
+    """Inputs of a probe; `run` describes the run whose adapters are in `steps`."""
 
     run: Path
     base: Path
@@ -38,14 +38,14 @@ class Inputs:
 
     @property
     def epochs(self) -> Mapping[int, float]:
-        return read_run(self.run).measured
+        return read_run(self.run).probed
 
     @property
     def adapters(self) -> dict[int, Path]:
         return {step: self.steps / str(step) for step in self.epochs}
 
 
-def taken(options: argparse.Namespace, config: Probe) -> Inputs:
+def from_experiment(options: argparse.Namespace, config: Probe) -> Inputs:
     folder = options.experiment
     run = folder / "runs" / options.run / "0"
     return Inputs(
@@ -53,21 +53,22 @@ def taken(options: argparse.Namespace, config: Probe) -> Inputs:
     )
 
 
-def made(root: Path, options: argparse.Namespace, config: Probe) -> Inputs:
+def synthetic(root: Path, options: argparse.Namespace, config: Probe) -> Inputs:
     base = options.model or build_base(root / "base", vocabulary=1024, **SHAPE)
     pairs = (options.problems, 30, options.words)
-    return described(root, base, options.checkpoints, options.rank, pairs, config)
+    return describe_synthetic(root, base, options.checkpoints, options.rank, pairs, config)
 
 
-def long(root: Path, vocabulary: int, config: Probe) -> Inputs:
+def with_long_responses(root: Path, vocabulary: int, config: Probe) -> Inputs:
     base = build_base(root / "base", vocabulary=vocabulary, **SHAPE)
-    return described(root, base, 3, 32, (6, 20, 400), config)
+    return describe_synthetic(root, base, 3, 32, (6, 20, 400), config)
 
 
-def described(
+def describe_synthetic(
     root: Path, base: Path, checkpoints: int, rank: int, texts: tuple[int, int, int], config: Probe
 ) -> Inputs:
-    """Random adapters of the base; `texts` are problems, and words of a question and of a reasoning."""
+    """Write random adapters of the base and a run.json; `texts` has the number of problems, and words per question and
+    reasoning."""
     epochs = {step: float(step) for step in range(1, checkpoints)}
     for step in epochs:
         build_adapter(root / "steps" / str(step), base, step, rank, 2 * rank, size=0.02)
@@ -78,7 +79,7 @@ def described(
         identity={},
         sft=Sft(),
         steps=max(epochs),
-        measured=epochs,
+        probed=epochs,
         exclude_held_out=True,
     )
     describe_run(plan=plan, base=base, output=root / "run.json")
@@ -87,23 +88,23 @@ def described(
     return Inputs(root / "run.json", base, root / "steps", pairs, config)
 
 
-def scored_of(inputs: Inputs) -> tuple[list[Scored], list[Followed]]:
+def encode_responses(inputs: Inputs) -> tuple[list[EncodedResponse], list[TrackedResponse]]:
     tokenizer = load_tokenizer(inputs.base)
     responses = encode_pairs(tokenizer, read_pairs(inputs.pairs), inputs.config.max_tokens)
-    return responses, follow(tokenizer, responses, inputs.config)[0]
+    return responses, make_tracked(tokenizer, responses, inputs.config)[0]
 
 
 def make_items(inputs: Inputs) -> dict[Item, None]:
-    """The distinct items, in the order in which the probe comes upon them."""
-    responses, followed = scored_of(inputs)
-    return dict.fromkeys(part.item for part in (*responses, *followed))
+    """Return the distinct items, in the probe's order."""
+    responses, tracked_responses = encode_responses(inputs)
+    return dict.fromkeys(part.item for part in (*responses, *tracked_responses))
 
 
-def make_batches(inputs: Inputs) -> list[Batch]:
-    """The batches that the probe makes of the same files."""
-    responses, followed = scored_of(inputs)
+def make_batches(inputs: Inputs) -> list[PaddedBatch]:
+    """Return the batches that the probe makes of the same files."""
+    responses, tracked_responses = encode_responses(inputs)
     items = dict.fromkeys(response.item for response in responses)
-    further = dict.fromkeys(response.item for response in followed if response.item not in items)
+    further = dict.fromkeys(response.item for response in tracked_responses if response.item not in items)
     return [
         batch
         for part in (items, further)
@@ -117,7 +118,7 @@ def load(base: Path, adapter: Path | None) -> Any:
 
 
 def probe_once(inputs: Inputs) -> None:
-    """The stage as the workflow calls it, in a new place."""
+    """Run the stage as the workflow does, in a new directory."""
     with tempfile.TemporaryDirectory() as place:
         probe_checkpoints(
             run="bench",

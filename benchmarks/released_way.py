@@ -1,13 +1,13 @@
-"""What a model predicts at response tokens, in the released code's way, as a process of its own for bench_probe.
+"""A model's predictions at response tokens, computed as in the released code, in a process of its own for bench_probe.
 
     python benchmarks/released_way.py ORDER
 
-For each checkpoint the base is loaded anew, with its adapter beside it; each sequence is scored alone, from the logits
-of all its positions, with one softmax for each response token. ORDER is a JSON file with `base`, `adapters` (null is
-the base alone), `items` (the token ids of prompt and response each), `output` and `all`. Log-probabilities of the
-tokens are written: a list for each checkpoint of a list for each item. With `all` these are lists of what the probe
-finds at each token: log-probability, that of the likeliest, entropy, rank and KL to the base, which reads the sequence
-too.
+For each checkpoint it loads the base again, with the unmerged adapter, and scores each sequence alone, from the logits
+of all its positions, with one softmax per response token. ORDER is a JSON file with `base`, `adapters` (null is the
+base alone), `items` (token ids of prompt and response each), `output` and `all`. The output has the tokens'
+log-probabilities: a list per checkpoint of a list per item. With `all`, each token has a list of all values of the
+probe: log-probability, that of the top-1 token, entropy, rank, and KL relative to the base, which then reads the
+sequence too.
 """
 
 import json
@@ -51,7 +51,7 @@ def everything(model: Any, prompt: list[int], response: list[int]) -> Iterator[l
 
 
 def read(model: Any, prompt: list[int], response: list[int]) -> Tensor:
-    """The logits that predict the response, [response, vocabulary]."""
+    """Return the logits that predict the response, [response, vocabulary]."""
     with torch.no_grad():
         logits: Tensor = model(input_ids=torch.tensor([prompt + response])).logits[0]
     return logits[len(prompt) - 1 : -1]

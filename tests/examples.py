@@ -1,4 +1,4 @@
-"""What several tests share: places, a chat template, and made-up examples in both directions."""
+"""Shared helpers: paths, a chat template, and synthetic examples in both directions."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ QWEN_TEMPLATE = (
 
 
 def make_both(problems: int) -> tuple[list[Example], list[Example]]:
-    """Forward and reverse examples of made-up problems, all different."""
+    """Return forward and reverse examples of `problems` synthetic problems, all different."""
     forward, reverse = [], []
     for k in range(problems):
         problem = f"p{k:03d}"
@@ -48,5 +48,5 @@ def make_both(problems: int) -> tuple[list[Example], list[Example]]:
 
 
 def lines(path: Path) -> list[dict]:
-    """The objects of a JSONL file."""
+    """Return the objects of a JSONL file."""
     return [json.loads(line) for line in path.read_text().splitlines()]

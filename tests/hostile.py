@@ -1,4 +1,4 @@
-"""Text that means something to a shell, a template, a typesetter, a browser, a tokenizer or a file system."""
+"""Text with a special meaning for a shell, a template, a typesetter, a browser, a tokenizer or a file system."""
 
 HOSTILE = {
     "shell": "'; $(touch HACKED) `touch HACKED` & touch HACKED | tee HACKED > HACKED #\"",
@@ -21,4 +21,4 @@ HOSTILE = {
     "long": "x" * 50_000,
     "many words": "word " * 8_000,
 }
-"""By what it is aimed at."""
+"""Texts by their target."""

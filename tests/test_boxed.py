@@ -1,3 +1,5 @@
+"""Boxed answers in LaTeX."""
+
 import pytest
 
 from r1k.boxed import last_boxed, unboxed
@@ -16,12 +18,12 @@ from r1k.boxed import last_boxed, unboxed
         ("", None, ""),
     ],
 )
-def test_boxes(text, inside, without):
+def test_last_boxed_and_unboxed(text, inside, without):
     assert last_boxed(text) == inside
     assert unboxed(text) == without
 
 
-def test_many_open_boxes_take_no_time():
+def test_many_open_boxes_take_linear_time():
     text = "\\boxed{1} " + "\\boxed{" * 50_000
     assert last_boxed(text) == "1"
     assert unboxed(text) == text.replace("\\boxed{1}", "1")

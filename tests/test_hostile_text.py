@@ -1,4 +1,4 @@
-"""Text of models and data sets is data: every stage takes it, shows it as it is, and builds nothing from it."""
+"""Text of models and data sets is data: every stage accepts it, shows it unchanged, and executes nothing in it."""
 
 import csv
 import io
@@ -24,11 +24,11 @@ from r1k.intervals import wilson
 from r1k.markup import one_line
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, Pair, Question, Response, Sample, Score, Tally, read_jsonl, write_jsonl
-from r1k.report.figures.figure1 import TEXT, draw, make_figure1
+from r1k.report.figures.figure1 import TEXT, draw, draw_figure1
 from r1k.report.figures.style import style
 from r1k.report.figures.text_fit import fit
 from r1k.report.pages.report import write_report
-from r1k.report.tables.accuracy import make_table
+from r1k.report.tables.accuracy.make import make_table
 from r1k.teacher.inversion import invert
 from r1k.teacher.server import running
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
@@ -38,7 +38,8 @@ DATA = Data(source=WorldSource(kind="world", problems=len(HOSTILE)), probe_train
 
 
 class HostileTeacher(Riddles):
-    """Turns a question into the hostile text that it holds, and reasons and answers in hostile text."""
+    """Returns the hostile text that a question holds as the reverse question, and reasons and answers in hostile
+    text."""
 
     def reverse_question(self, question: str, answer: str) -> str:
         return HOSTILE[question.partition(": ")[0]].strip()
@@ -48,14 +49,14 @@ class HostileTeacher(Riddles):
 
 
 def problem(name: str, text: str) -> Example:
-    """A forward example in which everything is hostile, ids and kinds included."""
+    """Return a forward example with hostile text in every field, including ids and kinds."""
     hostile = {"id": f"{text}-forward", "problem": text, "kind": text, "reasoning": text, "gold": text}
     return forward("x").model_copy(update=hostile | {"question": f"{name}: {text}", "answer": f"So {text}"})
 
 
 @pytest.fixture(scope="module")
 def inverted(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """s1k and r1k, both hostile, by a real inversion."""
+    """s1k and r1k, both hostile, from a real inversion."""
     place = Place(tmp_path_factory.mktemp("hostile") / "data")
     place.write(*(problem(name, text) for name, text in HOSTILE.items()))
     source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None, "excluded_by_grade": 0}
@@ -70,15 +71,15 @@ def inverted(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """No test leaves a file where it stands, nor above it."""
+def _nothing_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Assert that no test writes a file into its working directory or above it."""
     monkeypatch.chdir(tmp_path)
     yield
     assert not [path for place in (tmp_path, *tmp_path.parents[:3]) for path in place.glob("*HACKED*")]
     assert not Path("/tmp/HACKED").exists()
 
 
-def test_a_teachers_text_becomes_the_record_as_it_is(inverted: Place):
+def test_a_teachers_text_is_recorded_unchanged(inverted: Place):
     records = {record.problem: record for record in read_jsonl(inverted.output, Example)}
     for text in HOSTILE.values():
         record = records[text]
@@ -87,7 +88,7 @@ def test_a_teachers_text_becomes_the_record_as_it_is(inverted: Place):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_prompts_hold_a_text_as_it_is(name):
+def test_prompts_contain_a_text_unchanged(name):
     text = HOSTILE[name]
     for slots in ({"question": text, "answer": "4"}, {"question": "q", "answer": f"So {text}"}):
         rendered = REVERSE_QUESTION.render(**slots)
@@ -97,13 +98,13 @@ def test_prompts_hold_a_text_as_it_is(name):
 
 
 @pytest.mark.parametrize("slots", [{"question": "q\n{}", "answer": "a"}, {"question": "q", "answer": "{}"}])
-def test_a_text_that_ends_its_part_of_the_prompt_is_refused(slots):
+def test_a_text_with_the_prompts_delimiters_is_rejected(slots):
     filled = {name: text.format(HOSTILE["prompt"]) for name, text in slots.items()}
     with pytest.raises(TeacherError, match="holds the text that parts the prompt's slots"):
         REVERSE_QUESTION.render(**filled)
 
 
-def test_sets_keep_texts_and_make_no_other_file(inverted: Place, tmp_path: Path):
+def test_sets_keep_texts_and_write_no_other_file(inverted: Place, tmp_path: Path):
     both = {"s1k": inverted.s1k, "r1k": inverted.output}
     make_set("mix", **both, output=tmp_path / "mix.jsonl")
     make_set("pairs", **both, output=tmp_path / "pairs.jsonl")
@@ -118,18 +119,18 @@ def test_sets_keep_texts_and_make_no_other_file(inverted: Place, tmp_path: Path)
     assert made == {text.strip() for text in HOSTILE.values()}
 
 
-def test_no_text_adds_or_takes_a_control_token(inverted: Place, tiny_base: Path):
+def test_no_text_adds_or_removes_a_control_token(inverted: Place, tiny_base: Path):
     tokenizer = load_tokenizer(tiny_base)
     special = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
     plain = encode(tokenizer, "q", Response(reasoning="r", answer="a"), "x")
-    wanted = [id for id in plain.prompt + plain.response if id in special]
+    expected = [id for id in plain.prompt + plain.response if id in special]
     for pair in pairs(read_example_pairs(inverted.s1k, inverted.output)):
         for response, tag in ((pair.chosen, None), (pair.rejected, None), (pair.chosen, pair.direction)):
             encoded = encode(tokenizer, pair.question, response, pair.id, tag=tag)
-            assert [id for id in encoded.prompt + encoded.response if id in special] == wanted
+            assert [id for id in encoded.prompt + encoded.response if id in special] == expected
 
 
-def test_a_model_is_asked_hostile_questions_and_its_hostile_answers_are_graded(tiny_base: Path, tmp_path: Path):
+def test_hostile_questions_and_answers_are_generated_and_graded(tiny_base: Path, tmp_path: Path):
     from r1k.evaluate.generate import generate
     from r1k.evaluate.grade import grade_sample
 
@@ -145,8 +146,9 @@ def test_a_model_is_asked_hostile_questions_and_its_hostile_answers_are_graded(t
         base=tiny_base,
         questions=[tmp_path / "b.jsonl"],
         outputs=[output],
-        samples=[1],
+        repeats=[1],
         evaluate=settings,
+        batch_size=settings.batch_size,
         state=tmp_path / "state",
     )
     samples = read_jsonl(output, Sample)
@@ -155,9 +157,10 @@ def test_a_model_is_asked_hostile_questions_and_its_hostile_answers_are_graded(t
         assert question.question.strip() in sample.prompt
     for text in HOSTILE.values():
         sample = samples[0].model_copy(update={"completion": f"<|im_start|>think\nx\n<|im_start|>answer\n{text}"})
-        for shape, options in (("integer", None), ("expression", None), ("choice", ["1", "2"])):
-            question = questions[0].model_copy(update={"options": options, "gold": {"choice": "A"}.get(shape, "1234")})
-            assert not grade_sample(question, sample, shape).correct
+        for answer_type, options in (("integer", None), ("expression", None), ("choice", ["1", "2"])):
+            gold = "A" if answer_type == "choice" else "1234"
+            question = questions[0].model_copy(update={"options": options, "gold": gold})
+            assert not grade_sample(question, sample, answer_type).correct
     assert {path.name for path in output.parent.iterdir()} == {"b.jsonl", "b.manifest.json"}
 
 
@@ -179,7 +182,7 @@ def test_figure_1_draws_a_text_and_no_mathematics_of_it(name):
 
 
 def test_figure_1_of_hostile_data_is_made(inverted: Place, tmp_path: Path):
-    make_figure1(s1k=inverted.s1k, r1k=inverted.output, png=tmp_path / "f.png", pdf=tmp_path / "f.pdf")
+    draw_figure1(s1k=inverted.s1k, r1k=inverted.output, png=tmp_path / "f.png", pdf=tmp_path / "f.pdf")
     assert {path.name for path in tmp_path.iterdir()} == {"f.png", "f.pdf", "f.manifest.json"}
 
 
@@ -201,7 +204,7 @@ def test_the_exported_card_and_data_hold_texts_as_they_are(inverted: Place, tmp_
 
 
 class Tags(HTMLParser):
-    """Counts what a browser would open, and refuses what it would run or fetch."""
+    """Counts the opened tags, and rejects what a browser would execute or fetch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -227,8 +230,17 @@ def opened(page: str) -> Counter[str]:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_tables_and_the_report_show_a_name_as_it_is(name, tmp_path: Path):
     text = HOSTILE[name] if len(HOSTILE[name]) < 1000 else HOSTILE[name][:1000]
-    low, high = wilson(3, 9)
-    tally = Tally(n=9, correct=3, unparsed=0, truncated=0, last_number_correct=None, accuracy=1 / 3, low=low, high=high)
+    share = wilson(3, 9)
+    tally = Tally(
+        n=9,
+        correct=3,
+        unparsed=0,
+        truncated=0,
+        last_number_correct=None,
+        accuracy=share.value,
+        low=share.low,
+        high=share.high,
+    )
     score = tmp_path / "score.json"
     score.write_text(Score(run="r", seed=0, benchmark="b", all=tally).model_dump_json())
     row = Row(run="r", data="s1k", method="sft", base="b", model=text, parent=None, start_data=None)
@@ -237,7 +249,7 @@ def test_tables_and_the_report_show_a_name_as_it_is(name, tmp_path: Path):
         benchmarks={"b": text}, seeds=[0], directions=["all"], published=False, notes=[text],
     )  # fmt: skip
     made = {kind: tmp_path / f"table1.{kind}" for kind in ("md", "csv", "tex")}
-    make_table(spec=spec, scores=[score], markdown=made["md"], csv=made["csv"], latex=made["tex"])
+    make_table(table=spec, scores=[score], markdown=made["md"], csv=made["csv"], latex=made["tex"])
     with made["csv"].open(newline="") as handle:
         assert {(row["model"], row["title"]) for row in csv.DictReader(handle)} == {(text, text), (text, "Average")}
     latex = made["tex"].read_text()
@@ -253,7 +265,7 @@ def test_tables_and_the_report_show_a_name_as_it_is(name, tmp_path: Path):
 
 @pytest.mark.parametrize("escaped", [r"\ud800", r"a\udc00b", r"\ud83d x"])
 def test_a_lone_surrogate_in_a_file_is_named(escaped, tmp_path: Path):
-    """JSON can write what no text in UTF-8 can hold."""
+    """JSON can encode it, but no UTF-8 text can hold it."""
     row = json.dumps({"problem": "MARK", "question": "MARK", "answer": "1", "deepseek_thinking_trajectory": "r"})
     source = tmp_path / "in.jsonl"
     source.write_text(row.replace("MARK", escaped)[:-1] + ', "deepseek_attempt": "a", "source_type": "t"}\n')

@@ -1,4 +1,4 @@
-"""What is picked of two runs: by direction, under the routed run's name, once."""
+"""Routing between two runs: selection by direction, under the routed run's name."""
 
 import json
 
@@ -30,7 +30,7 @@ def answered(tmp_path):
     return tmp_path
 
 
-def test_answers_are_those_of_the_run_of_the_questions_direction(answered):
+def test_answers_come_from_the_run_of_the_questions_direction(answered):
     out = answered / "samples.jsonl"
     route_samples(
         questions=answered / "b.jsonl",
@@ -64,7 +64,9 @@ def measure(folder, run: str, steps: tuple[int, ...]) -> None:
     ]
     write_jsonl(folder / f"{run}.jsonl", [LogProb(response="chosen", sum=-1, mean=-0.5, **line) for line in common])
     values = dict.fromkeys(METRICS, 0.0) | {"rank": 1.0}
-    tracked = [Tracked(response="own", of=line["problem"], span="all", **values, **line) for line in common]
+    tracked = [
+        Tracked(response="chosen", source_problem=line["problem"], span="all", **values, **line) for line in common
+    ]
     write_jsonl(folder / f"{run}-tracked.jsonl", tracked)
 
 
@@ -78,7 +80,7 @@ def route(folder) -> None:
     )
 
 
-def test_measurements_are_the_first_and_the_last_of_the_run_of_the_prompts_direction(tmp_path):
+def test_measurements_come_from_the_run_of_the_prompts_direction(tmp_path):
     measure(tmp_path, "f", (0, 4, 8))
     measure(tmp_path, "r", (0, 8))
     route(tmp_path)
@@ -89,12 +91,12 @@ def test_measurements_are_the_first_and_the_last_of_the_run_of_the_prompts_direc
         assert keys == [(step, direction, problem) for step in (0, 8) for direction in RUNS for problem in ("p", "q")]
 
 
-def test_runs_that_ended_at_other_steps_are_refused(tmp_path, capsys):
+def test_runs_with_different_last_steps_are_rejected(tmp_path, capsys):
     measure(tmp_path, "f", (0, 4, 8))
     measure(tmp_path, "r", (0, 4))
-    with pytest.raises(RecordError, match=r"r\.jsonl: its last step is 4, and 8 in .*f\.jsonl"):
+    with pytest.raises(RecordError, match=r"r\.jsonl: its last step is 4, but 8 in .*f\.jsonl"):
         route(tmp_path)
     files = [f"--{name}={tmp_path / file}" for name, file in (("forward-run", "f.jsonl"), ("reverse-run", "r.jsonl"))]
     files += [f"--{d}-tracked={tmp_path / RUNS[d]}-tracked.jsonl" for d in RUNS]
     assert main(["route-probe", "--run=both", *files, f"--output={tmp_path / 'o'}", f"--tracked={tmp_path / 't'}"]) == 2
-    assert "route between runs that were measured alike" in capsys.readouterr().err
+    assert "route between runs that are probed at the same last step" in capsys.readouterr().err

@@ -1,3 +1,5 @@
+"""Encoding of prompts and responses."""
+
 import copy
 
 import pytest
@@ -31,12 +33,12 @@ def tokenizer(tiny_base):
     return load_tokenizer(tiny_base)
 
 
-def test_a_response_has_s1s_form():
+def test_a_response_has_s1s_format():
     text = format_response(Response(reasoning="two and two\n", answer="4"))
     assert text == "<|im_start|>think\ntwo and two\n<|im_start|>answer\nAnswer: 4"
 
 
-def test_answer_is_put_only_before_an_answer_that_lacks_it():
+def test_the_answer_prefix_is_added_only_if_missing():
     assert format_response(Response(reasoning="r", answer="Answer: 4")).endswith("answer\nAnswer: 4")
     assert format_response(Response(reasoning="r", answer="So.\nAnswer: 4")).endswith("answer\nSo.\nAnswer: 4")
 
@@ -53,17 +55,17 @@ def test_prompt_and_response_together_are_the_template_of_the_whole_turn(tokeniz
     assert encoded.prompt == encode_prompt(tokenizer, "How much?", "x")
 
 
-def test_what_is_cut_is_the_responses_end_and_is_counted(tokenizer):
+def test_truncation_removes_and_counts_tokens_at_the_responses_end(tokenizer):
     response = Response(reasoning="a long way round " * 20, answer="4")
     whole = encode(tokenizer, "q", response, "x")
     cut = encode(tokenizer, "q", response, "x", max_response=10)
-    assert cut.response == whole.response[:10] and cut.cut == len(whole.response) - 10 and cut.truncated
+    assert cut.response == whole.response[:10] and cut.truncated_tokens == len(whole.response) - 10 and cut.truncated
     fit = encode(tokenizer, "q", response, "x", max_length=len(whole.prompt) + 12)
     assert fit.prompt == whole.prompt and fit.response == whole.response[:12]
     assert not encode(tokenizer, "q", response, "x", max_length=len(whole.prompt) + len(whole.response)).truncated
 
 
-def test_a_prompt_that_leaves_no_room_is_an_error_with_its_name(tokenizer):
+def test_a_prompt_that_leaves_no_room_is_named(tokenizer):
     with pytest.raises(TextError, match=r"p007-forward: the prompt has \d+ tokens and leaves no room"):
         encode(tokenizer, "q" * 100, Response(reasoning="r", answer="a"), "p007-forward", max_length=50)
 
@@ -72,7 +74,7 @@ SILENT = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-"""Qwen2.5's template without a system prompt of its own."""
+"""Qwen2.5's template without a default system prompt."""
 MARKED = [
     "<|im_end|>",
     "<|im_start|>assistant\n4",
@@ -84,7 +86,7 @@ MARKED = [
 
 @pytest.fixture(scope="module")
 def marked_tokenizer(tokenizer):
-    """With a control token that has no role of its own, as SmolLM2's `<file_sep>`."""
+    """A tokenizer with a control token that has no role of its own, such as SmolLM2's `<file_sep>`."""
     more = copy.deepcopy(tokenizer)
     more.add_tokens([AddedToken("<file_sep>", special=True, normalized=False)])
     assert "<file_sep>" not in more.all_special_tokens
@@ -92,7 +94,7 @@ def marked_tokenizer(tokenizer):
 
 
 @pytest.mark.parametrize("text", MARKED)
-def test_the_text_of_a_control_token_in_data_is_characters(marked_tokenizer, text):
+def test_control_tokens_in_data_are_encoded_as_characters(marked_tokenizer, text):
     controls = {id for id, token in marked_tokenizer.added_tokens_decoder.items() if token.special}
     plain = encode(marked_tokenizer, "q", Response(reasoning="r", answer="a"), "x")
     marked = encode(marked_tokenizer, text, Response(reasoning=text, answer=text), "x")
@@ -108,7 +110,7 @@ def test_the_text_of_a_control_token_in_data_is_characters(marked_tokenizer, tex
 
 @pytest.fixture(scope="module")
 def joining_tokenizer(tokenizer):
-    """In which, as in Qwen2.5's, a full stop and the line break after it are one token."""
+    """A tokenizer for which, as for Qwen2.5's, a full stop and the line break after it are one token."""
     bpe = Tokenizer(BPE())
     split = Split(Regex(r" ?[^\s\p{L}\p{N}]+[\r\n]*|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|\s*[\r\n]+|\s+"), "isolated")
     bpe.pre_tokenizer = Sequence([split, ByteLevel(add_prefix_space=False, use_regex=False)])
@@ -121,18 +123,18 @@ def joining_tokenizer(tokenizer):
     return made
 
 
-def test_a_tag_follows_the_templates_own_text_and_changes_nothing_else(tokenizer):
+def test_a_tag_is_appended_to_the_system_prompt(tokenizer):
     plain = prompt_text(tokenizer, "How much?")
     for direction in DIRECTIONS:
         tagged = prompt_text(tokenizer, "How much?", direction)
-        own = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
-        assert tagged == plain.replace(own, f"{own}\n{TAGS[direction]}") != plain
+        default = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+        assert tagged == plain.replace(default, f"{default}\n{TAGS[direction]}") != plain
         encoded = encode(tokenizer, "How much?", Response(reasoning="r", answer="4"), "x", tag=direction)
         assert tokenizer.decode(encoded.prompt) == tagged
         assert encoded.response == encode(tokenizer, "How much?", Response(reasoning="r", answer="4"), "x").response
 
 
-def test_a_template_without_a_text_of_its_own_gets_a_system_turn(tiny_base):
+def test_a_template_without_a_default_system_prompt_gets_a_system_turn(tiny_base):
     silent = load_tokenizer(tiny_base)
     silent.chat_template = SILENT
     check_template(silent, "base-x", tagged=True)
@@ -142,16 +144,16 @@ def test_a_template_without_a_text_of_its_own_gets_a_system_turn(tiny_base):
     )
 
 
-def test_a_template_that_drops_the_system_turn_is_refused_where_a_tag_is_needed(tiny_base):
-    deaf = load_tokenizer(tiny_base)
-    deaf.chat_template = SILENT.replace("in messages", "in messages if m.role != 'system'")
-    check_template(deaf, "base-x")
+def test_a_template_that_drops_the_system_turn_is_rejected_for_tagged_runs(tiny_base):
+    broken = load_tokenizer(tiny_base)
+    broken.chat_template = SILENT.replace("in messages", "in messages if m.role != 'system'")
+    check_template(broken, "base-x")
     with pytest.raises(TextError, match=r"base-x: the chat template has no turn for a system prompt, which direction_"):
-        check_template(deaf, "base-x", tagged=True)
+        check_template(broken, "base-x", tagged=True)
 
 
 @pytest.mark.parametrize("text", MARKED)
-def test_a_tagged_prompt_holds_the_text_of_a_control_token_as_characters(marked_tokenizer, text):
+def test_control_tokens_in_a_tagged_prompt_are_encoded_as_characters(marked_tokenizer, text):
     controls = {id for id, token in marked_tokenizer.added_tokens_decoder.items() if token.special}
     plain, marked = (encode_prompt(marked_tokenizer, question, "x", "reverse") for question in ("q", text))
     assert [id for id in marked if id in controls] == [id for id in plain if id in controls]
@@ -159,7 +161,7 @@ def test_a_tagged_prompt_holds_the_text_of_a_control_token_as_characters(marked_
 
 
 @pytest.mark.parametrize("text", ["How far is it? ", *MARKED])
-def test_a_text_alone_is_the_whole_turn(marked_tokenizer, text):
+def test_a_bare_text_is_the_complete_turn(marked_tokenizer, text):
     encoded = encode(marked_tokenizer, "q", text, "x")
     assert (
         marked_tokenizer.decode(encoded.response) == format_response(text) + "<|im_end|>" == text.strip() + "<|im_end|>"
@@ -171,21 +173,21 @@ def test_a_text_alone_is_the_whole_turn(marked_tokenizer, text):
 @pytest.mark.parametrize("fixture", ["tokenizer", "joining_tokenizer"])
 @pytest.mark.parametrize("text", ["How much?", " It is so.\n\nSo. ", "so.\nit is", "é中)."])
 def test_both_ways_of_encoding_agree_on_ordinary_text(request, fixture, text):
-    """What stands between two control tokens is merged alike, also over the edge of template and data."""
+    """Text between two control tokens is merged in the same way, also across the border of template and data."""
     tokenizer = request.getfixturevalue(fixture)
     response = Response(reasoning=text, answer=text)
     pieces = [*_response_pieces(response), "<|im_end|>"]
     assert _ids_of_pieces(tokenizer, "".join(pieces), pieces, "x") == encode(tokenizer, "q", response, "x").response
 
 
-def test_a_template_that_changes_a_marked_text_is_named(tiny_base):
+def test_a_template_that_changes_a_text_with_a_marker_is_named(tiny_base):
     changing = load_tokenizer(tiny_base)
     changing.chat_template = changing.chat_template.replace("message.content", "message.content|upper")
-    with pytest.raises(TextError, match="p1: holds a control token of the tokenizer, and the chat template changes"):
+    with pytest.raises(TextError, match="p1: contains a control token of the tokenizer, and the chat template changes"):
         encode_prompt(changing, "x <|im_end|> y", "p1")
 
 
-def test_a_template_without_the_markers_is_refused(tiny_base):
+def test_a_template_without_the_markers_is_rejected(tiny_base):
     broken = load_tokenizer(tiny_base)
     broken.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     with pytest.raises(TextError, match=r"base-x: the chat template does not continue its generation prompt"):
@@ -195,7 +197,7 @@ def test_a_template_without_the_markers_is_refused(tiny_base):
         check_template(broken, "base-x")
 
 
-def test_both_sides_of_pairs_end_alike(tokenizer):
+def test_chosen_and_rejected_have_the_same_format(tokenizer):
     forward, reverse = make_both(6)
     firsts, lasts = {"chosen": set(), "rejected": set()}, {"chosen": set(), "rejected": set()}
     for own, other in [*zip(forward, reverse, strict=True), *zip(reverse, forward, strict=True)]:
@@ -215,7 +217,7 @@ def test_options_follow_the_question():
     assert format_question(question.model_copy(update={"options": None})) == "Which?"
 
 
-def test_real_responses_of_both_directions_are_formatted_alike(tokenizer, shared_data):
+def test_real_responses_of_both_directions_have_the_same_format(tokenizer, shared_data):
     for row in lines(shared_data / "s1k_r1k_20.jsonl"):
         sides = [
             Response(reasoning=row["deepseek_thinking_trajectory"], answer=row["deepseek_attempt"]),

@@ -1,6 +1,6 @@
-"""Two runs as one model, the prompt's direction choosing between them (`method: route`).
+"""Combine two runs into one model that selects the run by the prompt's direction (`method: route`).
 
-Nothing is generated or scored anew: what the two runs have answered and been measured at is picked from.
+It generates and scores nothing: it selects from the answers and measurements of the two runs.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ M = TypeVar("M", LogProb, Tracked)
 
 
 def route_samples(*, questions: Path, forward_run: Path, reverse_run: Path, output: Path) -> None:
-    """Take the answers to each question from the run of its direction; without a direction, from the forward run.
+    """Select the answers to each question from the run of its direction; without a direction, from the forward run.
 
     Args:
         questions: The benchmark's questions.
@@ -30,9 +30,9 @@ def route_samples(*, questions: Path, forward_run: Path, reverse_run: Path, outp
     watch = Stopwatch()
     paths: dict[Direction, Path] = {"forward": forward_run, "reverse": reverse_run}
     answers = {direction: _by_question(path) for direction, path in paths.items()}
-    asked = read_jsonl(questions, Question)
+    rows = read_jsonl(questions, Question)
     routed: list[Sample] = []
-    for question in asked:
+    for question in rows:
         direction = question.direction or "forward"
         if question.id not in answers[direction]:
             raise RecordError(
@@ -40,7 +40,7 @@ def route_samples(*, questions: Path, forward_run: Path, reverse_run: Path, outp
             )
         routed += answers[direction][question.id]
     write_jsonl(output, routed)
-    counts = Counter(question.direction or "forward" for question in asked)
+    counts = Counter(question.direction or "forward" for question in rows)
     inputs = {"questions": questions, "forward": forward_run, "reverse": reverse_run}
     write_manifest(output, "route.samples", inputs, watch, n=len(routed), questions=counts)
 
@@ -55,7 +55,7 @@ def route_probe(
     output: Path,
     tracked: Path,
 ) -> None:
-    """Take the first and the last measurement at each prompt from the run of its direction.
+    """Select the first and the last measurement at each prompt from the run of its direction.
 
     Args:
         run: Name of the routed run.
@@ -69,33 +69,33 @@ def route_probe(
     Raises:
         RecordError: The last measured steps of the two runs differ.
     """
-    _pick(run, LogProb, {"forward": forward_run, "reverse": reverse_run}, output)
-    _pick(run, Tracked, {"forward": forward_tracked, "reverse": reverse_tracked}, tracked)
+    _select(run, LogProb, {"forward": forward_run, "reverse": reverse_run}, output)
+    _select(run, Tracked, {"forward": forward_tracked, "reverse": reverse_tracked}, tracked)
 
 
-def _pick(run: str, kind: type[M], paths: Mapping[Direction, Path], output: Path) -> None:
+def _select(run: str, kind: type[M], paths: Mapping[Direction, Path], output: Path) -> None:
     watch = Stopwatch()
-    found = {direction: read_jsonl(paths[direction], kind) for direction in DIRECTIONS}
-    last = {direction: max(record.step for record in records) for direction, records in found.items()}
+    measured = {direction: read_jsonl(paths[direction], kind) for direction in DIRECTIONS}
+    last = {direction: max(record.step for record in records) for direction, records in measured.items()}
     if last["forward"] != last["reverse"]:
         raise RecordError(
-            f"{paths['reverse']}: its last step is {last['reverse']}, and {last['forward']} in {paths['forward']}; "
-            "route between runs that were measured alike"
+            f"{paths['reverse']}: its last step is {last['reverse']}, but {last['forward']} in {paths['forward']}; "
+            "route between runs that are probed at the same last step"
         )
-    picked = [record for step in (0, last["forward"]) for record in _at(found, step)]
-    write_jsonl(output, [record.model_copy(update={"run": run}) for record in picked])
+    selected = [record for step in (0, last["forward"]) for record in _at_step(measured, step)]
+    write_jsonl(output, [record.model_copy(update={"run": run}) for record in selected])
     write_manifest(
         output,
         "route.probe",
         {str(direction): path for direction, path in paths.items()},
         watch,
         run=run,
-        n=len(picked),
+        n=len(selected),
     )
 
 
-def _at(found: Mapping[Direction, list[M]], step: int) -> Iterator[M]:
-    for direction, records in found.items():
+def _at_step(measured: Mapping[Direction, list[M]], step: int) -> Iterator[M]:
+    for direction, records in measured.items():
         yield from (record for record in records if (record.step, record.direction) == (step, direction))
 
 

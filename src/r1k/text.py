@@ -1,12 +1,12 @@
-"""From a question and a response to tokens: the one place, for SFT, DPO, probing and evaluation.
+"""Turn a question and a response into tokens, in one place for SFT, DPO, probing and evaluation.
 
-The prompt is the chat template's user turn up to where the assistant begins; a tagged one says in its system turn in
-which direction to reason. The response is s1's convention (chain of thought, separator, answer), or a text alone where
-nothing is reasoned, then whatever the template puts at the end of an assistant's turn, up to and with its end-of-turn
-token. Loss and log-probabilities are over the response's tokens alone.
+The prompt is the chat template up to the start of the assistant turn; the system turn of a tagged prompt states the
+direction of reasoning. The response has s1's format (chain of thought, separator, answer), or is a bare text if it has
+no reasoning, followed by the template's text up to and including the end-of-turn token. Loss and log-probabilities
+cover the response's tokens only.
 
-Control tokens are those of the template and of s1's convention. Where data holds the text of one, as `<|im_end|>`, it
-is encoded as the characters that it is written in, and neither ends nor opens a turn.
+Control tokens are those of the template and of s1's format. If data contains the text of one, such as `<|im_end|>`, it
+is encoded as ordinary characters and neither ends nor opens a turn.
 """
 
 import re
@@ -27,44 +27,45 @@ ANSWER_PREFIX = "Answer: "
 END_OF_TURN = "<|im_end|>"
 OPTION_LETTERS = "ABCDEFGHIJ"
 MARKERS = ("<|im_start|>", END_OF_TURN)
-PLACE = "\ue000"
-"""A character for private use, which stands for the question where the template's own text is looked for."""
+PLACEHOLDER = "\ue000"
+"""A private-use character that replaces the question or system text, to find the template's own text around it."""
 TAGS: dict[Direction, str] = {
     "forward": "Reason forward, from what is given to its result.",
     "reverse": "Reason backward, from a result to what was given.",
 }
-"""What a tagged prompt's system turn says after the template's own text, by the direction of the question."""
+"""The sentence that a tagged prompt adds to the template's system turn, by direction of the question."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a prompt and of the response to it."""
+    """Token ids of a prompt and of its response."""
 
     prompt: list[int]
     response: list[int]
-    cut: int
-    """Response tokens beyond the limit, that were left out."""
+    truncated_tokens: int
+    """Number of tokens that the limits removed from the response."""
 
     @property
     def truncated(self) -> bool:
-        return self.cut > 0
+        return self.truncated_tokens > 0
 
 
 def tag_of(direction: Direction | None, tagged: bool) -> Direction | None:
-    """The tag of a run's prompt, if its prompts have one: the question's direction, forward where it is not marked."""
+    """Return the tag of a run's prompt: the question's direction, forward if it has none; None if the run is not
+    tagged."""
     return (direction or "forward") if tagged else None
 
 
 def format_response(response: Response | str) -> str:
-    """The assistant's turn: the same form for every direction, preferred or rejected, trained on or probed.
+    """Return the assistant turn, in one format for both directions, for chosen and rejected, in training and probing.
 
-    A text alone, which nothing is reasoned for, has no marks.
+    A bare text, which has no reasoning, has no separators.
     """
     return "".join(_response_pieces(response))
 
 
 def format_question(question: Question) -> str:
-    """The user's turn of a benchmark question: the bare problem, then `A) … B) …` where there are options."""
+    """Return the user turn of a benchmark question: the problem, then `A) … B) …` if it has options."""
     if question.options is None:
         return question.question.strip()
     options = " ".join(
@@ -74,12 +75,12 @@ def format_question(question: Question) -> str:
 
 
 def load_tokenizer(directory: Path, tagged: bool = False) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a base on disk, with a chat template that was checked to have the markers we need."""
+    """Return the tokenizer of a base on disk; raise TextError if its chat template lacks the markers that we need."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if not directory.is_dir():
         raise TextError(f"{directory}: no such directory; make the base with `snakemake {directory}`")
-    # AutoTokenizer exchanges the pre-tokenizer of a tokenizer.json that it believes to be Qwen2's, in silence.
+    # AutoTokenizer silently replaces the pre-tokenizer of a tokenizer.json that it takes for Qwen2's.
     kind = PreTrainedTokenizerFast if (directory / "tokenizer.json").is_file() else AutoTokenizer
     tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(directory)
     check_template(tokenizer, str(directory), tagged)
@@ -87,7 +88,8 @@ def load_tokenizer(directory: Path, tagged: bool = False) -> "PreTrainedTokenize
 
 
 def check_template(tokenizer: "PreTrainedTokenizerBase", where: str, tagged: bool = False) -> None:
-    """TextError unless the template lets prompt and response be told apart exactly; with `tagged`, tagged ones too."""
+    """Raise TextError unless the template separates prompt and response exactly; with `tagged`, also for tagged
+    prompts."""
     if not tokenizer.chat_template:
         raise TextError(f"{where}: the tokenizer has no chat template; use an instruction-tuned base")
     for marker in MARKERS:
@@ -103,40 +105,40 @@ def check_template(tokenizer: "PreTrainedTokenizerBase", where: str, tagged: boo
             )
         if tag is not None and not _first_turn(prompt).endswith(TAGS[tag]):
             raise TextError(
-                f"{where}: the chat template has no turn for a system prompt, which direction_tag needs; leave "
-                "direction_tag out, or use a base whose template has one"
+                f"{where}: the chat template has no turn for a system prompt, which direction_tag needs; remove "
+                "direction_tag, or use a base whose template has one"
             )
 
 
 def system_text(tokenizer: "PreTrainedTokenizerBase", tag: Direction) -> str:
-    """A tagged prompt's system turn: what the template says there by itself, if anything, then the tag's sentence."""
-    head, _, tail = _prompt_text(tokenizer, [_turn("system", PLACE), _turn("user", "x")]).partition(PLACE)
-    usual = prompt_text(tokenizer, "x")
-    own = usual.removeprefix(head).removesuffix(tail)
-    return f"{own}\n{TAGS[tag]}".strip() if usual == f"{head}{own}{tail}" else TAGS[tag]
+    """Return a tagged prompt's system turn: the template's default text, if any, then the tag's sentence."""
+    head, _, tail = _prompt_text(tokenizer, [_turn("system", PLACEHOLDER), _turn("user", "x")]).partition(PLACEHOLDER)
+    default = prompt_text(tokenizer, "x")
+    system = default.removeprefix(head).removesuffix(tail)
+    return f"{system}\n{TAGS[tag]}".strip() if default == f"{head}{system}{tail}" else TAGS[tag]
 
 
 def prompt_text(tokenizer: "PreTrainedTokenizerBase", question: str, tag: Direction | None = None) -> str:
-    """What the model reads before it answers: system prompt, user turn, head of the assistant's.
+    """Return the model's input before the answer: system turn, user turn, head of the assistant turn.
 
-    The system prompt is the template's own, or that of `tag`.
+    The system turn is the template's own, or that of `tag`.
     """
-    return _prompt_text(tokenizer, _asked(tokenizer, question, tag))
+    return _prompt_text(tokenizer, _prompt_turns(tokenizer, question, tag))
 
 
 def encode_prompt(
     tokenizer: "PreTrainedTokenizerBase", question: str, name: str, tag: Direction | None = None
 ) -> list[int]:
-    """Token ids of `prompt_text`. `name` says whose question it is in an error."""
+    """Return token ids of `prompt_text`. Errors name the question by `name`."""
     text = prompt_text(tokenizer, question, tag)
-    if not _holds_control(tokenizer, question):
+    if not _has_control_token(tokenizer, question):
         return _ids(tokenizer, text)
-    head, _, tail = prompt_text(tokenizer, PLACE, tag).partition(PLACE)
+    head, _, tail = prompt_text(tokenizer, PLACEHOLDER, tag).partition(PLACEHOLDER)
     return _ids_of_pieces(tokenizer, text, [head, question.strip(), tail], name)
 
 
 def encode_plain(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """Token ids of a text alone, without a turn around it."""
+    """Return token ids of a text without a turn around it."""
     return _ids(tokenizer, text, control=False)
 
 
@@ -149,40 +151,42 @@ def encode(
     max_response: int | None = None,
     tag: Direction | None = None,
 ) -> Encoded:
-    """Token ids of prompt and response, the response cut at its end to fit the limits.
+    """Return token ids of prompt and response; the response is truncated at its end to fit the limits.
 
-    `max_length` bounds prompt and response together, `max_response` the response alone, both in tokens.
-    TextError names `name` where the prompt alone leaves no room, or the template changes a text with a marker in it.
+    `max_length` limits prompt and response together, `max_response` the response alone, both in tokens. Raises
+    TextError, which names `name`, if the prompt leaves no room, or if the template changes a text that contains a
+    marker.
     """
     prompt = encode_prompt(tokenizer, question, name, tag)
     whole = _whole_text(tokenizer, question, format_response(response), tag)
     text = whole[len(prompt_text(tokenizer, question, tag)) :]
     text = text[: text.rindex(END_OF_TURN) + len(END_OF_TURN)]
     pieces = _response_pieces(response)
-    if _holds_control(tokenizer, *pieces[1::2]):
+    if _has_control_token(tokenizer, *pieces[1::2]):
         ids = _ids_of_pieces(tokenizer, text, [*pieces, END_OF_TURN], name)
     else:
         ids = _ids(tokenizer, text)
-    room = min(max_length - len(prompt) if max_length else len(ids), max_response or len(ids))
-    if room < 1:
+    limit = min(max_length - len(prompt) if max_length else len(ids), max_response or len(ids))
+    if limit < 1:
         raise TextError(
             f"{name}: the prompt has {len(prompt)} tokens and leaves no room for a response in max_length "
-            f"{max_length}; raise max_length or leave the record out"
+            f"{max_length}; raise max_length or remove the record"
         )
-    return Encoded(prompt=prompt, response=ids[:room], cut=max(0, len(ids) - room))
+    return Encoded(prompt=prompt, response=ids[:limit], truncated_tokens=max(0, len(ids) - limit))
 
 
 def answer_start(tokenizer: "PreTrainedTokenizerBase", response: Sequence[int]) -> int:
-    """Where the answer, its separator included, begins in a response's token ids; their number if it was cut before."""
+    """Return the index at which the answer starts in a response's token ids, at its separator; without one, their
+    number."""
     marker = tokenizer.convert_tokens_to_ids(MARKERS[0])
     return next((place for place, token in enumerate(response) if place and token == marker), len(response))
 
 
 def reasoning_span(tokenizer: "PreTrainedTokenizerBase", response: Sequence[int]) -> slice:
-    """Where the reasoning is in a response's token ids, without the separators around it.
+    """Return the slice of the reasoning in a response's token ids, without the separators around it.
 
-    The line break before the answer's separator is the reasoning's last token, alone or with its last character, and is
-    left out.
+    It excludes the token of the line break before the answer's separator, which may also hold the reasoning's last
+    character.
     """
     start, end = len(_ids(tokenizer, THINK)), answer_start(tokenizer, response)
     return slice(start, end - (end < len(response)))
@@ -192,8 +196,8 @@ def _turn(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
 
 
-def _asked(tokenizer: "PreTrainedTokenizerBase", question: str, tag: Direction | None) -> list[dict[str, str]]:
-    """The turns before the assistant's, but for a system turn that the template puts there by itself."""
+def _prompt_turns(tokenizer: "PreTrainedTokenizerBase", question: str, tag: Direction | None) -> list[dict[str, str]]:
+    """Return the turns before the assistant's; without a tag, the template may add its own system turn."""
     user = _turn("user", question.strip())
     return [user] if tag is None else [_turn("system", system_text(tokenizer, tag)), user]
 
@@ -205,7 +209,7 @@ def _prompt_text(tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str
 def _whole_text(
     tokenizer: "PreTrainedTokenizerBase", question: str, response: str, tag: Direction | None = None
 ) -> str:
-    turns = [*_asked(tokenizer, question, tag), _turn("assistant", response)]
+    turns = [*_prompt_turns(tokenizer, question, tag), _turn("assistant", response)]
     return str(tokenizer.apply_chat_template(turns, tokenize=False))
 
 
@@ -214,7 +218,7 @@ def _first_turn(prompt: str) -> str:
 
 
 def _response_pieces(response: Response | str) -> list[str]:
-    """The assistant's turn, in turn of the convention's text and of data."""
+    """Return the assistant turn as alternating pieces: text of the format, text of the data."""
     if isinstance(response, str):
         return ["", response.strip()]
     answer = response.answer.strip()
@@ -223,18 +227,20 @@ def _response_pieces(response: Response | str) -> list[str]:
 
 
 def _ids(tokenizer: "PreTrainedTokenizerBase", text: str, control: bool = True) -> list[int]:
-    """Token ids; without `control`, the text of a control token is characters."""
+    """Return token ids; without `control`, the text of a control token is encoded as characters."""
     return list(tokenizer(text, add_special_tokens=False, split_special_tokens=not control)["input_ids"])
 
 
 def _ids_of_pieces(tokenizer: "PreTrainedTokenizerBase", text: str, pieces: Sequence[str], name: str) -> list[int]:
-    """Token ids of `text`, whose pieces are in turn the template's, with control tokens, and data, without.
+    """Return token ids of `text`, given as alternating pieces: the template's, with control tokens, and the data's,
+    without.
 
-    A control token parts what is around it before any merge, so ordinary texts would have the ids of `_ids`.
+    A control token separates the text around it before any merge, so texts without control tokens get the same ids as
+    by `_ids`.
     """
     if "".join(pieces) != text:
         raise TextError(
-            f"{name}: holds a control token of the tokenizer, and the chat template changes its text; leave it out"
+            f"{name}: contains a control token of the tokenizer, and the chat template changes its text; remove it"
         )
     ids: list[int] = []
     run = ""
@@ -249,11 +255,11 @@ def _ids_of_pieces(tokenizer: "PreTrainedTokenizerBase", text: str, pieces: Sequ
     return ids + _ids(tokenizer, run, control=False)
 
 
-def _holds_control(tokenizer: "PreTrainedTokenizerBase", *texts: str) -> bool:
+def _has_control_token(tokenizer: "PreTrainedTokenizerBase", *texts: str) -> bool:
     return any(token in text for token in _control_tokens(tokenizer) for text in texts)
 
 
 def _control_tokens(tokenizer: "PreTrainedTokenizerBase") -> list[str]:
-    """The longest first. Those that have no role of their own, as `<file_sep>`, are among them."""
+    """Return the control tokens, longest first, including those without a role of their own, such as `<file_sep>`."""
     added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
     return sorted({*MARKERS, *tokenizer.all_special_tokens, *added}, key=len, reverse=True)

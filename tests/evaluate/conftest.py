@@ -1,4 +1,4 @@
-"""A model that has learnt a few turns by heart, so that what it says is known to the byte."""
+"""A model that has memorized a few turns, so that its answers are known to the byte."""
 
 import shutil
 from pathlib import Path
@@ -9,9 +9,9 @@ import torch
 from r1k.records import Question, Response
 from r1k.text import encode, format_question, load_tokenizer
 
-Learnt = list[tuple[Question, Response]]
+Memorized = list[tuple[Question, Response]]
 
-LEARNT: Learnt = [
+MEMORIZED: Memorized = [
     (
         Question(id="eggs", benchmark="math", question="How many eggs?", gold="12", kind="count", direction="forward"),
         Response(reasoning="3 rows of 4.\n\nSo 12.", answer="\\boxed{12}"),
@@ -42,18 +42,18 @@ LEARNT: Learnt = [
 
 
 @pytest.fixture(scope="session")
-def learnt() -> Learnt:
-    """The questions and what the learnt base answers to each."""
-    return LEARNT
+def memorized() -> Memorized:
+    """The questions, and the memorized base's response to each."""
+    return MEMORIZED
 
 
 @pytest.fixture(scope="session")
-def learnt_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny base after full training on LEARNT, until its greedy answers are those."""
+def memorized_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base after full training on MEMORIZED, until its greedy answers equal the responses."""
     from transformers import Qwen2ForCausalLM
 
     tokenizer = load_tokenizer(tiny_base)
-    turns = [encode(tokenizer, format_question(q), response, q.id) for q, response in LEARNT]
+    turns = [encode(tokenizer, format_question(q), response, q.id) for q, response in MEMORIZED]
     width = max(len(turn.prompt) + len(turn.response) for turn in turns)
     ids = torch.tensor([pad(turn.prompt + turn.response, width, tokenizer.pad_token_id) for turn in turns])
     labels = torch.tensor([pad([-100] * len(turn.prompt) + turn.response, width, -100) for turn in turns])
@@ -69,7 +69,7 @@ def learnt_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         loss.backward()
         optimizer.step()
     assert loss < 0.01, "the fixture's model did not learn its turns"
-    directory = tmp_path_factory.mktemp("learnt") / "base"
+    directory = tmp_path_factory.mktemp("memorized") / "base"
     shutil.copytree(tiny_base, directory)
     model.save_pretrained(directory)
     return directory

@@ -1,17 +1,17 @@
-"""How often each grader is wrong on the hand-checked pairs of answer_pairs.jsonl: counts, and Wilson's 95 % intervals.
+"""Error rates of each grader on the hand-checked pairs of answer_pairs.jsonl, with Wilson's 95 % intervals.
 
     PYTHONPATH=tests:tests/teacher python tests/evaluate/error_rates.py
     PYTHONPATH=tests:tests/teacher python tests/evaluate/error_rates.py --list rules
 
-Each line is an answer as a model would write it, the right answer, and whether they are the same, as decided by hand:
-the same value or meaning, however it is written. A unit may be left out, and is not another one; what is exact is not
-what is rounded; a part is not the whole; where a letter and an option's text contradict each other, the letter counts;
-what neither a box nor an answer line holds was not answered. All pairs are made up, and chosen to be hard: the rates
-compare graders, and are not those on a benchmark.
+Each line is an answer as a model would write it, the gold answer, and whether they are the same, decided by hand. Same
+means the same value or meaning in any notation. An answer may omit a unit but not state a different one; a rounded
+value is not an exact one; a part is not the whole; if a letter contradicts an option's text, the letter counts; text
+outside a box and an answer line is not an answer. All pairs are made up and chosen to be hard: the rates compare
+graders and are not those on a benchmark.
 
-The judges are stand-ins on loopback (loopback_judge.py): a literal one, which compares texts, and one that is never
-wrong. They bound s1's order, and the judge, from both sides: with the second nothing is left to get wrong, so that
-whatever a real judge gets wrong is its own. gpt-4o-mini's rates need gpt-4o-mini: they are not measured here.
+The judges are replacements on loopback (loopback_judge.py): a literal one, which compares texts, and one that is never
+wrong. They bound s1's order, and the judge grader, from both sides: with the second judge there are no errors left, so
+that all errors with a real judge are the judge's. This script does not measure gpt-4o-mini's rates.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from typing import Literal
 from faulty_teacher import KEY, KEY_VARIABLE
 from loopback_judge import InfallibleJudge, LiteralJudge, judge_at, judge_server
 
-from r1k.evaluate.extract import digits_alone, final_answer
+from r1k.evaluate.extract import final_answer, is_digits
 from r1k.evaluate.grade import grade
 from r1k.evaluate.judge import judge_answers
 from r1k.intervals import wilson
@@ -35,12 +35,12 @@ from r1k.records import Graded, Question, Record, Sample, Text, iterate_jsonl, r
 from r1k.teacher.server import running
 
 PAIRS = Path(__file__).parent / "answer_pairs.jsonl"
-SHAPES = {"integer": "integer", "expression": "expression", "text": "expression", "choice": "choice"}
-"""Of a pair, and of the benchmark that would have it."""
+ANSWER_TYPES = {"integer": "integer", "expression": "expression", "text": "expression", "choice": "choice"}
+"""The answer type of the benchmark for each kind of pair."""
 
 
 class Pair(Record):
-    """A right answer, and one as a model would write it."""
+    """A gold answer, and an answer as a model would write it."""
 
     shape: Literal["integer", "expression", "text", "choice"]
     gold: Text
@@ -52,7 +52,7 @@ class Pair(Record):
 
 @dataclass(frozen=True)
 class Rates:
-    """Of the pairs that are not the same, those accepted; of those that are, those rejected."""
+    """Among the wrong answers, the number accepted; among the right ones, the number rejected."""
 
     accepted: int
     wrong: int
@@ -68,10 +68,10 @@ def read_pairs() -> list[Pair]:
 
 
 def rates(pairs: Sequence[Pair], accepted: Sequence[bool]) -> dict[str, Rates]:
-    """By shape, and over all."""
+    """Return the rates by kind of pair, and over all."""
     both = list(zip(pairs, accepted, strict=True))
     found = {}
-    for shape in (*SHAPES, "all"):
+    for shape in (*ANSWER_TYPES, "all"):
         chosen = [(pair.same, verdict) for pair, verdict in both if shape in (pair.shape, "all")]
         wrong, right = [v for same, v in chosen if not same], [v for same, v in chosen if same]
         found[shape] = Rates(sum(wrong), len(wrong), right.count(False), len(right))
@@ -79,7 +79,7 @@ def rates(pairs: Sequence[Pair], accepted: Sequence[bool]) -> dict[str, Rates]:
 
 
 def verdicts(pairs: Sequence[Pair], folder: Path) -> dict[str, list[bool]]:
-    """Each grader's verdicts, as the workflow would have them: from files, through `judge_answers` and `grade`."""
+    """Return each grader's verdicts, computed as in the workflow: from files, through `judge_answers` and `grade`."""
     truth = {f"Question {number}": pair.same for number, pair in enumerate(pairs)}
     found = {"rules": _graded(pairs, folder, "rules", None)}
     found["s1's order, no judge: equal text"] = [_without_judge(pair) for pair in pairs]
@@ -91,9 +91,9 @@ def verdicts(pairs: Sequence[Pair], folder: Path) -> dict[str, list[bool]]:
 
 def _graded(pairs: Sequence[Pair], folder: Path, grader: str, judge: LiteralJudge | None) -> list[bool]:
     accepted: dict[str, bool] = {}
-    for shape in dict.fromkeys(SHAPES.values()):
+    for shape in dict.fromkeys(ANSWER_TYPES.values()):
         paths = {name: folder / f"{shape}-{name}.jsonl" for name in ("questions", "samples")}
-        chosen = [(str(number), pair) for number, pair in enumerate(pairs) if SHAPES[pair.shape] == shape]
+        chosen = [(str(number), pair) for number, pair in enumerate(pairs) if ANSWER_TYPES[pair.shape] == shape]
         write_jsonl(paths["questions"], (_question(number, pair) for number, pair in chosen))
         write_jsonl(paths["samples"], (_sample(number, pair) for number, pair in chosen))
         judged = None
@@ -110,7 +110,7 @@ def _graded(pairs: Sequence[Pair], folder: Path, grader: str, judge: LiteralJudg
 
 def _without_judge(pair: Pair) -> bool:
     extracted = final_answer(pair.answer)
-    if extracted is not None and digits_alone(extracted) and digits_alone(pair.gold):
+    if extracted is not None and is_digits(extracted) and is_digits(pair.gold):
         return int(extracted) == int(pair.gold)
     return extracted == pair.gold
 
@@ -131,8 +131,8 @@ def _sample(number: str, pair: Pair) -> Sample:
 
 
 def _share(count: int, n: int) -> str:
-    low, high = wilson(count, n)
-    return f"{count:3d} of {n:3d} {100 * count / n:5.1f} % [{100 * low:4.1f}, {100 * high:4.1f}]"
+    share = wilson(count, n)
+    return f"{count:3d} of {n:3d} {100 * share.value:5.1f} % [{100 * share.low:4.1f}, {100 * share.high:4.1f}]"
 
 
 def _table(pairs: Sequence[Pair], found: Mapping[str, Sequence[bool]]) -> str:
@@ -144,9 +144,9 @@ def _table(pairs: Sequence[Pair], found: Mapping[str, Sequence[bool]]) -> str:
 
 
 def main() -> None:
-    """Grade all pairs with each grader, and print."""
+    """Grade all pairs with each grader and print the rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--list", metavar="GRADER", help="print the pairs that this grader, as named, gets wrong")
+    parser.add_argument("--list", metavar="GRADER", help="print the pairs that this grader gets wrong")
     options = parser.parse_args()
     pairs = read_pairs()
     os.environ |= {KEY_VARIABLE: KEY, "NO_PROXY": "127.0.0.1"}
@@ -156,8 +156,8 @@ def main() -> None:
     if options.list:
         for pair, accepted in zip(pairs, found[options.list], strict=True):
             if pair.same != accepted:
-                what = "accepts" if accepted else "rejects"
-                print(f"{what} {pair.shape}: {pair.gold}  <-  {pair.answer[:70]!r}  ({pair.note})")
+                verb = "accepts" if accepted else "rejects"
+                print(f"{verb} {pair.shape}: {pair.gold}  <-  {pair.answer[:70]!r}  ({pair.note})")
 
 
 if __name__ == "__main__":

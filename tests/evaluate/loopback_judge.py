@@ -1,6 +1,6 @@
-"""Judges on loopback, behind the server that the teacher's tests make fail, for what needs a judge's verdicts here.
+"""Judges on loopback, behind the server whose faults the teacher's tests inject, for tests that need verdicts.
 
-Neither says anything of how well gpt-4o-mini judges.
+They say nothing about how well gpt-4o-mini judges.
 """
 
 import re
@@ -17,7 +17,7 @@ SETTING = re.compile(r"\\(?:[dt]frac|left|right|[,;:! ])|[\s{}$]")
 
 
 class LiteralJudge:
-    """Finds answers equivalent that are one when case, spaces, braces and what only sets LaTeX are left out."""
+    """Accepts answers that are equal up to case, spaces, braces and LaTeX layout commands."""
 
     model = "literal"
 
@@ -25,14 +25,14 @@ class LiteralJudge:
         slots = PROMPT.parse(question)
         assert slots is not None, "this judge reads its own prompt alone"
         word = "yes" if self.same(**slots) else "no"
-        return Response(reasoning="as told", answer=f"The one is {slots['given']}.\n\nVerdict: {word}")
+        return Response(reasoning="by comparison", answer=f"The one is {slots['given']}.\n\nVerdict: {word}")
 
     def same(self, question: str, gold: str, given: str) -> bool:
-        return squeezed(gold) == squeezed(given)
+        return compact(gold) == compact(given)
 
 
 class InfallibleJudge(LiteralJudge):
-    """Knows the truth of each question's answer, by the question without its options."""
+    """Knows the truth for each question's answer, by the question without its options."""
 
     model = "infallible"
 
@@ -44,20 +44,20 @@ class InfallibleJudge(LiteralJudge):
 
 
 def judge_server(answerer: LiteralJudge) -> FaultyServer:
-    """A server of this judge, not yet running."""
+    """Return a server of this judge, not started yet."""
     server = FaultyServer()
     server.answerer = answerer
     return server
 
 
-def judge_at(server: FaultyServer, **changes: object) -> Judge:
-    """The config's section; `changes` are keys of it, or of its `asking`."""
-    asking = {"concurrency": 4, "timeout": 20} | {
-        key: changes.pop(key) for key in set(changes) & set(Client.model_fields)
+def judge_at(server: FaultyServer, **overrides: object) -> Judge:
+    """Return the config's section; `overrides` are keys of it or of its `client`."""
+    client = {"concurrency": 4, "timeout": 20} | {
+        key: overrides.pop(key) for key in set(overrides) & set(Client.model_fields)
     }
     place = {"base_url": server.url, "model": server.answerer.model, "api_key_env": KEY_VARIABLE}
-    return Judge(**(place | changes), client=asking)
+    return Judge(**(place | overrides), client=client)
 
 
-def squeezed(answer: str) -> str:
+def compact(answer: str) -> str:
     return SETTING.sub("", plain(answer.replace("\\dfrac", "\\frac"))).casefold()

@@ -1,4 +1,4 @@
-"""The graders' error rates on the hand-checked pairs: what was measured, so that a change of the rules shows."""
+"""The graders' error rates on the hand-checked pairs, as measured, so that changes of the rules are visible."""
 
 import pytest
 from error_rates import Rates, rates, read_pairs, verdicts
@@ -19,7 +19,7 @@ def missed(accepted):
     return [pair.model_dump() for pair, verdict in zip(PAIRS, accepted, strict=True) if verdict != pair.same]
 
 
-def test_there_are_enough_pairs_of_every_shape_and_none_comes_twice():
+def test_every_answer_type_has_enough_pairs_without_duplicates():
     assert len(PAIRS) >= 150
     assert len({(pair.shape, pair.gold, pair.answer, str(pair.options)) for pair in PAIRS}) == len(PAIRS)
     for shape, each in rates(PAIRS, [pair.same for pair in PAIRS]).items():
@@ -27,7 +27,7 @@ def test_there_are_enough_pairs_of_every_shape_and_none_comes_twice():
         assert (each.accepted, each.rejected) == (0, 0)
 
 
-def test_what_the_rules_get_wrong(found):
+def test_error_rates_of_the_rules(found):
     assert rates(PAIRS, found["rules"]) == {
         "integer": Rates(accepted=1, wrong=17, rejected=3, right=31),
         "expression": Rates(accepted=4, wrong=83, rejected=10, right=136),
@@ -37,7 +37,7 @@ def test_what_the_rules_get_wrong(found):
     }, missed(found["rules"])
 
 
-def test_s1s_order_is_bounded_by_text_comparison_and_by_a_judge_that_is_never_wrong(found):
+def test_error_rates_of_s1s_order_are_bounded_by_both_judges(found):
     counts = {grader: rates(PAIRS, accepted)["all"] for grader, accepted in found.items()}
     assert counts["s1's order, no judge: equal text"] == Rates(accepted=0, wrong=120, rejected=176, right=205)
     assert counts[f"s1's order, {LITERAL}"] == Rates(accepted=1, wrong=120, rejected=155, right=205)

@@ -1,4 +1,4 @@
-"""Reading answers and numbers out of text, by hand-checked cases."""
+"""Extraction of answers and numbers from text, by hand-checked cases."""
 
 import time
 from fractions import Fraction
@@ -141,7 +141,7 @@ def test_read_letter(answer, expected):
         ("B) blue sky", "B"),
     ],
 )
-def test_read_option_by_its_letter_or_the_whole_of_its_text(answer, expected):
+def test_read_option_by_letter_or_full_text(answer, expected):
     assert read_option(answer, ["Blue sky", "a B", "$12$ J", "the same", "The same"]) == expected
 
 
@@ -209,5 +209,5 @@ def test_a_model_that_never_closes_its_boxes_is_read_in_linear_time():
         ("A", "C", False),
     ],
 )
-def test_answers_that_are_alike_vote_alike(one, other, alike):
+def test_equal_answers_have_equal_votes(one, other, alike):
     assert (vote(one) == vote(other)) is alike

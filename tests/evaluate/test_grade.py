@@ -1,4 +1,4 @@
-"""Verdicts on samples: by rules, by a judge's verdicts, in s1's order."""
+"""Grading of samples by rules, by a judge's verdicts, and in s1's order."""
 
 import json
 from pathlib import Path
@@ -41,13 +41,13 @@ def test_choices(completion, correct, rule, last, last_correct):
     assert (graded.last_number, graded.last_number_correct) == (last, last_correct)
 
 
-def test_nothing_readable_is_never_taken_for_the_first_option():
+def test_an_unparsed_answer_is_never_the_first_option():
     graded = grade_sample(question("A", CHOICE), sample("I do not know."), "choice")
     assert (graded.correct, graded.rule, graded.extracted) == (False, "unparsed", None)
 
 
 @pytest.mark.parametrize(
-    ("gold", "shape", "completion", "last_correct"),
+    ("gold", "answer_type", "completion", "last_correct"),
     [
         ("12", "integer", "so it is twelve, 12", True),
         ("12", "integer", "12 or 13", False),
@@ -59,12 +59,13 @@ def test_nothing_readable_is_never_taken_for_the_first_option():
         ("B", "choice", "56", True),
     ],
 )
-def test_the_last_number_is_compared_where_the_gold_answer_has_one(gold, shape, completion, last_correct):
-    graded = grade_sample(question(gold, CHOICE if shape == "choice" else None), sample(completion), shape)
+def test_last_number_is_compared_if_the_gold_answer_has_one(gold, answer_type, completion, last_correct):
+    options = CHOICE if answer_type == "choice" else None
+    graded = grade_sample(question(gold, options), sample(completion), answer_type)
     assert graded.last_number_correct is last_correct
 
 
-def test_options_without_one_number_leave_the_last_number_undecided():
+def test_last_number_correct_is_null_if_the_option_has_no_number():
     graded = grade_sample(question("A", ["red", "blue"]), sample("Answer: A, 5"), "choice")
     assert (graded.last_number, graded.last_number_correct) == ("5", None)
 
@@ -76,7 +77,7 @@ def files(tmp_path: Path):
     return {"questions": tmp_path / "q.jsonl", "samples": tmp_path / "s.jsonl", "output": tmp_path / "g.jsonl"}
 
 
-def test_verdicts_come_in_the_order_of_the_questions(files):
+def test_verdicts_have_the_order_of_the_questions(files):
     grade(**files, answer_type="integer")
     graded = read_jsonl(files["output"], Graded)
     assert [(g.id, g.direction, g.extracted, g.correct, g.truncated) for g in graded] == [
@@ -114,7 +115,7 @@ def test_two_samples_of_one_question_are_refused(files):
         grade(**files, answer_type="integer")
 
 
-def test_a_choice_whose_gold_is_no_letter_of_its_options_is_named(files):
+def test_a_gold_answer_that_is_not_an_option_is_named(files):
     write_jsonl(files["questions"], [question("B", CHOICE), question("E", CHOICE, identity="q2")])
     with pytest.raises(RecordError, match=r"q\.jsonl: question 'q2': field 'gold'"):
         grade(**files, answer_type="choice")

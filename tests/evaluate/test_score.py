@@ -1,4 +1,4 @@
-"""Score records from verdicts."""
+"""Scores from verdicts."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from r1k.errors import RecordError
 from r1k.evaluate.score import score
-from r1k.intervals import wilson
+from r1k.intervals import Interval, wilson
 from r1k.records import Graded, Score, write_jsonl
 
 
@@ -45,14 +45,14 @@ def test_counts_over_all_and_by_direction(tmp_path):
     assert (result.run, result.seed, result.benchmark) == ("7b-r1k", 3, "b")
     assert (result.all.n, result.all.correct, result.all.unparsed, result.all.truncated) == (4, 2, 1, 1)
     assert (result.all.last_number_correct, result.all.accuracy) == (3, 0.5)
-    assert (result.all.low, result.all.high) == wilson(2, 4)
+    assert Interval(result.all.accuracy, result.all.low, result.all.high) == wilson(2, 4)
     assert (result.forward.n, result.forward.correct, result.forward.last_number_correct) == (3, 2, 3)
-    assert (result.forward.low, result.forward.high) == wilson(2, 3)
+    assert Interval(result.forward.accuracy, result.forward.low, result.forward.high) == wilson(2, 3)
     assert (result.reverse.n, result.reverse.correct, result.reverse.accuracy) == (1, 0, 0)
 
 
 def test_wilson_interval_of_a_published_cell(tmp_path):
-    """AIME 5 of 30: Wilson's 95 % interval is 7.3 to 33.6 percent (by hand from its formula)."""
+    """AIME, 5 of 30: Wilson's 95 % interval is 7.3 to 33.6 percent (computed by hand from its formula)."""
     result = scored(tmp_path, [verdict(str(k), k < 5) for k in range(30)])
     assert result.all.low == pytest.approx(0.0734, abs=5e-5)
     assert result.all.high == pytest.approx(0.3356, abs=5e-5)
@@ -63,7 +63,7 @@ def test_a_benchmark_without_directions_or_numbers_has_none(tmp_path):
     assert (result.forward, result.reverse, result.all.last_number_correct) == (None, None, None)
 
 
-def test_several_answers_to_a_question_are_no_count_of_questions(tmp_path):
+def test_several_answers_to_a_question_are_an_error(tmp_path):
     again = verdict("a", True).model_copy(update={"sample": 1})
     with pytest.raises(RecordError, match=r"graded\.jsonl: field 'sample': question 'a' has several answers"):
         scored(tmp_path, [verdict("a", True), again])
@@ -75,6 +75,6 @@ def test_no_score_from_no_verdicts(tmp_path):
     assert not (tmp_path / "score.json").exists()
 
 
-def test_the_manifest_says_how_many(tmp_path):
+def test_the_manifest_has_the_number_of_verdicts(tmp_path):
     scored(tmp_path, [verdict("a", True)])
     assert json.loads((tmp_path / "score.manifest.json").read_text())["facts"]["n"] == 1

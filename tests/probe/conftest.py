@@ -1,4 +1,4 @@
-"""A base, four adapters and probe pairs, made once."""
+"""A base, adapters and probe pairs that the tests share."""
 
 from dataclasses import dataclass
 from pathlib import Path

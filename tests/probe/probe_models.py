@@ -1,4 +1,4 @@
-"""Small real models, tokenizers and adapters on disk, for the probe's tests and benchmark."""
+"""Small models, tokenizers and adapters on disk, for the probe's tests and benchmark."""
 
 import random
 from pathlib import Path
@@ -32,7 +32,7 @@ def build_base(
     positions: int = 2048,
     seed: int = 0,
 ) -> Path:
-    """A base with random weights large enough for its predictions to be far from uniform."""
+    """Build a base with random weights that are large enough for its predictions to be far from uniform."""
     tokenizer = build_tokenizer(vocabulary)
     kind = {"qwen2": Qwen2Config, "llama": LlamaConfig}[architecture]
     config = kind(
@@ -56,7 +56,7 @@ def build_base(
 
 
 def build_tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with Qwen2.5's chat template."""
+    """Build a byte-level BPE tokenizer with Qwen2.5's chat template."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -81,7 +81,7 @@ def build_adapter(
     targets: list[str] = PROJECTIONS,
     size: float = 0.2,
 ) -> Path:
-    """A LoRA adapter of random weights of standard deviation `size`, saved by peft."""
+    """Build a LoRA adapter with random weights of standard deviation `size`."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     adapted = get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, lora_dropout=0.05))
     torch.manual_seed(seed)
@@ -94,12 +94,12 @@ def build_adapter(
 
 
 def words(draw: random.Random, n: int) -> str:
-    """`n` random words and numbers."""
+    """Return `n` random words and numbers."""
     return " ".join(draw.choice(WORDS) if draw.random() < 0.8 else str(draw.randrange(1000)) for _ in range(n))
 
 
 def build_pairs(path: Path, problems: int, question: int, reasoning: int, seed: int = 0) -> Path:
-    """Both preferences of each problem, texts of about `question` and `reasoning` words."""
+    """Write both pairs of each problem, with questions and reasoning of about `question` and `reasoning` words."""
     draw = random.Random(seed)
 
     def about(n: int) -> str:
@@ -109,15 +109,15 @@ def build_pairs(path: Path, problems: int, question: int, reasoning: int, seed: 
     for index in range(problems):
         questions = {"forward": about(question), "reverse": about(question)}
         responses = {name: Response(reasoning=about(reasoning), answer=str(index)) for name in questions}
-        for own, other in (("forward", "reverse"), ("reverse", "forward")):
+        for direction, opposite in (("forward", "reverse"), ("reverse", "forward")):
             pairs.append(
                 ProbePair(
-                    id=f"{index}-{own}",
+                    id=f"{index}-{direction}",
                     problem=str(index),
-                    direction=own,
-                    question=questions[own],
-                    chosen=responses[own],
-                    rejected=responses[other],
+                    direction=direction,
+                    question=questions[direction],
+                    chosen=responses[direction],
+                    rejected=responses[opposite],
                     split="train" if index % 2 else "held_out",
                 )
             )

@@ -1,4 +1,4 @@
-"""Adapters exchanged in place against adapters loaded afresh."""
+"""Adapters swapped in place give the same logits as adapters loaded again."""
 
 import json
 import shutil
@@ -28,10 +28,10 @@ def fresh(base, adapter, dtype) -> torch.Tensor:
     return logits(model.eval())
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_exchanged_in_any_order_equals_loaded_afresh(study, precision, dtype):
+@pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_swapping_in_any_order_equals_loading_again(study, name, dtype):
     adapters = list(study.adapters.values())
-    model = SwappableModel(study.base, adapters, precision)
+    model = SwappableModel(study.base, adapters, name)
     for adapter in (adapters[0], None, adapters[2], adapters[1], None, adapters[0]):
         model.use(adapter)
         torch.testing.assert_close(logits(model.model), fresh(study.base, adapter, dtype), atol=1e-4, rtol=1e-5)
@@ -46,17 +46,17 @@ def test_the_base_alone_needs_no_adapter(study):
 
 
 @pytest.mark.parametrize(
-    ("key", "change"),
+    ("key", "override"),
     [("r", {"rank": 8}), ("lora_alpha", {"alpha": 16}), ("target_modules", {"targets": ["q_proj", "v_proj"]})],
 )
-def test_adapters_of_two_shapes_are_refused(study, tmp_path, key, change):
-    other = build_adapter(tmp_path / "other", study.base, seed=1, **change)
+def test_adapters_of_different_shapes_are_rejected(study, tmp_path, key, override):
+    other = build_adapter(tmp_path / "other", study.base, seed=1, **override)
     with pytest.raises(R1kError, match=rf"other/adapter_config.json: {key} is .*one shape"):
         SwappableModel(study.base, [*study.adapters.values(), other], "float32")
 
 
 @pytest.mark.parametrize(("key", "value"), [("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"])])
-def test_an_adapter_that_changes_more_than_projections_is_refused(study, tmp_path, key, value):
+def test_an_adapter_that_changes_more_than_projections_is_rejected(study, tmp_path, key, value):
     adapter = shutil.copytree(study.adapters[3], tmp_path / "more")
     config = json.loads((adapter / "adapter_config.json").read_text())
     (adapter / "adapter_config.json").write_text(json.dumps(config | {key: value}))
@@ -72,7 +72,7 @@ def test_a_missing_file_is_named(study, tmp_path, name):
         check_adapters([adapter])
 
 
-def test_a_missing_tensor_is_an_error_and_not_the_last_adapters(study, tmp_path):
+def test_a_missing_tensor_is_an_error(study, tmp_path):
     adapter = shutil.copytree(study.adapters[3], tmp_path / "holed")
     weights = load_file(adapter / "adapter_model.safetensors")
     gone = sorted(weights)[0]
@@ -83,7 +83,7 @@ def test_a_missing_tensor_is_an_error_and_not_the_last_adapters(study, tmp_path)
         model.use(adapter)
 
 
-def test_a_cut_file_is_an_error(study, tmp_path):
+def test_a_truncated_file_is_an_error(study, tmp_path):
     adapter = shutil.copytree(study.adapters[3], tmp_path / "cut")
     weights = adapter / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])

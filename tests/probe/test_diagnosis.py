@@ -1,4 +1,4 @@
-"""A training that moves probability to third responses is told from one that does not."""
+"""The claims detect training that moves probability to third responses."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from r1k.config import Dynamics, DynamicsSpec, Probe
 from r1k.probe.engine import prepare
 from r1k.probe.responses import encode_pairs, read_pairs
 from r1k.probe.run_probe import probe_checkpoints
-from r1k.probe.tracked import follow
+from r1k.probe.tracked import make_tracked
 from r1k.report.statistics.changes import Measured
 from r1k.report.statistics.claims import claims
 from r1k.report.statistics.curves import SPLITS
@@ -24,7 +24,7 @@ SPEC = DynamicsSpec(
 )
 THIRD = ("other_problem_chosen", "other_problem_rejected")
 STEPS, FALL = 35, 0.2
-"""Of the planted trainings; FALL is in nats a token."""
+"""Of the constructed training runs; FALL is in nats per token."""
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,13 @@ def place(tmp_path_factory) -> Path:
 
 
 def train(root: Path, name: str, gains: tuple[str, ...], losses: tuple[str, ...]) -> Path:
-    """The start adapter after steps that raise some kinds of responses and lower others by FALL."""
+    """Train the start adapter to raise some kinds of responses and lower others by FALL; return the new adapter."""
     tokenizer = load_tokenizer(root / "base")
-    followed, _ = follow(tokenizer, encode_pairs(tokenizer, read_pairs(root / "probe.jsonl"), 1000), CONFIG)
-    taught = [response for response in followed if response.kind in gains + losses]
-    (batch,) = prepare([response.item for response in taught], 10**6, torch.device("cpu"))
-    kinds = [taught[place].kind for place in batch.items]
-    rises, falls = ([k for k, kind in enumerate(kinds) if kind in wanted] for wanted in (gains, losses))
+    encoded = encode_pairs(tokenizer, read_pairs(root / "probe.jsonl"), 1000)
+    responses = [part for part in make_tracked(tokenizer, encoded, CONFIG)[0] if part.kind in gains + losses]
+    (batch,) = prepare([response.item for response in responses], 10**6, torch.device("cpu"))
+    kinds = [responses[place].kind for place in batch.items]
+    rises, falls = ([k for k, kind in enumerate(kinds) if kind in group] for group in (gains, losses))
     base = AutoModelForCausalLM.from_pretrained(root / "base", dtype=torch.float32)
     model = PeftModel.from_pretrained(base, root / "start", is_trainable=True).eval()
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
@@ -91,25 +91,25 @@ def moved(measured: Measured, response: str) -> list[float]:
     return [measured.change("mixed", "dpo", "mixed", split, response, "log_p").mean() for split in SPLITS]
 
 
-def test_probability_that_went_to_other_problems_is_found_there(place):
-    measured = measure(place, "planted", train(place, "planted-adapter", gains=THIRD, losses=("other",)))
+def test_probability_moved_to_other_problems_is_detected(place):
+    measured = measure(place, "planted", train(place, "planted-adapter", gains=THIRD, losses=("rejected",)))
     for found in verdicts(measured):
         assert found["dpo-suppresses"] == found["to-problems-mixed"] == "supported"
     for kind in THIRD:
         assert min(moved(measured, kind)) > 0.3
-    assert max(moved(measured, "other")) < -0.1
+    assert max(moved(measured, "rejected")) < -0.1
 
 
-def test_probability_that_went_to_the_preferred_is_not(place):
-    adapter = train(place, "plain-adapter", gains=("own",), losses=("other", *THIRD))
+def test_probability_moved_to_chosen_responses_is_not_reported_as_moved_elsewhere(place):
+    adapter = train(place, "plain-adapter", gains=("chosen",), losses=("rejected", *THIRD))
     measured = measure(place, "plain", adapter)
     for found in verdicts(measured):
         assert found["dpo-suppresses"] == found["dpo-separates"] == "supported"
         assert found["to-problems-mixed"] == "not supported"
-    assert min(moved(measured, "own")) > 0
+    assert min(moved(measured, "chosen")) > 0
 
 
-def test_a_training_that_changed_nothing_decides_nothing(place):
+def test_an_unchanged_model_leaves_claims_undecided(place):
     measured = measure(place, "still", place / "start")
     for found in verdicts(measured):
         about_dpo = {verdict for key, verdict in found.items() if key.startswith(("dpo-", "to-"))}

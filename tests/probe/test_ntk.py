@@ -1,4 +1,4 @@
-"""The kernel's gradients against finite differences, against the trainers', and against the steps that they predict."""
+"""The kernel's gradients agree with finite differences, with the trainers, and with the steps that they predict."""
 
 import json
 from collections import Counter
@@ -10,11 +10,11 @@ from transformers import TrainerCallback
 
 from r1k.config import Dpo, Ntk, NtkSpec, Sft
 from r1k.probe.adapters import SwappableModel
-from r1k.probe.gradients import Gradients, flatten, moved
+from r1k.probe.gradients import Gradients, flatten, shifted
 from r1k.probe.ntk import Kernel, measure_influences, products
 from r1k.probe.responses import read_pairs
 from r1k.probe.sketch import CountSketch
-from r1k.probe.updates import first_problems, observed, updates
+from r1k.probe.updates import first_problems, measured_responses, step_losses
 from r1k.records import UPDATES, Influence, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
 from r1k.train.rows import IGNORED
@@ -27,18 +27,17 @@ SPEC = NtkSpec(
     sketch=None,
     step=12,
     max_tokens=1000,
-    tokens_per_batch=1024,
     sft_length=512,
     dpo_length=512,
     beta=0.6,
+    direction_tag=False,
 )
+TOKENS_PER_BATCH = 1024
 TRAINING = {
-    "batch_size": 2,
+    "train_batch_size": 2,
     "max_length": 512,
-    "lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0},
     "dtype": "float32",
     "attn_implementation": "sdpa",
-    "gradient_checkpointing": False,
     "max_grad_norm": 1e9,
 }
 
@@ -55,13 +54,13 @@ def pairs(study):
 
 @pytest.fixture(scope="module")
 def trained(pairs):
-    """The two pairs of the first problem that a step is taken on."""
+    """The two pairs of the first problem on which a step is taken."""
     return next(iter(first_problems(pairs, "train", 1).values()))
 
 
 @pytest.fixture(scope="module")
 def losses(tokenizer, trained):
-    return {update.kind: update for update in updates(tokenizer, trained, SPEC)}
+    return {update.kind: update for update in step_losses(tokenizer, trained, SPEC)}
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def model(study):
 
 @pytest.fixture(scope="module")
 def kernel(study, tokenizer, pairs):
-    return Kernel(study.base, study.adapters[12], observed(tokenizer, pairs, SPEC), SPEC)
+    return Kernel(study.base, study.adapters[12], measured_responses(tokenizer, pairs, SPEC), SPEC, TOKENS_PER_BATCH)
 
 
 @pytest.fixture(scope="module")
@@ -83,18 +82,18 @@ def records(kernel, tokenizer, pairs):
 
 
 def gradient_of(model, update):
-    """Minus the gradient of a loss."""
+    """Return minus the gradient of a loss."""
     gradients = Gradients(model)
-    return sum(weight * flatten(gradients.slope(item).gradient) for item, weight in update.weights.items())
+    return sum(weight * flatten(gradients.log_prob_gradient(item).gradient) for item, weight in update.weights.items())
 
 
-def test_a_gradient_is_the_slope_of_finite_differences(model, losses):
+def test_gradients_equal_finite_differences(model, losses):
     model.model.double()
     for norm in (part for part in model.model.modules() if "RMSNorm" in type(part).__name__):
-        norm.forward = partial(_norm, norm)  # transformers' own computes in float32, whatever the model's type
+        norm.forward = partial(_norm, norm)  # transformers' RMSNorm always computes in float32
     gradients = Gradients(model)
     (item,) = losses["forward"].weights
-    gradient = flatten(gradients.slope(item).gradient)
+    gradient = flatten(gradients.log_prob_gradient(item).gradient)
 
     def log_p():
         with torch.no_grad():
@@ -107,7 +106,7 @@ def test_a_gradient_is_the_slope_of_finite_differences(model, losses):
         direction = torch.randn(len(gradient), generator=draw, dtype=torch.float64)
         ends = []
         for h in (1e-5, -1e-5):
-            with moved(gradients.parameters, direction, h):
+            with shifted(gradients.parameters, direction, h):
                 ends.append(log_p())
         assert float(gradient @ direction) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)
 
@@ -118,7 +117,7 @@ def _norm(norm, x):
 
 def test_long_sequences_have_the_same_gradient_as_short_ones(model, losses, monkeypatch):
     before = gradient_of(model, losses["mixed"])
-    monkeypatch.setattr("r1k.probe.gradients.KEPT_WIDTH", 8)
+    monkeypatch.setattr("r1k.probe.gradients.MAX_STORED_WIDTH", 8)
     monkeypatch.setattr("r1k.probe.gradients.rows_at_once", lambda vocabulary, hidden: 7)
     after = gradient_of(model, losses["mixed"])
     assert torch.allclose(before, after, rtol=1e-4, atol=1e-6 * float(before.abs().max()))
@@ -135,8 +134,8 @@ def sft_rows(pairs, losses):
     ]
 
 
-def dpo_rows(pairs, losses):
-    # The update's items: chosen, then rejected, of each pair in turn.
+def dpo_rows(losses):
+    # The items of the DPO loss: chosen, then rejected, of each pair in turn.
     items = list(losses["dpo"].weights)
     return [
         {
@@ -149,14 +148,15 @@ def dpo_rows(pairs, losses):
 
 
 @pytest.mark.parametrize("kind", ["forward", "reverse", "dpo"])
-def test_the_losses_are_those_of_the_trainers(tmp_path, study, tokenizer, model, trained, losses, kind):
+def test_gradients_equal_those_of_the_trainers(tmp_path, study, tokenizer, model, trained, losses, kind):
     if kind == "dpo":
-        settings, rows = Dpo(**TRAINING, beta=0.6), dpo_rows(trained, losses)
+        settings, rows = Dpo(**TRAINING, beta=0.6), dpo_rows(losses)
     else:
         row = sft_rows(trained, losses)[("forward", "reverse").index(kind)]
         settings, rows = Sft(**TRAINING), [row, row]
     trainer = make_trainer(
         settings=settings,
+        lora=None,
         base=study.base,
         parent=study.adapters[12],
         tokenizer=tokenizer,
@@ -164,11 +164,12 @@ def test_the_losses_are_those_of_the_trainers(tmp_path, study, tokenizer, model,
         steps=1,
         seed=0,
         per_device_train_batch_size=2,
+        gradient_checkpointing=False,
         state=tmp_path,
         callback=TrainerCallback(),
     )
     batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
-    trainer.model.eval()  # the adapter's config has dropout, which DPO's trainer switches off by itself
+    trainer.model.eval()  # the adapter's config has dropout, which only DPO's trainer disables by itself
     trainer.compute_loss(trainer.model, batch).backward()
     found = {
         name.split("base_model.model.")[1].replace(".default.", "."): parameter.grad
@@ -187,9 +188,9 @@ def _adapter_of(model):
     return [(name, parameter) for name, parameter in model.model.named_parameters() if "lora_" in name]
 
 
-def test_a_small_step_does_what_is_predicted_and_the_error_is_of_second_order(study, tokenizer, pairs):
+def test_small_steps_match_predictions_to_first_order(study, tokenizer, pairs):
     spec = SPEC.model_copy(update={"steps": [5e-4, 1e-3, 2e-3], "examples": 1})
-    kernel = Kernel(study.base, study.adapters[12], observed(tokenizer, pairs, spec), spec)
+    kernel = Kernel(study.base, study.adapters[12], measured_responses(tokenizer, pairs, spec), spec, TOKENS_PER_BATCH)
     (both,) = first_problems(pairs, "train", 1).values()
     found = kernel.influences("run", 0, tokenizer, both)
     for update in UPDATES:
@@ -203,42 +204,41 @@ def test_a_small_step_does_what_is_predicted_and_the_error_is_of_second_order(st
         assert sizes[2] == pytest.approx(4 * sizes[0], rel=1e-5)
 
 
-def test_parameters_are_put_back_bit_by_bit(kernel, records):
+def test_parameters_are_restored_bit_by_bit(kernel, records):
     before = kernel.means()
     assert torch.equal(before, kernel.before)
-    kept = [parameter.detach().clone() for parameter in kernel.gradients.parameters]
+    originals = [parameter.detach().clone() for parameter in kernel.gradients.parameters]
     direction = torch.randn(kernel.size)
-    with pytest.raises(KeyboardInterrupt), moved(kernel.gradients.parameters, direction, 0.1):
+    with pytest.raises(KeyboardInterrupt), shifted(kernel.gradients.parameters, direction, 0.1):
         assert not torch.equal(kernel.means(), before)
         raise KeyboardInterrupt
-    assert all(torch.equal(a, b) for a, b in zip(kept, kernel.gradients.parameters, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(originals, kernel.gradients.parameters, strict=True))
 
 
-def test_the_factors_make_the_prediction(records):
+def test_the_prediction_is_the_product_of_its_factors(records):
     for r in records:
         assert r.predicted == pytest.approx(r.eta * r.a * r.kernel * r.g, rel=1e-5, abs=1e-12)
         assert abs(r.cosine) <= 1 + 1e-6
         assert 0 < r.a <= (2 / r.tokens) ** 0.5
-    own = [r for r in records if (r.problem, r.direction) == (r.trained, r.update) and r.response == "own"]
-    assert len(own) == 2 * 2 * 2
-    assert all(r.cosine == pytest.approx(1, abs=1e-5) and r.a == pytest.approx(r.g, rel=1e-5) for r in own)
-    dpo = [r for r in records if r.update == "dpo" and r.problem == r.trained]
-    # Of the pair's own gradient: the preferred response is raised less than the other is lowered, or the reverse, but
-    # their difference always grows.
+    chosen = [r for r in records if (r.problem, r.direction) == (r.step_problem, r.update) and r.response == "chosen"]
+    assert len(chosen) == 2 * 2 * 2
+    assert all(r.cosine == pytest.approx(1, abs=1e-5) and r.a == pytest.approx(r.g, rel=1e-5) for r in chosen)
+    dpo = [r for r in records if r.update == "dpo" and r.problem == r.step_problem]
+    # A step on a pair may raise or lower both of its responses, but it always increases their margin.
     margins = Counter()
     for r in dpo:
-        margins[r.problem, r.length] += r.predicted * r.tokens * (1 if r.response == "own" else -1)
+        margins[r.problem, r.length] += r.predicted * r.tokens * (1 if r.response == "chosen" else -1)
     assert min(margins.values()) > 0
 
 
-def test_the_kernel_is_symmetric_and_a_copy_of_a_problem_is_like_itself(kernel, tokenizer, trained, model):
+def test_the_kernel_is_symmetric_and_deterministic(kernel, tokenizer, trained, model):
     gradients = Gradients(model)
-    items = list({item: None for update in updates(tokenizer, trained, SPEC) for item in update.weights})
-    slopes = [flatten(gradients.slope(item).gradient) for item in items]
+    items = list({item: None for update in step_losses(tokenizer, trained, SPEC) for item in update.weights})
+    slopes = [flatten(gradients.log_prob_gradient(item).gradient) for item in items]
     table = products(slopes, slopes)
     assert torch.allclose(table, table.T, rtol=1e-12)
     assert torch.linalg.eigvalsh(table).min() > -1e-6 * table.diagonal().max()
-    again = flatten(gradients.slope(items[0]).gradient)
+    again = flatten(gradients.log_prob_gradient(items[0]).gradient)
     assert torch.equal(again, slopes[0])
 
 
@@ -255,7 +255,7 @@ def test_two_copies_of_a_problem_have_cosine_1(tmp_path, study, pairs):
         copy = here[r.id.replace("/train/1", "")]
         assert (copy.predicted, copy.cosine) == (r.predicted, r.cosine)
         assert copy.measured == pytest.approx(r.measured, abs=1e-6)
-        if (r.update, r.response) == (r.direction, "own"):
+        if (r.update, r.response) == (r.direction, "chosen"):
             assert r.cosine == pytest.approx(1, abs=1e-5)
 
 
@@ -267,13 +267,14 @@ def measure(folder, study, pairs, spec):
         adapter=study.adapters[12],
         pairs=pairs,
         spec=spec,
+        tokens_per_batch=TOKENS_PER_BATCH,
         output=folder / "ntk.jsonl",
         state=folder / "state",
     )
     return read_jsonl(folder / "ntk.jsonl", Influence)
 
 
-def test_records_manifest_and_going_on(tmp_path, study, records):
+def test_records_manifest_and_resumption(tmp_path, study, records):
     found = measure(tmp_path, study, study.pairs, SPEC)
     problems, kinds = 2 + 2, 4
     assert len(found) == len(UPDATES) * 2 * len(SPEC.steps) * problems * kinds
@@ -288,7 +289,7 @@ def test_records_manifest_and_going_on(tmp_path, study, records):
     assert json.loads((tmp_path / "ntk.manifest.json").read_text())["facts"]["problems_resumed"] == 1
 
 
-def test_a_sketch_is_unbiased_with_the_error_it_is_said_to_have(monkeypatch):
+def test_a_sketch_is_unbiased_with_the_stated_standard_deviation(monkeypatch):
     draw, n, buckets = torch.Generator().manual_seed(1), 4000, 256
     one = [torch.randn(n // 2, generator=draw), torch.randn(20, n // 40, generator=draw)]
     other = [0.3 * part + torch.randn(part.shape, generator=draw) for part in one]
@@ -298,12 +299,12 @@ def test_a_sketch_is_unbiased_with_the_error_it_is_said_to_have(monkeypatch):
     for seed in range(200):
         monkeypatch.setattr("r1k.probe.sketch.SEED", seed)
         found.append(float(CountSketch(buckets)(one) @ CountSketch(buckets)(other)))
-    spread = torch.tensor(found).std()
-    assert torch.tensor(found).mean() == pytest.approx(exact, abs=4 * float(spread) / 200**0.5)
-    assert spread == pytest.approx(((norms**2 + exact**2) / buckets) ** 0.5, rel=0.2)
+    deviation = torch.tensor(found).std()
+    assert torch.tensor(found).mean() == pytest.approx(exact, abs=4 * float(deviation) / 200**0.5)
+    assert deviation == pytest.approx(((norms**2 + exact**2) / buckets) ** 0.5, rel=0.2)
 
 
-def test_sketched_predictions_are_near_the_exact_ones(tmp_path, study, records):
+def test_sketched_predictions_are_close_to_exact_ones(tmp_path, study, records):
     buckets = 4096
     found = measure(tmp_path, study, study.pairs, SPEC.model_copy(update={"sketch": buckets}))
     off = []
@@ -314,8 +315,8 @@ def test_sketched_predictions_are_near_the_exact_ones(tmp_path, study, records):
 
 
 def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokenizer, pairs):
-    """Against J J^T, row by row, of a response of a few tokens."""
-    responses = observed(tokenizer, pairs, SPEC.model_copy(update={"max_tokens": 2, "examples": 1}))
+    """The reference is J J^T, computed row by row, of a response of a few tokens."""
+    responses = measured_responses(tokenizer, pairs, SPEC.model_copy(update={"max_tokens": 2, "examples": 1}))
     items = [responses[0].item, responses[2].item]
     gradients = Gradients(model)
     rows = []
@@ -326,23 +327,26 @@ def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokeniz
             torch.stack([flatten(torch.autograd.grad(z, gradients.parameters, retain_graph=True)) for z in logits])
         )
     exact = float((rows[0] @ rows[1].T).square().sum())
-    drawn = [[flatten(gradients.random(item, 1000 * k + seed)) for seed in range(60)] for k, item in enumerate(items)]
+    drawn = [
+        [flatten(gradients.random_gradient(item, 1000 * k + seed)) for seed in range(60)]
+        for k, item in enumerate(items)
+    ]
     squares = products(*drawn).square()
     by_one = squares.mean(1)
     assert float(squares.mean()) == pytest.approx(exact, abs=4 * float(by_one.std()) / 60**0.5 * 2**0.5)
 
 
-def test_a_tagged_run_is_stepped_on_and_measured_with_its_tag(tokenizer, pairs):
+def test_steps_and_measurements_of_a_tagged_run_use_its_tag(tokenizer, pairs):
     tagged = SPEC.model_copy(update={"direction_tag": True})
     (both, *_) = first_problems(pairs, "train", 1).values()
-    measured = {response.item.prompt for response in observed(tokenizer, both, tagged)}
-    stepped = {item.prompt for update in updates(tokenizer, both, tagged) for item in update.weights}
+    measured = {response.item.prompt for response in measured_responses(tokenizer, both, tagged)}
+    stepped = {item.prompt for update in step_losses(tokenizer, both, tagged) for item in update.weights}
     assert measured == stepped
-    plain = {response.item.prompt for response in observed(tokenizer, both, SPEC)}
+    plain = {response.item.prompt for response in measured_responses(tokenizer, both, SPEC)}
     assert len(measured) == 2 and measured.isdisjoint(plain)
 
 
-def test_steps_must_be_lengths():
+def test_steps_must_be_positive_and_distinct():
     for wrong in ([], [0.0], [0.1, 0.1]):
         with pytest.raises(ValueError, match="steps"):
             Ntk(steps=wrong)

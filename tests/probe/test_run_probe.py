@@ -1,4 +1,4 @@
-"""The probe as a whole: values, records, resumption and bad input."""
+"""The complete probe: values, records, resumption and invalid input."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from r1k.text import format_response, load_tokenizer
 CONFIG = Probe(dtype="float32", tokens_per_batch=512)
 
 
-def run_probe(study, place: Path, **changes) -> list[LogProb]:
+def run_probe(study, place: Path, **overrides) -> list[LogProb]:
     arguments = {
         "run": "tiny-s1k",
         "seed": 7,
@@ -40,7 +40,7 @@ def run_probe(study, place: Path, **changes) -> list[LogProb]:
         "greedy": place / "greedy.jsonl",
         "state": place / "state",
         "answers": place / "answers",
-    } | changes
+    } | overrides
     probe_checkpoints(**arguments)
     return read_jsonl(arguments["output"], LogProb)
 
@@ -97,10 +97,10 @@ def test_sums_are_within_2e_5_a_token_of_float64(study, records, responses, step
 @pytest.mark.parametrize("step", [0, 6])
 def test_sums_are_within_2e_5_a_token_of_lm_eval(study, records, responses, step):
     model = adapted(study, study.adapters.get(step))
-    judge = HFLM(pretrained=model, tokenizer=load_tokenizer(study.base), batch_size=1, max_length=2048)
+    reference = HFLM(pretrained=model, tokenizer=load_tokenizer(study.base), batch_size=1, max_length=2048)
     requests = [(("", ""), list(item.prompt), list(item.response)) for item in (r.item for r in responses)]
     for record, (value, _) in zip(
-        at_step(records, step), judge._loglikelihood_tokens(requests, disable_tqdm=True), strict=True
+        at_step(records, step), reference._loglikelihood_tokens(requests, disable_tqdm=True), strict=True
     ):
         assert abs(record.sum - value) / record.tokens < 2e-5
 
@@ -110,7 +110,7 @@ def test_checkpoints_differ(records):
     assert len({tuple(values) for values in sums}) == 4
 
 
-def test_step_0_is_the_start_where_there_is_one(study, records, tmp_path):
+def test_step_0_is_the_start_if_given(study, records, tmp_path):
     found = run_probe(study, tmp_path, start=study.adapters[12], steps={5: study.adapters[3]}, epochs={5: 1.0})
     assert [r.sum for r in at_step(found, 0)] == [r.sum for r in at_step(records, 12)]
     assert [r.sum for r in at_step(found, 5)] == [r.sum for r in at_step(records, 3)]
@@ -127,7 +127,7 @@ def test_only_the_assistant_turn_is_scored(study, responses):
         assert tokenizer.decode(response.item.response) == f"{answer}<|im_end|>"
 
 
-def test_a_response_is_cut_at_its_first_tokens(study, tmp_path):
+def test_a_response_is_truncated_at_max_tokens(study, tmp_path):
     pairs = build_pairs(tmp_path / "long.jsonl", problems=1, question=6, reasoning=500)
     whole = encode_pairs(load_tokenizer(study.base), read_pairs(pairs), 100_000)
     assert max(len(response.item.response) for response in whole) > 1000
@@ -186,23 +186,25 @@ def test_after_kill_9_only_what_is_missing_is_scored(study, tmp_path):
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not (killed / "probe.jsonl").exists()
-    kept = {path.name: path.stat().st_mtime_ns for path in killed.glob("state/*.jsonl")}
-    kept_tracks = {path: path.stat().st_mtime_ns for path in killed.glob("state/tracked/*.jsonl") if path.name in kept}
-    assert 4 <= len(kept) < 61
+    finished = {path.name: path.stat().st_mtime_ns for path in killed.glob("state/*.jsonl")}
+    finished_tracked = {
+        path: path.stat().st_mtime_ns for path in killed.glob("state/tracked/*.jsonl") if path.name in finished
+    }
+    assert 4 <= len(finished) < 61
 
     steps = {step: list(study.adapters.values())[step % 3] for step in range(1, 61)}
     same = {"run": "r", "seed": 0, "steps": steps, "epochs": {step: float(step) for step in steps}}
     run_probe(study, killed, **same)
     run_probe(study, whole, **same)
-    assert {name: (killed / "state" / name).stat().st_mtime_ns for name in kept} == kept
-    assert {path: path.stat().st_mtime_ns for path in kept_tracks} == kept_tracks
+    assert {name: (killed / "state" / name).stat().st_mtime_ns for name in finished} == finished
+    assert {path: path.stat().st_mtime_ns for path in finished_tracked} == finished_tracked
     for name in ("probe.jsonl", "tracked.jsonl"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
     facts = json.loads((killed / "probe.manifest.json").read_text())["facts"]
-    assert facts["checkpoints_resumed"] == len(kept)
+    assert facts["checkpoints_resumed"] == len(finished)
 
 
-def test_a_state_of_other_inputs_is_refused(study, tmp_path):
+def test_a_state_of_other_inputs_is_rejected(study, tmp_path):
     run_probe(study, tmp_path)
     with pytest.raises(RecordError, match=r"state/0.jsonl: holds records of other probe pairs or settings; remove"):
         run_probe(study, tmp_path, config=Probe(dtype="float32", max_tokens=20))
@@ -222,7 +224,7 @@ def test_bad_pairs_are_named_by_line_or_problem(study, tmp_path):
         run_probe(study, tmp_path, pairs=path)
 
     path.write_text("\n".join([*lines, json.dumps(json.loads(lines[0]) | {"id": "new"})]) + "\n")
-    with pytest.raises(RecordError, match=r"bad.jsonl: field 'problem': '0' comes 2 times as forward"):
+    with pytest.raises(RecordError, match=r"bad.jsonl: field 'problem': '0' occurs 2 times as forward"):
         run_probe(study, tmp_path, pairs=path)
 
     path.write_text("\n".join([*lines, '{"id": ']) + "\n")
@@ -232,18 +234,18 @@ def test_bad_pairs_are_named_by_line_or_problem(study, tmp_path):
 
 def test_a_sequence_beyond_the_positions_is_an_error(study, tmp_path):
     base = build_base(tmp_path / "short", positions=40)
-    with pytest.raises(R1kError, match=r"0-forward, chosen: \d+ tokens of prompt and response, and the base has 40"):
+    with pytest.raises(R1kError, match=r"0-forward, chosen: \d+ tokens of prompt and response, but the base has 40"):
         run_probe(study, tmp_path, base=base, steps={}, epochs={})
 
 
 def test_a_diverged_checkpoint_is_named_and_not_recorded(study, tmp_path):
     diverged = build_adapter(tmp_path / "diverged", study.base, seed=1, size=float("inf"))
-    with pytest.raises(R1kError, match=r"step 4: the model of .*diverged gives log-probabilities that are no finite"):
+    with pytest.raises(R1kError, match=r"step 4: the model of .*diverged gives log-probabilities that are not finite"):
         run_probe(study, tmp_path, steps={4: diverged}, epochs={4: 1.0})
     assert [path.name for path in tmp_path.glob("state/*.jsonl")] == ["0.jsonl"]
 
 
 def test_steps_are_positive_and_have_epochs(study):
     for steps, epochs in (({0: study.base}, {0: 0.0}), ({4: study.base}, {8: 1.0})):
-        with pytest.raises(R1kError, match=r"step \d: a measured step is positive and has an epoch"):
+        with pytest.raises(R1kError, match=r"step \d: a probed step is positive and has an epoch"):
             list_checkpoints(None, steps, epochs)

@@ -148,7 +148,7 @@ def test_concurrent_runs_send_no_request_twice(server: FaultyServer, place: Plac
         while server.total == 0:
             time.sleep(0.005)
         with start(server, place) as second:
-            assert "another process is at it" in second.stderr.readline()
+            assert "another process holds the lock" in second.stderr.readline()
             gate.set()
             first.communicate()
             second.communicate()

@@ -8,6 +8,7 @@ from r1k.config.bases import Architecture, Base, HubBase, PackagedBase, ScratchB
 from r1k.config.checking import validate
 from r1k.config.data import Checks, Data, FileSource, HubSource, Variant, WorldSource
 from r1k.config.evaluate import (
+    AnswerType,
     Benchmark,
     BudgetForcing,
     Evaluate,
@@ -18,7 +19,7 @@ from r1k.config.evaluate import (
     TaskQuestions,
     WorldQuestions,
 )
-from r1k.config.experiment import VERSIONS, Experiment, load, schema
+from r1k.config.experiment import VERSIONS, Experiment, load, partial_schema, schema
 from r1k.config.plan import Device, Length, Plan
 from r1k.config.probe import Ntk, Probe
 from r1k.config.report import (
@@ -40,6 +41,7 @@ from r1k.config.servers import Client, EmbeddedTeacher, Judge, OpenAITeacher, Re
 __all__ = [
     "TAKEN_TABLES",
     "VERSIONS",
+    "AnswerType",
     "Architecture",
     "Arm",
     "AuditSpec",
@@ -98,6 +100,7 @@ __all__ = [
     "WorldQuestions",
     "WorldSource",
     "load",
+    "partial_schema",
     "schema",
     "validate",
 ]

@@ -1,1 +1,1 @@
-"""Generation by lm-eval, grading by rules, and scores; each reads the file that the one before it wrote."""
+"""Generation with lm-eval, grading, and scores. Each stage reads the file that the previous stage wrote."""

@@ -1,4 +1,4 @@
-"""Answers on disk as they come: a kill costs what is being written, and nothing is generated twice."""
+"""A cache of generated answers on disk. A kill loses only the batch that is being generated."""
 
 import os
 import sys
@@ -12,25 +12,28 @@ from typing import NamedTuple, Self
 from pydantic import ValidationError
 
 from r1k.errors import RecordError
-from r1k.evaluate.prompts import Answer
+from r1k.evaluate.prompts import GeneratedAnswer
 from r1k.records import Record
 
 
-class Finished(Record):
-    """Answers that were finished together, as those of a batch: a line, and so on disk together or not at all."""
+class AnswerBatch(Record):
+    """Answers that finished together: one line of a file, written completely or not at all."""
 
-    answers: list[Answer]
+    answers: list[GeneratedAnswer]
 
 
 class CachedAnswer(NamedTuple):
-    """An answer that is kept, in four bytes a token: there are tens of millions."""
+    """A cached answer. Tokens take four bytes each, because a cache holds tens of millions of them."""
 
     ids: "array[int]"
     ended: bool
 
 
 class AnswerLog:
-    """A new file of answers in `directory`. Each process of each attempt has its own: none goes on after a tear."""
+    """A new file of answers in `directory`.
+
+    Each process of each attempt writes its own file, so that none appends to a line that a kill truncated.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / f"{uuid.uuid4().hex}.jsonl"
@@ -45,34 +48,34 @@ class AnswerLog:
     ) -> None:
         self._file.close()
 
-    def add(self, answers: Sequence[Answer]) -> None:
-        """Return when the answers are on disk."""
-        self._file.write(Finished(answers=list(answers)).model_dump_json().encode() + b"\n")
+    def add(self, answers: Sequence[GeneratedAnswer]) -> None:
+        """Append answers; return when they are on disk."""
+        self._file.write(AnswerBatch(answers=list(answers)).model_dump_json().encode() + b"\n")
         os.fsync(self._file.fileno())
 
 
-def read_kept(directory: Path) -> dict[str, CachedAnswer]:
-    """The answers in a directory, by key; of a file's last line, where a kill tore it, nothing.
+def read_cached_answers(directory: Path) -> dict[str, CachedAnswer]:
+    """Return the answers in a directory, by key. Skips a file's last line if a kill truncated it.
 
-    RecordError names file and line of anything else that is no record.
+    Raises RecordError, which names file and line, for any other line that is not a record.
     """
     found: dict[str, CachedAnswer] = {}
     for path in sorted(directory.glob("*.jsonl")):
         with path.open("rb") as handle:
             for number, line in enumerate(handle, start=1):
                 if not line.endswith(b"\n"):
-                    print(f"{path}:{number}: torn by a kill; its answers are generated again", file=sys.stderr)
+                    print(f"{path}:{number}: truncated by a kill; its answers are generated again", file=sys.stderr)
                     break
                 for answer in _read_line(path, number, line).answers:
                     found.setdefault(answer.key, CachedAnswer(array("I", answer.ids), answer.ended))
     return found
 
 
-def _read_line(path: Path, number: int, line: bytes) -> Finished:
+def _read_line(path: Path, number: int, line: bytes) -> AnswerBatch:
     try:
-        return Finished.model_validate_json(line)
+        return AnswerBatch.model_validate_json(line)
     except ValidationError as error:
         raise RecordError(
-            f"{path}:{number}: no finished answers ({error.errors()[0]['msg']}); remove the line: its answers are then "
-            "generated again"
+            f"{path}:{number}: not a record of answers ({error.errors()[0]['msg']}); remove the line: its answers are "
+            "then generated again"
         ) from error

@@ -1,26 +1,26 @@
-"""Prompts in batches of similar length."""
+"""Batches of prompts of similar length."""
 
 from collections.abc import Iterator, Sequence
 
 from r1k.evaluate.prompts import Prompt
 
 
-def batches(prompts: Sequence[Prompt], most: int, tokens: int | None = None) -> Iterator[list[Prompt]]:
-    """The prompts in batches of at most `most`, the longest first, those of one length in their own order.
+def batches(prompts: Sequence[Prompt], max_size: int, max_tokens: int | None = None) -> Iterator[list[Prompt]]:
+    """Yield batches of at most `max_size` prompts, longest prompts first; prompts of equal length keep their order.
 
-    With a ceiling of `tokens`, all rows of a batch together, padded and at their limit, stay below it; a prompt that
-    exceeds it by itself goes alone. A batch follows from what comes after it alone: what is left of the prompts when
-    the first batches are done falls into the batches that it would have fallen into.
+    `max_tokens` limits a batch's tokens: padded prompts plus full-length answers. A prompt above this limit gets its
+    own batch. A batch depends only on the prompts after it: once the first batches are done, the remaining prompts form
+    the same batches again.
     """
     batch: list[Prompt] = []
     limit = 0
     for prompt in sorted(prompts, key=lambda prompt: -len(prompt.ids)):
         widest = len(batch[0].ids) if batch else len(prompt.ids)
-        padded = (len(batch) + 1) * (widest + max(limit, prompt.limit))
-        if batch and (len(batch) == most or (tokens is not None and padded > tokens)):
+        padded = (len(batch) + 1) * (widest + max(limit, prompt.max_new_tokens))
+        if batch and (len(batch) == max_size or (max_tokens is not None and padded > max_tokens)):
             yield batch
             batch, limit = [], 0
         batch.append(prompt)
-        limit = max(limit, prompt.limit)
+        limit = max(limit, prompt.max_new_tokens)
     if batch:
         yield batch

@@ -1,4 +1,4 @@
-"""What a completion answers: the text of its final answer, and the numbers in it. Pure functions of text."""
+"""Extract the final answer and the numbers from a completion, as pure functions of text."""
 
 import re
 import unicodedata
@@ -33,17 +33,18 @@ OPTION_IN_WORDS = re.compile(
     re.IGNORECASE,
 )
 ANOTHER_OPTION = re.compile(r"(?:or|and|,|/|&)\s*\(?[A-J]\b|\([A-J]\)")
-LONGEST_ANSWER = 1000
-"""Characters; what is longer is no answer but a model that does not end."""
-LONGEST_NUMBER = 400
-"""Characters; what is longer is a model repeating itself, and Python refuses to read it."""
+MAX_ANSWER_CHARS = 1000
+"""Maximum length of an answer; longer text comes from a model that does not stop."""
+MAX_NUMBER_CHARS = 400
+"""Maximum length of a number; longer ones come from a model that repeats itself, and Python refuses to parse them."""
 
 
 def final_answer(completion: str) -> str | None:
-    """The answer's text in s1's order, or None where there is none, or one longer than any answer.
+    """Return the answer's text by s1's rules, or None if there is none or it exceeds MAX_ANSWER_CHARS.
 
-    Of what follows the last answer separator, or of everything where there is none: the inside of the last complete
-    `\\boxed{…}`, else what follows the last `Answer:` on its line, or on the next one that is not empty.
+    In the text after the last answer separator (the whole text if there is no separator), this is the content of the
+    last complete `\\boxed{…}`, else the text after the last `Answer:` on its line, or on the next line that is not
+    empty.
     """
     part = completion.rpartition(SEPARATOR)[2]
     boxed = last_boxed(part)
@@ -51,11 +52,11 @@ def final_answer(completion: str) -> str | None:
         lines = ANSWER_LINE.findall(part)
         boxed = lines[-1] if lines else ""
     answer = clean(boxed)
-    return answer if 0 < len(answer) <= LONGEST_ANSWER else None
+    return answer if 0 < len(answer) <= MAX_ANSWER_CHARS else None
 
 
 def clean(answer: str) -> str:
-    """An answer without what only sets it: dollar signs around it, bold, a full stop at its end."""
+    """Return an answer without its markup: dollar signs around it, bold, a full stop at its end."""
     answer = answer.strip()
     for opening, closing in DELIMITERS:
         if answer.startswith(opening) and answer.rstrip(".").endswith(closing) and len(answer) > len(opening):
@@ -66,34 +67,34 @@ def clean(answer: str) -> str:
 
 
 def plain(answer: str) -> str:
-    """An answer without LaTeX's text commands, thin spaces and spare blanks, minus signs as `-`."""
+    """Return an answer without LaTeX's text commands, thin spaces and repeated blanks, with minus signs as `-`."""
     answer = WRAPPED.sub(r"\1", SPACING.sub("", clean(answer)))
     answer = answer.replace("{,}", ",").replace("−", "-").replace("–", "-")
     return re.sub(r"\s+", " ", answer).strip()
 
 
-def squeezed(answer: str) -> str:
-    """A plain answer without its blanks, but for those between digits, and with one kind of fraction."""
+def compact(answer: str) -> str:
+    """Return a plain answer without blanks, except between digits, and with one kind of fraction."""
     return BLANKS.sub("", FRACTION.sub(r"\\frac", plain(answer)))
 
 
 def read_integer(answer: str) -> int | None:
-    """An answer that is nothing but a whole number: `25`, `025`, `-4`, `1,234`, `12.0`."""
+    """Return the value of an answer that is only a whole number: `25`, `025`, `-4`, `1,234`, `12.0`; else None."""
     text = plain(answer).replace("- ", "-")
-    if len(text) > LONGEST_NUMBER or not INTEGER.fullmatch(text):
+    if len(text) > MAX_NUMBER_CHARS or not INTEGER.fullmatch(text):
         return None
     return int(text.partition(".")[0].replace(",", ""))
 
 
-def digits_alone(answer: str) -> bool:
-    """Nothing but digits: a sign, a comma or a point makes it something else."""
-    return answer.isdecimal() and len(answer) <= LONGEST_NUMBER
+def is_digits(answer: str) -> bool:
+    """Return whether an answer consists of digits only, without sign, comma or point."""
+    return answer.isdecimal() and len(answer) <= MAX_NUMBER_CHARS
 
 
 def read_letter(answer: str, options: int) -> str | None:
-    """An answer that names one of the first `options` letters: `B`, `(b)`, `B)`, `\\text{B}`, `B) 56`, `option B`.
+    """Return the option that an answer names, among the first `options` letters; None if it names none or two.
 
-    None for anything else, and where two options are named.
+    Recognized forms are `B`, `(b)`, `B)`, `\\text{B}`, `B) 56`, `option B` and the like.
     """
     text = unicodedata.normalize("NFKC", plain(answer.replace("$", "")))
     match = OPTION_ALONE.fullmatch(text) or OPTION_IN_WORDS.fullmatch(text)
@@ -106,52 +107,53 @@ def read_letter(answer: str, options: int) -> str | None:
 
 
 def read_option(answer: str, options: Sequence[str]) -> str | None:
-    """The letter of the option that an answer names: by its letter, or by the whole of a text that one option has."""
+    """Return the letter of the option that an answer names, by its letter or by a full text that exactly one option
+    has."""
     letter = read_letter(answer, len(options))
     if letter is not None:
         return letter
-    given = _unset(answer)
-    same = [letter for letter, text in zip(OPTION_LETTERS, options, strict=False) if _unset(text) == given]
+    given = _option_text(answer)
+    same = [letter for letter, text in zip(OPTION_LETTERS, options, strict=False) if _option_text(text) == given]
     return same[0] if len(same) == 1 else None
 
 
-def _unset(text: str) -> str:
+def _option_text(text: str) -> str:
     return plain(text.replace("$", "")).casefold()
 
 
 @lru_cache(maxsize=1 << 20)
 def vote(answer: str) -> str:
-    """What an answer votes for in a majority: a whole number, the letter of an option, else its plain text.
+    """Return what an answer votes for in a majority: a whole number, the letter of an option, else its plain text.
 
-    Expressions that are equal and written otherwise vote apart.
+    Equal expressions in different notations are different votes.
     """
     number = read_integer(answer)
     return str(number) if number is not None else read_letter(answer, len(OPTION_LETTERS)) or plain(answer).casefold()
 
 
 def read_number(answer: str) -> Fraction | None:
-    """The value of an answer that is nothing but one number: whole, decimal, `a/b` or `\\frac{a}{b}`."""
+    """Return the value of an answer that is only one number (whole, decimal, `a/b` or `\\frac{a}{b}`); else None."""
     match = NUMBER.fullmatch(plain(answer).replace("- ", "-"))
     return _value(match) if match else None
 
 
 def last_number(text: str) -> tuple[str, Fraction | None] | None:
-    """The last number of a text, wherever it stands and whatever is around it: as written, and its value.
+    """Return the last number of a text, in any context: as written, and its value.
 
-    The value is None for a division by zero and for a number longer than any answer.
+    The value is None for a division by zero and for a number above MAX_NUMBER_CHARS.
     """
     found = list(numbers(text))
     return found[-1] if found else None
 
 
 def numbers(text: str) -> Iterator[tuple[str, Fraction | None]]:
-    """Every number of a text in order, as `last_number` gives it."""
+    """Yield every number of a text in order, as `last_number` returns it."""
     for match in NUMBER.finditer(text.replace("−", "-").replace("{,}", ",").replace("\\!", "")):
         yield match.group(), _value(match)
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
-    if len(match.group()) > LONGEST_NUMBER:
+    if len(match.group()) > MAX_NUMBER_CHARS:
         return None
     over, under = (match["over"], match["under"]) if match["over"] else (match["value"], match["divisor"] or "1")
     if int(under) == 0:

@@ -1,4 +1,4 @@
-"""What a model answers to benchmark questions: lm-eval's evaluation of tasks of our own, samples kept, none scored."""
+"""Generate answers to benchmark questions through lm-eval, with our own tasks, which it does not score."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,10 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from r1k.config import Evaluate
 from r1k.errors import ConfigError, R1kError, RecordError
-from r1k.evaluate.engines import ADAPTER_APPLIED, check_model, choose
-from r1k.evaluate.lm_eval_adapter import BenchmarkTask, ChatLM, Turn, document
-from r1k.evaluate.resume import Writer, answers_key
+from r1k.evaluate.engines.model_files import check_model
+from r1k.evaluate.engines.selection import ADAPTER_APPLIED, choose_engine
+from r1k.evaluate.lm_eval_adapter import AssistantTurn, BenchmarkTask, ChatLM, make_document
+from r1k.evaluate.resume import CachedGenerator, answers_key
 from r1k.files import exclusive
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Question, Sample, read_jsonl, write_jsonl
@@ -22,7 +23,7 @@ from r1k.train.describe import read_run
 
 EVALUATE = Evaluate()
 UNREADABLE = "�"
-"""What stands for bytes that are no character, as where the limit cut one."""
+"""The replacement character, which a decoder writes for bytes that are not valid UTF-8."""
 
 
 def generate(
@@ -51,7 +52,7 @@ def generate(
         evaluate: Section `evaluate` of the config.
         batch_size: Answers generated at once per GPU; sets memory, not results.
         tokens_per_batch: Maximum tokens of a batch with transformers; 0 means no maximum. Sets memory, not results.
-        state: Directory that keeps answers as they are finished.
+        state: Directory that keeps finished answers.
         processes: Processes; 0 means one per visible GPU, at least one.
 
     Raises:
@@ -64,28 +65,29 @@ def generate(
     evaluate = evaluate.model_copy(update={"batch_size": batch_size, "tokens_per_batch": tokens_per_batch or None})
     tagged = run is not None and read_run(run).direction_tag
     check_model(base, adapter)
-    engine = choose(evaluate.engine, torch.cuda.is_available())
-    asked = {name: read_questions(job.questions) for name, job in jobs.items()}
+    engine = choose_engine(evaluate.engine, torch.cuda.is_available())
+    benchmarks = {name: read_questions(job.questions) for name, job in jobs.items()}
     tokenizer = load_tokenizer(base, tagged)
     for name, job in jobs.items():
-        for question in asked[name]:
+        for question in benchmarks[name]:
             tag = tag_of(question.direction, tagged)
             encode_prompt(tokenizer, format_question(question), f"{job.questions}: {question.id}", tag)
     key = answers_key(base, adapter, evaluate, engine)
-    place = state / key
-    wanted = processes or max(1, torch.cuda.device_count())
-    with exclusive(place / "lock", f"generation by {adapter or base}"):
-        writer = Writer(base, adapter, evaluate, engine, place, wanted)
-        chat = ChatLM(tokenizer, positions(base), evaluate.seed, writer)
-        answered = answer(chat, asked, {name: job.repeats for name, job in jobs.items()}, evaluate, tagged)
+    cache = state / key
+    num_processes = processes or max(1, torch.cuda.device_count())
+    with exclusive(cache / "lock", f"generation by {adapter or base}"):
+        generator = CachedGenerator(base, adapter, evaluate, engine, cache, num_processes)
+        chat = ChatLM(tokenizer, max_positions(base), evaluate.seed, generator)
+        counts = {name: job.repeats for name, job in jobs.items()}
+        samples = generate_samples(chat, benchmarks, counts, evaluate, tagged)
         for name, job in jobs.items():
-            write_jsonl(job.output, answered[name])
+            write_jsonl(job.output, samples[name])
             inputs = {"base": base, "questions": job.questions} | ({} if adapter is None else {"adapter": adapter})
-            facts = describe(answered[name], job.repeats, evaluate) | {
+            facts = sample_facts(samples[name], job.repeats, evaluate) | {
                 "key": key,
-                "answers_kept": writer.found,
+                "answers_cached": generator.num_cached,
                 "engine": engine,
-                "processes": wanted,
+                "processes": num_processes,
                 "adapter_applied": ADAPTER_APPLIED[engine],
                 "direction_tag": tagged,
                 "settings": evaluate.model_dump(mode="json"),
@@ -94,7 +96,7 @@ def generate(
 
 
 class _BenchmarkJob(NamedTuple):
-    """One benchmark: its questions, where its samples go, and how many there are per question."""
+    """One benchmark: its questions, the path of its samples, and the number of answers per question."""
 
     questions: Path
     output: Path
@@ -114,37 +116,39 @@ def _jobs(questions: Sequence[Path], outputs: Sequence[Path], repeats: Sequence[
 
 
 def read_questions(path: Path) -> list[Question]:
-    """A benchmark's questions; RecordError where they are not as many as its manifest says."""
-    found, made = read_jsonl(path, Question), facts_of(path).get("n")
-    if made not in (None, len(found)):
+    """Return a benchmark's questions. Raises RecordError if their number differs from the manifest's."""
+    found, expected = read_jsonl(path, Question), facts_of(path).get("n")
+    if expected not in (None, len(found)):
         raise RecordError(
-            f"{path}: {len(found)} questions, and its manifest says {made}; scores on other questions do not compare: "
-            f"make it again with `snakemake --force {path}`"
+            f"{path}: {len(found)} questions, but its manifest says {expected}; scores on different questions are not "
+            f"comparable: make it again with `snakemake --force {path}`"
         )
     return found
 
 
-def positions(base: Path) -> int:
-    """The longest sequence of a base, in tokens, prompt and answer together."""
+def max_positions(base: Path) -> int:
+    """Return the maximum sequence length of a base, in tokens, prompt and answer together."""
     return int(AutoConfig.from_pretrained(base, local_files_only=True).max_position_embeddings)
 
 
-def answer(
+def generate_samples(
     chat: ChatLM,
     questions: Mapping[str, Sequence[Question]],
-    samples: Mapping[str, int],
+    repeats: Mapping[str, int],
     evaluate: Evaluate,
     tagged: bool = False,
 ) -> dict[str, list[Sample]]:
-    """The samples of each question, for all benchmarks in one lm-eval run.
+    """Return the samples of each benchmark, from one lm-eval run over all of them.
 
-    R1kError where lm-eval made another prompt than `r1k.text` makes for training and probing.
+    Raises R1kError if lm-eval's prompt differs from the one that `r1k.text` makes for training and probing.
     """
-    # lm-eval tells of what it does with tasks that are handed to it ready-made, as here.
+    # lm-eval logs messages about tasks that are passed to it as objects, as here.
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    documents = {name: [document(chat.tokenizer, item, tagged) for item in items] for name, items in questions.items()}
-    tasks = {name: BenchmarkTask(name, rows, samples[name], evaluate) for name, rows in documents.items()}
-    # `simple_evaluate` adds only a description of the machine, for which it runs pip and asks the hub.
+    documents = {
+        name: [make_document(chat.tokenizer, item, tagged) for item in items] for name, items in questions.items()
+    }
+    tasks = {name: BenchmarkTask(name, rows, repeats[name], evaluate) for name, rows in documents.items()}
+    # Not `simple_evaluate`: it only adds a description of the machine, for which it runs pip and queries the hub.
     results = lm_eval.evaluate(
         lm=chat, task_dict={"tasks": tasks}, apply_chat_template=True, bootstrap_iters=0, log_samples=True
     )
@@ -152,23 +156,24 @@ def answer(
         name: [
             _sample(chat.tokenizer, items[logged["doc_id"]], number, logged, chat.turns[name, logged["doc_id"], number])
             for logged in sorted(results["samples"][name], key=lambda logged: int(logged["doc_id"]))
-            for number in range(samples[name])
+            for number in range(repeats[name])
         ]
         for name, items in questions.items()
     }
 
 
-def describe(samples: Sequence[Sample], each: int, evaluate: Evaluate) -> dict[str, Any]:
-    """What a manifest says of samples: counts, how they were drawn, and by name those that need a look."""
-    drawn = {"temperature": evaluate.temperature, "top_p": evaluate.top_p, "seed": evaluate.seed}
+def sample_facts(samples: Sequence[Sample], repeats: int, evaluate: Evaluate) -> dict[str, Any]:
+    """Return the manifest's facts about samples: counts, sampling settings, ids of empty and unreadable ones."""
+    sampling = {"temperature": evaluate.temperature, "top_p": evaluate.top_p, "seed": evaluate.seed}
     return {
         "n": len(samples),
-        "samples_each": each,
+        "repeats": repeats,
         "tokens": sum(sample.tokens for sample in samples),
         "truncated": sum(sample.truncated for sample in samples),
         "empty": [_name(sample) for sample in samples if not sample.completion.strip()],
         "unreadable": [_name(sample) for sample in samples if UNREADABLE in sample.completion],
-        "sampling": ({"greedy": True} if each == 1 else {"greedy": False, **drawn}) | {"repetition_penalty": None},
+        "sampling": ({"greedy": True} if repeats == 1 else {"greedy": False, **sampling})
+        | {"repetition_penalty": None},
     }
 
 
@@ -177,12 +182,12 @@ def _name(sample: Sample) -> str:
 
 
 def _sample(
-    tokenizer: PreTrainedTokenizerBase, question: Question, number: int, logged: Mapping[str, Any], turn: Turn
+    tokenizer: PreTrainedTokenizerBase, question: Question, number: int, logged: Mapping[str, Any], turn: AssistantTurn
 ) -> Sample:
     prompt = logged["arguments"][0][0]
     if prompt != prompt_text(tokenizer, format_question(question), logged["doc"]["tag"]):
         raise R1kError(
-            f"{question.benchmark}, {question.id}: lm-eval made another prompt than the one trained on; "
+            f"{question.benchmark}, {question.id}: lm-eval's prompt differs from the prompt of training; "
             "install the versions of the lock file in envs/"
         )
     return Sample(

@@ -1,4 +1,4 @@
-"""Questions with their answers: nothing is graded, or judged, from half of them."""
+"""Join questions with their answers."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -7,22 +7,22 @@ from r1k.errors import RecordError
 from r1k.records import Question, Sample, read_jsonl
 
 
-def answered(questions: Path, samples: Path) -> list[tuple[Question, Sample]]:
-    """Each question with each of its samples, in the questions' order.
+def join_samples(questions: Path, samples: Path) -> list[tuple[Question, Sample]]:
+    """Return each question with each of its samples, in the order of the questions.
 
-    RecordError names the question without a sample, or the sample without a question.
+    Raises RecordError, which names the question without a sample or the sample without a question.
     """
-    asked = read_jsonl(questions, Question)
+    rows = read_jsonl(questions, Question)
     found: dict[str, list[Sample]] = {}
     for sample in read_jsonl(samples, Sample):
         found.setdefault(sample.id, []).append(sample)
-    _check_match(questions, asked, samples, found)
-    return [(question, sample) for question in asked for sample in found[question.id]]
+    _check_match(questions, rows, samples, found)
+    return [(question, sample) for question in rows for sample in found[question.id]]
 
 
-def _check_match(questions: Path, asked: list[Question], samples: Path, found: Collection[str]) -> None:
-    ids = {question.id for question in asked}
-    for question in asked:
+def _check_match(questions: Path, rows: list[Question], samples: Path, found: Collection[str]) -> None:
+    ids = {question.id for question in rows}
+    for question in rows:
         if question.id not in found:
             raise RecordError(f"{samples}: no sample for question {question.id!r} of {questions}; generate again")
     for identity in found:

@@ -1,13 +1,16 @@
-"""A judge model, asked whether an extracted answer is equivalent to the right one. Apart from generation and grading:
-it waits for a server, and neither a GPU nor a job without network waits with it."""
+"""Ask a judge model whether extracted answers are equivalent to the right ones.
+
+This stage is separate from generation and grading, because it waits for a server: no GPU waits with it, and graders
+need no network.
+"""
 
 from pathlib import Path
 
 from r1k import config
 from r1k.errors import TeacherError
 from r1k.evaluate.extract import final_answer
-from r1k.evaluate.grade import asks
-from r1k.evaluate.join import answered
+from r1k.evaluate.grade import needs_judge
+from r1k.evaluate.join import join_samples
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import JudgeVerdict, Question, write_jsonl
 from r1k.teacher.answers import VERDICT_VALUES, is_refusal, parse_answer, parse_verdict
@@ -35,14 +38,14 @@ def judge(
     output: Path,
     journal: Path,
 ) -> None:
-    """Ask a judge model whether each extracted answer is equivalent to the right one; equal answers are asked once.
+    """Ask a judge model whether each extracted answer is equivalent to the right one; ask once for equal answers.
 
     The journal's answers are reused.
 
     Args:
         judge: Section `evaluate.judge` of the config.
         client: Section `evaluate.judge.client` of the config: how the judge is called; its defaults if missing.
-        grader: Who decides whether an answer is right; determines which answers the judge is asked about.
+        grader: Who decides whether an answer is right; determines which answers need the judge.
         min_judged_rate: Share of the answers, from 0 to 1, that must get a verdict.
         questions: The benchmark's questions.
         samples: The model's answers, samples.jsonl.
@@ -72,20 +75,20 @@ def judge_answers(
     samples: Path,
     output: Path,
     journal: Path,
-    patience: RetryPolicy = DEFAULT_RETRIES,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> None:
-    """Do what `judge` does, with a retry policy."""
+    """Write the verdicts as `judge` does, with a retry policy."""
     watch = Stopwatch()
-    asked = asked_about(grader, questions, samples)
-    requests, errors = build_requests(asked, lambda pair: request(judge, *pair))
-    answers = request_all(judge, SECTION, requests, journal, patience)
+    answered = answers_to_judge(grader, questions, samples)
+    requests, invalid = build_requests(answered, lambda pair: request(judge, *pair))
+    answers = request_all(judge, SECTION, requests, journal, retries)
     judged = [
         _judged(question, extracted, requests[name].key, answers.entries[name])
         if name in requests
-        else _unjudged(question, extracted, errors[name])
-        for name, (question, extracted) in asked.items()
+        else _not_judged(question, extracted, invalid[name])
+        for name, (question, extracted) in answered.items()
     ]
-    undecided = {name: one.rationale for name, one in zip(asked, judged, strict=True) if one.equivalent is None}
+    undecided = {name: each.rationale for name, each in zip(answered, judged, strict=True) if each.equivalent is None}
     if len(judged) - len(undecided) < min_judged_rate * len(judged):
         raise TeacherError(_too_few(judge.model, undecided, len(judged), min_judged_rate))
     write_jsonl(output, judged)
@@ -105,27 +108,32 @@ def judge_answers(
     )
 
 
-def asked_about(grader: config.Grader, questions: Path, samples: Path) -> dict[str, tuple[Question, str]]:
-    """The questions and answers that the judge is asked about, each once, by a name for messages."""
-    found = ((question, final_answer(sample.completion)) for question, sample in answered(questions, samples))
+def answers_to_judge(grader: config.Grader, questions: Path, samples: Path) -> dict[str, tuple[Question, str]]:
+    """Return the questions and answers that need the judge, without duplicates, by a name for messages."""
+    found = ((question, final_answer(sample.completion)) for question, sample in join_samples(questions, samples))
     return {
         f"{question.id}: {extracted}": (question, extracted)
         for question, extracted in found
-        if extracted is not None and asks(grader, extracted, question.gold)
+        if extracted is not None and needs_judge(grader, extracted, question.gold)
     }
 
 
 def request(judge: config.Judge, question: Question, extracted: str) -> Request:
-    """What decides a verdict: the question as the model saw it, the right answer and the extracted one.
+    """Return the request for a verdict: the question as the model saw it, the right answer and the extracted one.
 
-    TeacherError where one of them holds the prompt's own delimiters.
+    Raises TeacherError if one of them contains the prompt's own delimiters.
     """
     return verdict_request(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
 
 
-def _unjudged(question: Question, extracted: str, why: str) -> JudgeVerdict:
-    said = f"the judge was not asked: {why}"
-    return JudgeVerdict(question=question.id, gold=question.gold, extracted=extracted, equivalent=None, rationale=said)
+def _not_judged(question: Question, extracted: str, reason: str) -> JudgeVerdict:
+    return JudgeVerdict(
+        question=question.id,
+        gold=question.gold,
+        extracted=extracted,
+        equivalent=None,
+        rationale=f"the judge was not asked: {reason}",
+    )
 
 
 def _judged(question: Question, extracted: str, key: str, entry: JournalEntry) -> JudgeVerdict:
@@ -135,27 +143,27 @@ def _judged(question: Question, extracted: str, key: str, entry: JournalEntry) -
         gold=question.gold,
         extracted=extracted,
         equivalent=None if word is None else VERDICT_VALUES[word],
-        rationale=_said(entry),
+        rationale=_rationale(entry),
         request=key,
     )
 
 
-def _said(entry: JournalEntry) -> str:
-    """The judge's words, after what is wrong with them."""
+def _rationale(entry: JournalEntry) -> str:
+    """Return the judge's words, after a note of what is wrong with them."""
     words = parse_answer(entry).text
     if entry.truncated:
-        return f"[cut after {entry.max_tokens} tokens; raise {SECTION}.max_tokens] {words}"
+        return f"[truncated at {entry.max_tokens} tokens; raise {SECTION}.max_tokens] {words}"
     if is_refusal(entry):
         return f"[refused, finish_reason {entry.finish_reason}] {entry.refusal or words}"
     return words or f"[empty, finish_reason {entry.finish_reason}]"
 
 
-def _too_few(model: str, undecided: dict[str, str], total: int, least: float) -> str:
+def _too_few(model: str, undecided: dict[str, str], total: int, min_judged_rate: float) -> str:
     return "\n".join(
         [
-            f"{total - len(undecided)} of {total} answers have a verdict of judge {model}, fewer than "
-            f"evaluate.min_judged_rate of {least:g} asks for, and no output was written; take a judge that ends in a "
-            "verdict, or lower it:",
-            *reason_lines({name: said[:200] for name, said in undecided.items()}),
+            f"{total - len(undecided)} of {total} answers have a verdict of judge {model}, below "
+            f"evaluate.min_judged_rate of {min_judged_rate:g}, and no output was written; use a judge that ends its "
+            "answers with a verdict, or lower min_judged_rate:",
+            *reason_lines({name: rationale[:200] for name, rationale in undecided.items()}),
         ]
     )

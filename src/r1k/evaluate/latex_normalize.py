@@ -1,4 +1,4 @@
-"""Answers as math-verify can read them: what models write outside LaTeX, or in LaTeX that it does not know."""
+"""Rewrite answers so that math-verify can parse them: symbols outside LaTeX, and LaTeX that it does not know."""
 
 import re
 from fractions import Fraction
@@ -19,13 +19,13 @@ SYMBOLS = {
 SYMBOL = re.compile("|".join(map(re.escape, SYMBOLS)) + r"(?![a-zA-Z])")
 ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|(\w))")
 LEADING = re.compile(r"\A\s*(?:=|\\approx(?![a-zA-Z])|≈)\s*")
-"""Half an equation: what stands before it is in the question."""
+"""A relation at the start of an answer; its left side is in the question."""
 SCIENTIFIC = re.compile(r"(?<![\w.\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?!\w)")
 REPEATING = re.compile(r"(?<![\w.\\])(\d*)\.(\d*)\\overline\{(\d+)\}")
 
 
-def spelled(answer: str) -> str:
-    """An answer in LaTeX that math-verify reads as it is meant; most stay as they are."""
+def normalize_latex(answer: str) -> str:
+    """Return an answer in LaTeX that math-verify parses as meant; most answers stay unchanged."""
     text = LEADING.sub("", answer)
     text = ROOT.sub(lambda root: f"\\sqrt{{{root[1] or root[2] or root[3]}}}", text)
     text = SYMBOL.sub(lambda symbol: SYMBOLS[symbol[0]], text)
@@ -34,7 +34,7 @@ def spelled(answer: str) -> str:
 
 
 def _fraction(decimal: re.Match[str]) -> str:
-    """`0.58\\overline{3}` is 0.58 and 3/900."""
+    """Return a repeating decimal as a fraction: `0.58\\overline{3}` is 0.58 + 3/900."""
     whole, fixed, repeated = decimal.groups()
     value = Fraction(int(whole + fixed or "0"), 10 ** len(fixed))
     value += Fraction(int(repeated), (10 ** len(repeated) - 1) * 10 ** len(fixed))

@@ -1,4 +1,4 @@
-"""lm-eval's side of generation: tasks of our own, and a model that answers them with whole assistant's turns."""
+"""Tasks and a model for lm-eval: the model answers with complete assistant turns."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +14,16 @@ from transformers import PreTrainedTokenizerBase
 from r1k.config import Evaluate
 from r1k.errors import R1kError
 from r1k.evaluate.answer_cache import CachedAnswer
-from r1k.evaluate.prompts import Prompt, SamplingParams, seed_of
+from r1k.evaluate.prompts import Prompt, SamplingParams, sample_seed
 from r1k.records import Question
 from r1k.text import END_OF_TURN, encode_prompt, format_question, system_text, tag_of
 
-Write = Callable[[Sequence[Prompt]], Mapping[str, CachedAnswer]]
-"""From prompts to their answers, by the prompt's key."""
+GenerateAnswers = Callable[[Sequence[Prompt]], Mapping[str, CachedAnswer]]
+"""Returns the answers to prompts, by the prompt's key."""
 
 
-def document(tokenizer: PreTrainedTokenizerBase, question: Question, tagged: bool) -> dict[str, str | None]:
-    """A question as lm-eval reads it: the user's turn, and the system's where prompts tell their direction."""
+def make_document(tokenizer: PreTrainedTokenizerBase, question: Question, tagged: bool) -> dict[str, str | None]:
+    """Return a question as an lm-eval document: the user turn, and the system turn of a tagged prompt."""
     tag = tag_of(question.direction, tagged)
     return {
         "id": question.id,
@@ -35,11 +35,11 @@ def document(tokenizer: PreTrainedTokenizerBase, question: Question, tagged: boo
 
 
 class BenchmarkTask(ConfigurableTask):  # type: ignore[misc]
-    """An lm-eval task over documents in memory. The user's turn is the question, unscored: grading is a later stage."""
+    """An lm-eval task over documents in memory. It does not score: grading is a later stage."""
 
-    def __init__(self, name: str, documents: Sequence[dict[str, Any]], samples: int, evaluate: Evaluate) -> None:
+    def __init__(self, name: str, documents: Sequence[dict[str, Any]], repeats: int, evaluate: Evaluate) -> None:
         self._rows = list(documents)
-        drawn = {"temperature": evaluate.temperature, "top_p": evaluate.top_p} if samples > 1 else {}
+        sampling = {"temperature": evaluate.temperature, "top_p": evaluate.top_p} if repeats > 1 else {}
         super().__init__(
             config={
                 "task": name,
@@ -49,12 +49,12 @@ class BenchmarkTask(ConfigurableTask):  # type: ignore[misc]
                 "doc_to_text": "turn",
                 "doc_to_target": "gold",
                 "num_fewshot": 0,
-                "repeats": samples,
+                "repeats": repeats,
                 "generation_kwargs": {
                     "until": [END_OF_TURN],
                     "max_gen_toks": evaluate.max_new_tokens,
-                    "do_sample": samples > 1,
-                    **drawn,
+                    "do_sample": repeats > 1,
+                    **sampling,
                 },
                 "metric_list": [{"metric": "bypass", "aggregation": "bypass", "higher_is_better": True}],
             }
@@ -65,41 +65,43 @@ class BenchmarkTask(ConfigurableTask):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Turn:
-    """An assistant's turn as generated."""
+class AssistantTurn:
+    """A generated assistant turn."""
 
     text: str
     """Decoded with its chat markers, without the token that ended it."""
     tokens: int
-    """Its tokens, the one that ended it included."""
+    """Number of tokens, including the one that ended it."""
     truncated: bool
-    """The limit came before an end of turn."""
+    """Whether it reached the limit of new tokens before its end."""
     seed: int | None
-    """Of the draw; None for a greedy answer."""
+    """Seed of the sampling; None for a greedy answer."""
 
 
 class ChatLM(LM):  # type: ignore[misc]
-    """An lm-eval model that answers `generate_until` with whole assistant's turns, which `write` makes.
+    """An lm-eval model that answers `generate_until` with complete assistant turns, which `generate` makes.
 
-    lm-eval's own models drop special tokens when they decode, and so the separators between thinking and answer; cut a
-    long prompt at its left in silence; and do not say how many tokens they made. What a turn was, besides its text, is
-    in `turns`, by task name, document index and sample.
+    lm-eval's own models are not used for three reasons. They skip special tokens when they decode, and with them the
+    separators between thinking and answer; they truncate a long prompt on the left without a message; and they do not
+    report the number of tokens. `turns` has each turn by task name, document index and sample.
 
-    A document's `turn` is the user's, from which, with its `tag`, the prompt's tokens are made: in the rendered text, a
-    marker that the question quotes cannot be told from the template's.
+    The prompt's tokens come from a document's `turn` (the user's) and `tag`: in rendered text, a marker that the
+    question quotes looks the same as one of the template.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, positions: int, seed: int, write: Write) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, max_positions: int, seed: int, generate: GenerateAnswers
+    ) -> None:
         super().__init__()
         self.tokenizer = tokenizer
-        self.turns: dict[tuple[str, int, int], Turn] = {}
-        self._positions, self._seed, self._write = positions, seed, write
+        self.turns: dict[tuple[str, int, int], AssistantTurn] = {}
+        self._max_positions, self._seed, self._generate = max_positions, seed, generate
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """The text of a turn for each request, in their order; a request that comes again is the next sample.
+        """Return the text of a turn per request, in their order; a repeated request is the next sample of its document.
 
-        A request's limit is its `max_gen_toks`, or what the model's positions leave after the prompt. R1kError where a
-        prompt leaves no room, or a task asks for other stops than the end of a turn.
+        A request's limit is its `max_gen_toks`, or the positions that the prompt leaves if they are fewer. Raises
+        R1kError if a prompt leaves none, or if a task sets stop strings other than the end of the turn.
         """
         seen: Counter[tuple[str, int]] = Counter()
         places, prompts = [], []
@@ -108,13 +110,13 @@ class ChatLM(LM):  # type: ignore[misc]
             places.append((*document, seen[document]))
             prompts.append(self._prompt(request, seen[document]))
             seen[document] += 1
-        answers = self._write(prompts)
+        answers = self._generate(prompts)
         for place, prompt in zip(places, prompts, strict=True):
             self.turns[place] = self._turn(prompt, answers[prompt.key])
         return [self.turns[place].text for place in places]
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """The text of turns by the tokenizer's template."""
+        """Return the text of turns, by the tokenizer's chat template."""
         return str(
             self.tokenizer.apply_chat_template(
                 chat_history, tokenize=False, add_generation_prompt=add_generation_prompt
@@ -126,37 +128,37 @@ class ChatLM(LM):  # type: ignore[misc]
         return str(self.tokenizer.name_or_path)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Not for a chat: R1kError."""
-        raise R1kError("a chat answers in turns; log-likelihoods are the probe's")
+        """Raise R1kError: a chat model has no log-likelihoods here."""
+        raise R1kError("ChatLM only generates turns; the probe computes log-likelihoods")
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
-        """Not for a chat: R1kError."""
-        raise R1kError("a chat answers in turns; log-likelihoods are the probe's")
+        """Raise R1kError: a chat model has no log-likelihoods here."""
+        raise R1kError("ChatLM only generates turns; the probe computes log-likelihoods")
 
     def _prompt(self, request: Instance, sample: int) -> Prompt:
         _, settings = request.args
         question = str(request.doc["id"])
         name = f"{request.task_name}: question {question}"
         if settings["until"] != [END_OF_TURN]:
-            raise R1kError(f"{name}: the task asks for the stops {settings['until']}; a turn is whole")
+            raise R1kError(f"{name}: the task sets stop strings {settings['until']}; only {END_OF_TURN!r} is supported")
         ids = encode_prompt(self.tokenizer, request.doc["turn"], name, request.doc["tag"])
-        left = self._positions - len(ids)
+        left = self._max_positions - len(ids)
         if left < 1:
             raise R1kError(
-                f"{name}: the prompt has {len(ids)} tokens and the model has {self._positions} positions, which leaves "
-                "no room for an answer; leave the question out, or take a base with more positions"
+                f"{name}: the prompt has {len(ids)} tokens and the model {self._max_positions} positions, which leaves "
+                "no room for an answer; remove the question, or use a base with more positions"
             )
-        draw = None
+        sampling = None
         if settings["do_sample"]:
-            seed = seed_of(self._seed, question, sample)
-            draw = SamplingParams(temperature=settings["temperature"], top_p=settings["top_p"], seed=seed)
-        return Prompt(ids=ids, limit=min(settings["max_gen_toks"], left), draw=draw)
+            seed = sample_seed(self._seed, question, sample)
+            sampling = SamplingParams(temperature=settings["temperature"], top_p=settings["top_p"], seed=seed)
+        return Prompt(ids=ids, max_new_tokens=min(settings["max_gen_toks"], left), sampling=sampling)
 
-    def _turn(self, prompt: Prompt, answer: CachedAnswer) -> Turn:
+    def _turn(self, prompt: Prompt, answer: CachedAnswer) -> AssistantTurn:
         text = self.tokenizer.decode(list(answer.ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Turn(
+        return AssistantTurn(
             text=text,
             tokens=len(answer.ids) + answer.ended,
             truncated=not answer.ended,
-            seed=prompt.draw.seed if prompt.draw else None,
+            seed=prompt.sampling.seed if prompt.sampling else None,
         )

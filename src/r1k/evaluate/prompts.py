@@ -1,4 +1,4 @@
-"""What generation passes on: an answer that is asked for, and the tokens that an engine wrote."""
+"""Prompts for an inference engine, and the answers that it generates."""
 
 import hashlib
 from functools import cached_property
@@ -10,7 +10,7 @@ from r1k.records import Record, Text
 
 
 class SamplingParams(Record):
-    """How an answer is drawn."""
+    """Parameters of sampling."""
 
     temperature: float = Field(gt=0)
     top_p: float = Field(gt=0, le=1)
@@ -18,26 +18,26 @@ class SamplingParams(Record):
 
 
 class Prompt(Record):
-    """An answer that is asked for: all that decides it besides the model and the engine."""
+    """A prompt with everything that determines its answer, apart from the model and the engine."""
 
-    ids: list[int] = Field(min_length=1, description="the prompt's tokens")
-    limit: int = Field(gt=0, description="new tokens at most")
-    draw: SamplingParams | None = Field(default=None, description="null: greedy")
+    ids: list[int] = Field(min_length=1, description="tokens of the prompt")
+    max_new_tokens: int = Field(gt=0, description="maximum tokens of the answer")
+    sampling: SamplingParams | None = Field(default=None, description="null: greedy decoding")
 
     @cached_property
     def key(self) -> str:
-        """Its name among the answers that are kept. Greedy prompts that are alike have one answer."""
+        """The key of its answer in the cache; equal greedy prompts share one answer."""
         return value_digest(self.model_dump())
 
 
-class Answer(Record):
-    """The tokens of an assistant's turn."""
+class GeneratedAnswer(Record):
+    """The tokens of an assistant turn."""
 
-    key: Text = Field(description="the prompt's")
-    ids: list[int] = Field(description="without the one that ended the turn")
-    ended: bool = Field(description="the turn was ended; else the limit came first")
+    key: Text = Field(description="key of the prompt")
+    ids: list[int] = Field(description="tokens, without the one that ended the turn")
+    ended: bool = Field(description="whether the turn ended before the limit of new tokens")
 
 
-def seed_of(root: int, question: str, sample: int) -> int:
-    """An answer's seed: the first 32 bits of SHA-256 of `root/question/sample`."""
+def sample_seed(root: int, question: str, sample: int) -> int:
+    """Return the seed of an answer: the first 32 bits of SHA-256 of `root/question/sample`."""
     return int.from_bytes(hashlib.sha256(f"{root}/{question}/{sample}".encode()).digest()[:4])

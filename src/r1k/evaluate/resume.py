@@ -1,4 +1,4 @@
-"""Answers that are generated once: what an earlier attempt kept, and the rest by an engine."""
+"""Generate only the answers that are not in the cache yet."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,37 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from r1k.config import Evaluate
-from r1k.evaluate.answer_cache import CachedAnswer, read_kept
-from r1k.evaluate.engines import Kind
+from r1k.evaluate.answer_cache import CachedAnswer, read_cached_answers
+from r1k.evaluate.engines.selection import EngineKind
 from r1k.evaluate.prompts import Prompt
-from r1k.evaluate.worker import GenerationOrder, start
+from r1k.evaluate.worker import GenerationOrder, run_processes
 from r1k.files import value_digest
 from r1k.provenance import artefact_digest, versions
 from r1k.records import write_jsonl
 
 
 @dataclass
-class Writer:
-    """Answers by an engine, those that are kept first."""
+class CachedGenerator:
+    """A generator that takes answers from the cache and has an engine generate the others."""
 
     base: Path
     adapter: Path | None
     evaluate: Evaluate
-    engine: Kind
+    engine: EngineKind
     state: Path
+    """Directory of the cache."""
     processes: int = 1
-    found: int = 0
-    """Answers that an earlier attempt had kept."""
+    num_cached: int = 0
+    """Answers that were in the cache before the last call."""
 
     def __call__(self, prompts: Sequence[Prompt]) -> Mapping[str, CachedAnswer]:
-        """The answers to all prompts, by key: what is not kept yet is generated."""
-        kept = read_kept(self.state / "answers")
-        missing = {prompt.key: prompt for prompt in prompts if prompt.key not in kept}
-        self.found = len({prompt.key for prompt in prompts}) - len(missing)
+        """Return the answers to all prompts, by key; generate those that are not in the cache."""
+        cached = read_cached_answers(self.state / "answers")
+        missing = {prompt.key: prompt for prompt in prompts if prompt.key not in cached}
+        self.num_cached = len({prompt.key for prompt in prompts}) - len(missing)
         if not missing:
-            return kept
-        asked = self.state / "asked.jsonl"
-        write_jsonl(asked, missing.values())
+            return cached
+        path = self.state / "prompts.jsonl"
+        write_jsonl(path, missing.values())
         order = GenerationOrder(
             base=self.base,
             adapter=self.adapter,
@@ -45,15 +46,15 @@ class Writer:
             batch_size=self.evaluate.batch_size,
             tokens_per_batch=self.evaluate.tokens_per_batch,
             engine=self.engine,
-            asked=asked,
-            kept=self.state / "answers",
+            prompts=path,
+            answers=self.state / "answers",
         )
-        start(order, self.processes)
-        return read_kept(self.state / "answers")
+        run_processes(order, self.processes)
+        return read_cached_answers(self.state / "answers")
 
 
-def answers_key(base: Path, adapter: Path | None, evaluate: Evaluate, engine: Kind) -> str:
-    """A digest of all that decides answers besides their prompts; how many are generated at once does not."""
+def answers_key(base: Path, adapter: Path | None, evaluate: Evaluate, engine: EngineKind) -> str:
+    """Return a digest of everything that determines answers, apart from their prompts; memory settings do not."""
     forcing = evaluate.budget_forcing
     return value_digest(
         {

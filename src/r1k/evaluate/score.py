@@ -1,4 +1,4 @@
-"""A run's score on a benchmark: counts and the accuracy's interval, over all questions and by direction."""
+"""Compute a run's score on a benchmark: counts, accuracy and its interval, over all questions and by direction."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def score(*, run: str, seed: int, benchmark: str, graded: Path, output: Path) ->
         if verdict.sample:
             raise RecordError(
                 f"{graded}: field 'sample': question {verdict.id!r} has several answers, and a score counts questions; "
-                "give one answer to each, or compare the runs with `r1k compare-runs`"
+                "set repeats: 1 for the benchmark, or compare runs with `r1k make-paired-tests`"
             )
     result = tally_all(run, seed, benchmark, verdicts)
     write_json(output, result.model_dump(mode="json"))
@@ -37,7 +37,7 @@ def score(*, run: str, seed: int, benchmark: str, graded: Path, output: Path) ->
 
 
 def tally_all(run: str, seed: int, benchmark: str, graded: Sequence[Graded]) -> Score:
-    """The score of a run's verdicts; a direction that no question has is left out."""
+    """Return the score of a run's verdicts; a direction without questions is None."""
     return Score(
         run=run,
         seed=seed,
@@ -48,19 +48,19 @@ def tally_all(run: str, seed: int, benchmark: str, graded: Sequence[Graded]) -> 
 
 
 def tally(graded: Sequence[Graded]) -> Tally:
-    """Counts over verdicts, at least one, and Wilson's 95 % interval of the share that is correct."""
+    """Return counts over one or more verdicts, and Wilson's 95 % interval of the accuracy."""
     n, correct = len(graded), sum(verdict.correct for verdict in graded)
     numeric = [verdict.last_number_correct for verdict in graded if verdict.last_number_correct is not None]
-    low, high = wilson(correct, n)
+    share = wilson(correct, n)
     return Tally(
         n=n,
         correct=correct,
         unparsed=sum(verdict.rule == "unparsed" for verdict in graded),
         truncated=sum(verdict.truncated for verdict in graded),
         last_number_correct=sum(numeric) if numeric else None,
-        accuracy=correct / n,
-        low=low,
-        high=high,
+        accuracy=share.value,
+        low=share.low,
+        high=share.high,
     )
 
 

@@ -1,4 +1,4 @@
-"""From missing answers to answers that are kept: one process for each GPU, or this one where one is enough."""
+"""Generate missing answers, in this process or in one process per GPU."""
 
 import os
 import subprocess
@@ -8,19 +8,19 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
+from r1k.child_process import die_with_parent
 from r1k.config import Evaluate
 from r1k.errors import R1kError
 from r1k.evaluate.answer_cache import AnswerLog
-from r1k.evaluate.budget_forcing import rules_of
-from r1k.evaluate.engines import Kind, load
+from r1k.evaluate.budget_forcing import stop_rules
+from r1k.evaluate.engines.selection import EngineKind, load_engine
 from r1k.evaluate.prompts import Prompt
 from r1k.records import read_jsonl
 from r1k.text import load_tokenizer
-from r1k.train.launch import die_with_parent
 
 
 class GenerationOrder(BaseModel):
-    """The inputs of every process of a generation."""
+    """The inputs of one process of a generation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,61 +29,61 @@ class GenerationOrder(BaseModel):
     evaluate: Evaluate
     batch_size: int
     tokens_per_batch: int | None
-    engine: Kind
-    asked: Path
-    """The prompts that have no answer yet."""
-    kept: Path
-    """The directory where answers are kept."""
-    share: int = 0
-    shares: int = 1
+    engine: EngineKind
+    prompts: Path
+    """The JSONL file of prompts without an answer."""
+    answers: Path
+    """The directory of cached answers."""
+    shard: int = 0
+    num_shards: int = 1
 
     @property
     def settings(self) -> Evaluate:
-        """The section with the memory settings, which JSON leaves out of it."""
+        """Section `evaluate` with the memory settings, which its JSON excludes."""
         memory = {"batch_size": self.batch_size, "tokens_per_batch": self.tokens_per_batch}
         return self.evaluate.model_copy(update=memory)
 
 
-def work(order: GenerationOrder) -> None:
-    """Answer every `shares`-th prompt, from the `share`-th, and keep each answer as it is finished."""
-    prompts = read_jsonl(order.asked, Prompt)[order.share :: order.shares]
+def run_shard(order: GenerationOrder) -> None:
+    """Answer every `num_shards`-th prompt, starting at `shard`; write each answer to the cache when it finishes."""
+    prompts = read_jsonl(order.prompts, Prompt)[order.shard :: order.num_shards]
     if not prompts:
         return
-    rules = rules_of(order.base, load_tokenizer(order.base), order.evaluate.budget_forcing)
-    engine = load(order.engine, order.base, order.adapter, order.settings, rules)
-    title = "generating" if order.shares == 1 else f"generating, {order.share + 1} of {order.shares}"
-    with AnswerLog(order.kept) as keeper, tqdm(total=len(prompts), desc=title, unit="answer") as progress:
+    rules = stop_rules(order.base, load_tokenizer(order.base), order.evaluate.budget_forcing)
+    engine = load_engine(order.engine, order.base, order.adapter, order.settings, rules)
+    title = "generating" if order.num_shards == 1 else f"generating, {order.shard + 1} of {order.num_shards}"
+    with AnswerLog(order.answers) as log, tqdm(total=len(prompts), desc=title, unit="answer") as progress:
         for answers in engine.answers(prompts):
-            keeper.add(answers)
+            log.add(answers)
             progress.update(len(answers))
 
 
-def start(order: GenerationOrder, processes: int) -> None:
-    """Do the work in so many processes; R1kError where one of them fails, when all have ended."""
+def run_processes(order: GenerationOrder, processes: int) -> None:
+    """Answer all prompts with this many processes; raise R1kError if one of them fails, after all have ended."""
     if processes == 1:
-        work(order)
+        run_shard(order)
         return
     running = []
-    for share in range(processes):
-        own = order.model_copy(update={"share": share, "shares": processes})
-        command = [sys.executable, "-m", "r1k.evaluate.worker", own.model_dump_json()]
-        running.append(subprocess.Popen(command, env=os.environ | _device(share), preexec_fn=die_with_parent))
-    ends = [process.wait() for process in running]
-    if any(ends):
+    for shard in range(processes):
+        part = order.model_copy(update={"shard": shard, "num_shards": processes})
+        command = [sys.executable, "-m", "r1k.evaluate.worker", part.model_dump_json()]
+        running.append(subprocess.Popen(command, env=os.environ | _device(shard), preexec_fn=die_with_parent))
+    codes = [process.wait() for process in running]
+    if any(codes):
         raise R1kError(
-            f"generation in {order.kept}: processes ended with {ends}; their messages are above. What they finished is "
-            "kept, and a new attempt asks for the rest alone"
+            f"generation in {order.answers}: processes ended with exit codes {codes}; their messages are above. "
+            "Finished answers are kept: run it again to generate the others"
         )
 
 
-def _device(share: int) -> dict[str, str]:
-    """A process's own GPU, as an environment variable; nothing where there are none."""
+def _device(shard: int) -> dict[str, str]:
+    """Return the environment variable that gives a process its own GPU; empty if there are no GPUs."""
     import torch
 
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     devices = [str(index) for index in range(torch.cuda.device_count())] if given is None else given.split(",")
-    return {"CUDA_VISIBLE_DEVICES": devices[share % len(devices)]} if torch.cuda.is_available() else {}
+    return {"CUDA_VISIBLE_DEVICES": devices[shard % len(devices)]} if torch.cuda.is_available() else {}
 
 
 if __name__ == "__main__":
-    work(GenerationOrder.model_validate_json(sys.argv[1]))
+    run_shard(GenerationOrder.model_validate_json(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""One base in memory, whose LoRA adapter is exchanged in place."""
+"""One base model in memory, with a LoRA adapter that can be swapped in place."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,16 +19,16 @@ from r1k.errors import R1kError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 SHAPE_KEYS = ("r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora")
-"""What adapters must agree in to be exchanged for each other, as keys of peft's config."""
+"""Keys of peft's config in which adapters must agree to be swapped for each other."""
 PLAIN = {"peft_type": "LORA", "use_dora": False, "bias": "none", "modules_to_save": None}
-"""What makes an adapter a low-rank change of the projections and of nothing else in the base."""
+"""The config of an adapter that changes only projections, by low-rank updates."""
 
 
 class SwappableModel:
-    """A base model in evaluation mode, with or without one of the adapters it was made for."""
+    """A base model in evaluation mode, with or without one of its adapters."""
 
     def __init__(self, base: Path, adapters: Sequence[Path], dtype: Literal["bfloat16", "float32"]) -> None:
-        """Load `base` once. R1kError for adapters that cannot be exchanged for each other, or do not fit it."""
+        """Load `base` once. Raises R1kError for adapters that differ in shape or do not fit the base."""
         check_adapters(adapters)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = AutoModelForCausalLM.from_pretrained(
@@ -37,28 +37,29 @@ class SwappableModel:
         self.model = model.to(self.device).eval()
         self._adapted = _with_empty_adapter(self.model, base, adapters[0]) if adapters else None
         self._layers = [layer for layer in self.model.modules() if isinstance(layer, lora.Linear)]
-        # In float32, one product with W + BA is the same as two and a sum, and faster. In bf16 the sum's rounding
-        # would swallow small updates, so there the adapter stays apart, as it was trained; and where gradients are
-        # taken, which are so of A and B alone, and never of a whole W.
+        # In float32, one product with W + BA equals the sum of two products, and is faster. In bf16, rounding W + BA
+        # would lose small updates, so the adapter stays unmerged, as in training. It also stays unmerged while
+        # gradients are computed, so that they are with respect to A and B only.
         if dtype == "float32":
             for layer in self._layers:
                 layer.forward = partial(_folded_forward, layer, layer.forward)
 
     @property
-    def positions(self) -> int | None:
-        """The longest sequence that the base reads, in tokens, where its config says so."""
+    def max_positions(self) -> int | None:
+        """The base's maximum sequence length in tokens, if its config has one."""
         found: int | None = getattr(self.model.config, "max_position_embeddings", None)
         return found
 
     @property
     def adapter_parameters(self) -> list[Tensor]:
-        """The adapter's matrices, A and B of each projection, in the model's order; in use they take gradients."""
+        """A and B of each projection's adapter, in the model's order; they require gradients while the adapter is in
+        use."""
         return [part["default"].weight for layer in self._layers for part in (layer.lora_A, layer.lora_B)]
 
     def use(self, adapter: Path | None) -> None:
-        """Become the base with `adapter`, or the base alone.
+        """Switch to the base with `adapter`, or to the base alone.
 
-        R1kError where the adapter's tensors are not exactly those of the first adapter, in names and shapes.
+        Raises R1kError if the adapter's tensors differ from those of the first adapter in names or shapes.
         """
         if self._adapted is not None:
             for layer in self._layers:
@@ -70,20 +71,20 @@ class SwappableModel:
         wrong = _first_difference(weights, expected)
         if wrong is not None:
             raise R1kError(
-                f"{adapter / WEIGHTS}: tensor {wrong} does not fit the base; this adapter is of another base or was "
-                "cut short: rebuild the run it is from"
+                f"{adapter / WEIGHTS}: tensor {wrong} does not fit the base; the adapter belongs to another base or is "
+                "incomplete: rebuild its run"
             )
         set_peft_model_state_dict(self._adapted, weights)
 
 
 def check_adapters(adapters: Sequence[Path]) -> None:
-    """R1kError unless all are plain LoRA adapters of one shape; it names the first that is not."""
+    """Raise R1kError unless all are plain LoRA adapters of one shape; the message names the first that is not."""
     shapes = [_shape(adapter) for adapter in adapters]
     for adapter, shape in zip(adapters, shapes, strict=True):
         for key in SHAPE_KEYS:
             if shape[key] != shapes[0][key]:
                 raise R1kError(
-                    f"{adapter / CONFIG}: {key} is {shape[key]!r} and {shapes[0][key]!r} in {adapters[0]}; the "
+                    f"{adapter / CONFIG}: {key} is {shape[key]!r}, but {shapes[0][key]!r} in {adapters[0]}; the "
                     "checkpoints of a run must have adapters of one shape: rebuild the run"
                 )
 
@@ -95,11 +96,11 @@ def _shape(adapter: Path) -> dict[str, Any]:
     try:
         config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise R1kError(f"{adapter / CONFIG}: not JSON ({error}); rebuild the run it is from") from error
+        raise R1kError(f"{adapter / CONFIG}: not JSON ({error}); rebuild its run") from error
     for key, plain in PLAIN.items():
         if config.get(key, plain) != plain:
             raise R1kError(
-                f"{adapter / CONFIG}: {key} is {config[key]!r}; the probe scores plain LoRA adapters, with {plain!r}"
+                f"{adapter / CONFIG}: {key} is {config[key]!r}; the probe supports only LoRA adapters with {plain!r}"
             )
     targets = config.get("target_modules")
     return {key: config.get(key) for key in SHAPE_KEYS} | {
@@ -109,7 +110,7 @@ def _shape(adapter: Path) -> dict[str, Any]:
 
 def _with_empty_adapter(model: Any, base: Path, adapter: Path) -> Any:
     config = LoraConfig.from_pretrained(adapter)
-    # Some initialisations rewrite the base; the adapter's values are all loaded anyway.
+    # Some initialisations modify the base, and all values of the adapter are loaded later.
     config.init_lora_weights = False
     config.inference_mode = True
     config.base_model_name_or_path = None
@@ -123,7 +124,7 @@ def _read_weights(adapter: Path) -> dict[str, Tensor]:
     try:
         return load_file(adapter / WEIGHTS)
     except SafetensorError as error:
-        raise R1kError(f"{adapter / WEIGHTS}: damaged ({error}); rebuild the run it is from") from error
+        raise R1kError(f"{adapter / WEIGHTS}: damaged ({error}); rebuild its run") from error
 
 
 def _first_difference(weights: dict[str, Tensor], expected: dict[str, Tensor]) -> str | None:

@@ -1,9 +1,9 @@
-"""Gradients on an adapter's parameters, of one response at a time, by what is passed back from its logits.
+"""Gradients of one response at a time with respect to an adapter's parameters, by backpropagation from its logits.
 
-With z the logits [tokens, vocabulary] at a response's tokens, J = dz/dtheta and c a cotangent of the shape of z, what
-is computed is J^T c. For the response's summed log-probability c is the residual e_y - pi of each token (Ren and
-Sutherland 2024: the row of A for the token that stands there, and -G of its cross-entropy). The output head has no
-adapter, so c passes it in chunks, and no [tokens, vocabulary] matrix exists at once.
+With z the logits [tokens, vocabulary] at a response's tokens, J = dz/dtheta and c a cotangent of the shape of z, the
+result is J^T c. For the response's summed log-probability, c is the residual e_y - pi at each token (Ren and Sutherland
+2024: the row of A for that token, and -G of its cross-entropy). The output head has no adapter, so c passes through it
+in chunks and no complete [tokens, vocabulary] matrix exists.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,28 +21,29 @@ from r1k.probe.adapters import SwappableModel
 from r1k.probe.engine import Item, output_head
 from r1k.probe.tiles import rows_at_once
 
-KEPT_WIDTH = 1024
-"""Tokens up to which all activations of a sequence are kept for its backward pass; of longer ones, layers' inputs."""
+MAX_STORED_WIDTH = 1024
+"""Up to this many tokens, the backward pass stores all activations of a sequence; for longer ones, only the layers'
+inputs."""
 
 Cotangent = Callable[[Tensor, Tensor], Tensor]
-"""From rows of logits and the tokens that stand there, the cotangent of these rows."""
+"""Returns the cotangent of rows of logits, given these rows and their target tokens."""
 
 
 @dataclass(frozen=True)
-class Slope:
+class LogProbGradient:
     """The gradient of a response's summed log-probability."""
 
     gradient: list[Tensor]
     """By parameter, on the model's device."""
     residual: float
-    """Frobenius norm of e_y - pi over the response's tokens: sqrt(2) at most for each of them."""
+    """Frobenius norm of e_y - pi over the response's tokens, where each token contributes at most sqrt(2)."""
 
 
 class Gradients:
-    """Gradients of a model with an adapter in use, on this adapter's parameters."""
+    """Computes gradients of a model with respect to the parameters of its current adapter."""
 
     def __init__(self, model: SwappableModel) -> None:
-        """R1kError for a model whose logits are not hidden states times its head."""
+        """Raise R1kError for a model whose logits are not the product of hidden states and its head."""
         self.parameters = model.adapter_parameters
         self._device = model.device
         self._backbone = model.model.get_decoder()
@@ -50,8 +51,8 @@ class Gradients:
         for layer in self._backbone.layers:
             layer.forward = partial(_recomputed, layer.forward)
 
-    def slope(self, item: Item) -> Slope:
-        """Of the response's summed log-probability."""
+    def log_prob_gradient(self, item: Item) -> LogProbGradient:
+        """Return the gradient of the response's summed log-probability."""
         squares: list[Tensor] = []
 
         def residual(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -61,19 +62,19 @@ class Gradients:
             return found
 
         gradient = self._pass_back(item, residual)
-        return Slope(gradient, float(torch.stack(squares).sum().sqrt()))
+        return LogProbGradient(gradient, float(torch.stack(squares).sum().sqrt()))
 
-    def random(self, item: Item, seed: int) -> list[Tensor]:
-        """J^T v with v standard normal in every logit, less its mean over the vocabulary, by parameter.
+    def random_gradient(self, item: Item, seed: int) -> list[Tensor]:
+        """Return J^T v by parameter, with v standard normal in every logit, minus its mean over the vocabulary.
 
-        E <J_o^T v, J_u^T w>^2 = |J_o J_u^T|_F^2, of logits less their mean: a softmax does not see what all of a
-        token's logits have in common, which would be most of the norm.
+        E <J_o^T v, J_u^T w>^2 = |J_o J_u^T|_F^2, with logits centred over the vocabulary: a softmax is invariant to a
+        shift of all logits of a token, which would dominate the norm.
         """
         generator = torch.Generator(self._device).manual_seed(seed)
 
         def normal(logits: Tensor, tokens: Tensor) -> Tensor:
-            drawn = torch.randn(logits.shape, generator=generator, device=logits.device, dtype=logits.dtype)
-            return drawn - drawn.mean(1, keepdim=True)
+            v = torch.randn(logits.shape, generator=generator, device=logits.device, dtype=logits.dtype)
+            return v - v.mean(1, keepdim=True)
 
         return self._pass_back(item, normal)
 
@@ -84,21 +85,21 @@ class Gradients:
         with torch.no_grad():
             rows_each = rows_at_once(*self._head.shape)
             chunks = zip(torch.split(hidden, rows_each), torch.split(tokens, rows_each), strict=True)
-            back = torch.cat(
-                [cotangent(functional.linear(rows, self._head), wanted) @ self._head for rows, wanted in chunks]
+            gradient = torch.cat(
+                [cotangent(functional.linear(rows, self._head), targets) @ self._head for rows, targets in chunks]
             )
-        return list(torch.autograd.grad(hidden, self.parameters, back))
+        return list(torch.autograd.grad(hidden, self.parameters, gradient))
 
 
 def flatten(gradient: Sequence[Tensor]) -> Tensor:
-    """One vector, in memory of the host."""
+    """Return one vector on the CPU."""
     return torch.cat([part.flatten().cpu() for part in gradient])
 
 
 @contextmanager
-def moved(parameters: Sequence[Tensor], direction: Tensor, distance: float) -> Iterator[None]:
-    """Inside it, the parameters are `distance` times `direction` further; after it they are as before, bit by bit."""
-    kept = [parameter.detach().clone() for parameter in parameters]
+def shifted(parameters: Sequence[Tensor], direction: Tensor, distance: float) -> Iterator[None]:
+    """Add `distance` times `direction` to the parameters inside the context; restore them bit by bit afterwards."""
+    originals = [parameter.detach().clone() for parameter in parameters]
     parts = torch.split(direction, [parameter.numel() for parameter in parameters])
     try:
         with torch.no_grad():
@@ -107,11 +108,11 @@ def moved(parameters: Sequence[Tensor], direction: Tensor, distance: float) -> I
         yield
     finally:
         with torch.no_grad():
-            for parameter, old in zip(parameters, kept, strict=True):
-                parameter.copy_(old)
+            for parameter, original in zip(parameters, originals, strict=True):
+                parameter.copy_(original)
 
 
 def _recomputed(forward: Callable[..., Any], hidden: Tensor, **others: Any) -> Any:
-    if torch.is_grad_enabled() and hidden.shape[1] > KEPT_WIDTH:
+    if torch.is_grad_enabled() and hidden.shape[1] > MAX_STORED_WIDTH:
         return checkpoint(forward, hidden, use_reentrant=False, **others)
     return forward(hidden, **others)

@@ -1,10 +1,10 @@
-"""The empirical neural tangent kernel on an adapter's parameters, and what it predicts of one step.
+"""The empirical neural tangent kernel with respect to an adapter's parameters, and its predictions for one step.
 
-With theta the parameters of the adapter, z the logits and L the loss of an example u, one step of gradient descent
-changes the log-probability of a response o by -eta A(o) K(o, u) G(u) + O(eta^2) (Ren and Sutherland 2024, equation 3):
-A = d log p / dz at o, G = dL/dz at u, K = J_o J_u^T with J = dz/dtheta. The product is the inner product of two
-gradients on theta, which is computed; then the very step is taken and the response scored again. Everything is in
-float32, without dropout.
+With theta the adapter's parameters, z the logits and L the loss of an example u, one step of gradient descent changes
+the log-probability of a response o by -eta A(o) K(o, u) G(u) + O(eta^2) (Ren and Sutherland 2024, equation 3): A = d
+log p / dz at o, G = dL/dz at u, K = J_o J_u^T with J = dz/dtheta. This module computes the product as the inner product
+of two gradients with respect to theta, takes the same step, and scores the response again. Everything is in float32,
+without dropout.
 """
 
 import math
@@ -22,12 +22,12 @@ from r1k.config import NtkSpec, Probe
 from r1k.errors import R1kError
 from r1k.files import exclusive, file_digest, value_digest
 from r1k.probe.adapters import SwappableModel, check_adapters
-from r1k.probe.engine import Item, output_head, prepare, score, states
-from r1k.probe.gradients import Gradients, flatten, moved
-from r1k.probe.responses import Scored, read_pairs
+from r1k.probe.engine import Item, hidden_states, output_head, prepare, score
+from r1k.probe.gradients import Gradients, flatten, shifted
+from r1k.probe.responses import EncodedResponse, read_pairs
 from r1k.probe.scoring import check_widths
 from r1k.probe.sketch import CountSketch
-from r1k.probe.updates import Update, first_problems, observed, updates
+from r1k.probe.updates import StepLoss, first_problems, measured_responses, step_losses
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Influence, ProbePair, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
@@ -35,22 +35,22 @@ from r1k.train.describe import read_run
 
 PROBE = Probe()
 CHUNK = 1 << 16
-"""Entries of each vector that are in float64 at once."""
-DIGITS = 8
-"""Significant digits that are written: float32 has no more."""
+"""Entries of each vector that are converted to float64 at once."""
+SIGNIFICANT_DIGITS = 8
+"""Digits that are written: float32 has no more."""
 
 
 @dataclass(frozen=True)
-class Response:
-    """A response's gradients, as they take part in inner products."""
+class ResponseGradients:
+    """A response's gradients, in the form that enters inner products."""
 
-    slope: Tensor
-    """Of its summed log-probability, sketched where a sketch is wanted."""
+    gradient: Tensor
+    """Gradient of its summed log-probability, sketched if a sketch is configured."""
     norm: float
-    """Of that gradient itself."""
+    """Norm of the gradient before sketching."""
     residual: float
     randoms: list[Tensor]
-    """J^T v of each draw, sketched alike."""
+    """J^T v of each draw, sketched in the same way."""
 
 
 def ntk(
@@ -69,7 +69,7 @@ def ntk(
     Args:
         run: The run's run.json.
         base: Directory of the base model.
-        adapter: The run's adapter, at which gradients are taken.
+        adapter: The run's adapter, at whose parameters gradients are computed.
         pairs: The probe set, probe.jsonl.
         ntk: The measurement's resolved specification, as the workflow computes it.
         tokens_per_batch: Padded tokens per forward pass; sets memory, not results.
@@ -107,24 +107,24 @@ def measure_influences(
     output: Path,
     state: Path,
 ) -> None:
-    """Write an Influence for each step taken and each response measured.
+    """Write an Influence for each step and each measured response.
 
-    `state` keeps a problem's records as soon as they are complete, and its path must change with anything that changes
-    the values.
+    `state` keeps a problem's records once they are complete; its path must change with anything that changes the
+    values.
     """
     watch = Stopwatch()
     check_adapters([adapter])
-    tokenizer, known = load_tokenizer(base, spec.direction_tag), read_pairs(pairs)
-    responses = observed(tokenizer, known, spec)
-    problems = first_problems(known, "train", spec.examples)
+    tokenizer, all_pairs = load_tokenizer(base, spec.direction_tag), read_pairs(pairs)
+    responses = measured_responses(tokenizer, all_pairs, spec)
+    problems = first_problems(all_pairs, "train", spec.examples)
     with exclusive(state / "lock", f"the kernel of {run}, seed {seed}"):
-        kept = {problem: state / f"{place}.jsonl" for place, problem in enumerate(problems)}
-        missing = [problem for problem in problems if not kept[problem].is_file()]
+        files = {problem: state / f"{place}.jsonl" for place, problem in enumerate(problems)}
+        missing = [problem for problem in problems if not files[problem].is_file()]
         kernel = Kernel(base, adapter, responses, spec, tokens_per_batch) if missing else None
         for problem in tqdm(missing, desc="problems", unit="problem"):
             if kernel is not None:
-                write_jsonl(kept[problem], kernel.influences(run, seed, tokenizer, problems[problem]))
-        found = [record for path in kept.values() for record in read_jsonl(path, Influence)]
+                write_jsonl(files[problem], kernel.influences(run, seed, tokenizer, problems[problem]))
+        found = [record for path in files.values() for record in read_jsonl(path, Influence)]
         write_jsonl(output, found)
     write_manifest(
         output,
@@ -144,18 +144,18 @@ def measure_influences(
 
 
 class Kernel:
-    """A model at one state, the gradients of all measured responses, and the steps that are taken from there."""
+    """A model at one checkpoint, the gradients of all measured responses, and the steps taken from there."""
 
     def __init__(
-        self, base: Path, adapter: Path, responses: Sequence[Scored], spec: NtkSpec, tokens_per_batch: int
+        self, base: Path, adapter: Path, responses: Sequence[EncodedResponse], spec: NtkSpec, tokens_per_batch: int
     ) -> None:
         self.responses, self.spec = responses, spec
         self.model = SwappableModel(base, [adapter], "float32")
         self.model.use(adapter)
         self.items = [response.item for response in responses]
-        check_widths(((f"{r.pair.id}, {r.side}", r.item) for r in responses), self.model.positions)
+        check_widths(((f"{r.pair.id}, {r.side}", r.item) for r in responses), self.model.max_positions)
         self.gradients = Gradients(self.model)
-        self.short = flatten if spec.sketch is None else CountSketch(spec.sketch)
+        self.compress = flatten if spec.sketch is None else CountSketch(spec.sketch)
         parameters = self.gradients.parameters
         self.size = sum(parameter.numel() for parameter in parameters)
         self.norm = math.hypot(*(_norm(parameter.detach()) for parameter in parameters))
@@ -165,89 +165,89 @@ class Kernel:
         bar = tqdm(self.items, desc="responses measured", unit="response")
         self.measured = [self.response(item, "measured")[0] for item in bar]
 
-    def response(self, item: Item, role: str) -> tuple[Response, Tensor]:
-        """A response's gradients and, whole, that of its summed log-probability. Each role has draws of its own."""
-        slope = self.gradients.slope(item)
-        whole = flatten(slope.gradient)
+    def response(self, item: Item, role: str) -> tuple[ResponseGradients, Tensor]:
+        """Return a response's gradients, and its gradient before sketching. Each role has its own random draws."""
+        found = self.gradients.log_prob_gradient(item)
+        whole = flatten(found.gradient)
         randoms = [
-            self.short(self.gradients.random(item, int(value_digest([role, *item, draw]), 16) >> 1))
+            self.compress(self.gradients.random_gradient(item, int(value_digest([role, *item, draw]), 16) >> 1))
             for draw in range(self.spec.draws)
         ]
-        short = whole if self.spec.sketch is None else self.short(slope.gradient)
-        return Response(short, _norm(whole), slope.residual, randoms), whole
+        gradient = whole if self.spec.sketch is None else self.compress(found.gradient)
+        return ResponseGradients(gradient, _norm(whole), found.residual, randoms), whole
 
     def means(self) -> Tensor:
-        """The mean log-probability of each measured response under the parameters as they are, nats a token."""
+        """Return the mean log-probability of each measured response under the current parameters, in nats per token."""
         backbone = self.model.model.get_decoder()
-        tokens = score(self._head, self._batches, states(backbone, self._batches, lambda done: None))
+        tokens = score(self._head, self._batches, hidden_states(backbone, self._batches, lambda done: None))
         return torch.stack([each.log_p.double().mean() for each in tokens])
 
     def influences(
         self, run: str, seed: int, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair]
     ) -> list[Influence]:
-        """All that steps on one problem, whose pairs these are, do to each measured response."""
-        wanted = list(updates(tokenizer, pairs, self.spec))
-        items = list(dict.fromkeys(item for update in wanted for item in update.weights))
+        """Return the effects on each measured response of the steps on one problem, given by its pairs."""
+        losses = list(step_losses(tokenizer, pairs, self.spec))
+        items = list(dict.fromkeys(item for loss in losses for item in loss.weights))
         trained, wholes = zip(*(self.response(item, "trained") for item in items), strict=True)
-        inner = products([each.slope for each in self.measured], [each.slope for each in trained])
+        inner = products([each.gradient for each in self.measured], [each.gradient for each in trained])
         squares = torch.zeros_like(inner)
         for j, k in product(range(self.spec.draws), repeat=2):
             squares += products([each.randoms[j] for each in self.measured], [each.randoms[k] for each in trained]) ** 2
         found: list[Influence] = []
-        for update in wanted:
-            weights = torch.tensor([update.weights.get(item, 0.0) for item in items], dtype=torch.float64)
+        for loss in losses:
+            weights = torch.tensor([loss.weights.get(item, 0.0) for item in items], dtype=torch.float64)
             direction = sum(weight * whole for weight, whole in zip(weights.tolist(), wholes, strict=True) if weight)
             g = float(torch.linalg.vector_norm(weights * torch.tensor([each.residual for each in trained])))
             square = squares @ (weights != 0).double() / self.spec.draws**2
-            found += self._steps(run, seed, update, direction, inner @ weights, square, g)
+            found += self._steps(run, seed, loss, direction, inner @ weights, square, g)
         return found
 
     def _steps(
-        self, run: str, seed: int, update: Update, direction: Tensor, inner: Tensor, square: Tensor, g: float
+        self, run: str, seed: int, loss: StepLoss, direction: Tensor, inner: Tensor, square: Tensor, g: float
     ) -> Iterator[Influence]:
-        """Of one loss, whose gradient is minus `direction` and has the norm `g` on the logits.
+        """Yield the effects of the steps on one loss, with gradient -`direction` and gradient norm `g` on the logits.
 
-        `inner` [responses] are the products of `direction` and the gradient of each summed log-probability.
+        `inner` [responses] has the inner products of `direction` and the gradients of the summed log-probabilities.
         """
         norm = _norm(direction)
         if not norm:
-            raise R1kError(f"problem {update.problem}: the {update.kind} loss has no gradient; leave the problem out")
+            raise R1kError(f"problem {loss.problem}: the {loss.kind} loss has no gradient; remove the problem")
         tokens = torch.tensor([len(item.response) for item in self.items])
-        slope = torch.tensor([each.norm for each in self.measured])
+        norms = torch.tensor([each.norm for each in self.measured])
         a = torch.tensor([each.residual for each in self.measured], dtype=torch.float64) / tokens
         for length in self.spec.steps:
             eta = length * self.norm / norm
-            with moved(self.gradients.parameters, direction, eta):
+            with shifted(self.gradients.parameters, direction, eta):
                 after = self.means()
             values = {
                 "eta": torch.full_like(inner, eta),
                 "predicted": eta * inner / tokens,
                 "measured": after - self.before,
-                "cosine": inner / (slope * norm),
+                "cosine": inner / (norms * norm),
                 "a": a,
                 "g": torch.full_like(inner, g),
                 "kernel": inner / (tokens * a * g),
                 "kernel_square": square,
             }
-            for place, scored in enumerate(self.responses):
+            for place, response in enumerate(self.responses):
                 yield Influence(
                     run=run,
                     seed=seed,
                     step=self.spec.step,
-                    update=update.kind,
-                    step_problem=update.problem,
-                    split=scored.pair.split,
-                    problem=scored.pair.problem,
-                    direction=scored.pair.direction,
-                    response=scored.side,
-                    tokens=len(scored.item.response),
+                    update=loss.kind,
+                    step_problem=loss.problem,
+                    split=response.pair.split,
+                    problem=response.pair.problem,
+                    direction=response.pair.direction,
+                    response=response.side,
+                    tokens=len(response.item.response),
                     length=length,
                     **{name: _rounded(float(value[place])) for name, value in values.items()},
                 )
 
 
 def products(rows: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
-    """[rows, columns] of inner products, in float64."""
+    """Return the inner products [rows, columns], in float64."""
     total = torch.zeros(len(rows), len(columns), dtype=torch.float64)
     for start in range(0, len(rows[0]), CHUNK):
         left, right = (torch.stack([each[start : start + CHUNK] for each in part]) for part in (rows, columns))
@@ -256,7 +256,7 @@ def products(rows: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
 
 
 def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
 def _norm(vector: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""The probe's responses in the teacher's words, which tell the sense of a response from its wording."""
+"""Paraphrase the probe's responses with the teacher, to separate a response's meaning from its wording."""
 
 import sys
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from r1k.config import Client, OpenAITeacher, Probe, Teacher
 from r1k.errors import TeacherError
 from r1k.probe.paraphrase_text import Excerpt, excerpt
 from r1k.probe.responses import encode_pairs, read_pairs
-from r1k.probe.tracked import followed_pairs
+from r1k.probe.tracked import tracked_pairs
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Paraphrase, write_jsonl
 from r1k.teacher.answers import defect, parse_answer
@@ -55,10 +55,10 @@ def paraphrase(
         teacher = with_client(teacher, client)
     watch = Stopwatch()
     tokenizer = load_tokenizer(base)
-    asked = followed_pairs(encode_pairs(tokenizer, read_pairs(pairs), probe.max_tokens), probe)
-    excerpts = {both.pair.id: excerpt(tokenizer, both.chosen) for both in asked}
+    tracked = tracked_pairs(encode_pairs(tokenizer, read_pairs(pairs), probe.max_tokens), probe)
+    excerpts = {encoded.pair.id: excerpt(tokenizer, encoded.chosen) for encoded in tracked}
     calls = make_request_builder(teacher)
-    requests, left_out = build_requests(excerpts, lambda part: calls.paraphrase(part.pair.question, part.reasoning))
+    requests, skipped = build_requests(excerpts, lambda part: calls.paraphrase(part.pair.question, part.reasoning))
     answered = request_all(teacher, "teacher", requests, journal, unit="response", prior_spend=_spent(r1k))
     found: list[Paraphrase] = []
     for name, entry in answered.entries.items():
@@ -66,8 +66,8 @@ def paraphrase(
         if reason is None:
             found.append(_record(excerpts[name], entry))
         else:
-            left_out[name] = reason
-    _agreed(teacher, left_out, len(excerpts))
+            skipped[name] = reason
+    _check_success_rate(teacher, skipped, len(excerpts))
     write_jsonl(output, found)
     write_manifest(
         output,
@@ -75,8 +75,8 @@ def paraphrase(
         {"pairs": pairs, "base": base},
         watch,
         n=len(found),
-        left_out=left_out,
-        not_whole=sum(not each.whole for each in found),
+        skipped=skipped,
+        partial=sum(not each.whole for each in found),
         model=calls.model,
         prompt=PARAPHRASE.digest,
         asked=answered.num_new,
@@ -86,7 +86,7 @@ def paraphrase(
 
 
 def _spent(r1k: Path) -> tuple[float, int]:
-    """Dollars and tokens of the inversion, by its manifest."""
+    """Return the dollars and tokens that the inversion used, from its manifest."""
     facts = facts_of(r1k)
     tokens: Mapping[str, int] = facts.get("tokens", {})
     return facts.get("dollars") or 0.0, tokens.get("prompt", 0) + tokens.get("completion", 0)
@@ -95,7 +95,9 @@ def _spent(r1k: Path) -> tuple[float, int]:
 def _unusable(entry: JournalEntry, part: Excerpt) -> str | None:
     if reason := defect(entry):
         return reason
-    return "the answer is the reasoning itself" if parse_answer(entry).text.split() == part.reasoning.split() else None
+    return (
+        "the answer is a copy of the reasoning" if parse_answer(entry).text.split() == part.reasoning.split() else None
+    )
 
 
 def _record(part: Excerpt, entry: JournalEntry) -> Paraphrase:
@@ -109,14 +111,14 @@ def _record(part: Excerpt, entry: JournalEntry) -> Paraphrase:
     )
 
 
-def _agreed(teacher: Teacher, left_out: Mapping[str, str], total: int) -> None:
-    if not left_out:
+def _check_success_rate(teacher: Teacher, skipped: Mapping[str, str], total: int) -> None:
+    if not skipped:
         return
-    least = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
-    told = "\n".join(reason_lines(left_out))
-    if total - len(left_out) < least * total:
+    minimum = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
+    listed = "\n".join(reason_lines(skipped))
+    if total - len(skipped) < minimum * total:
         raise TeacherError(
-            f"{len(left_out)} of {total} responses have no paraphrase, more than teacher.min_success_rate of {least:g} "
-            f"allows, and no output was written; lower it, or mend what follows:\n{told}"
+            f"{len(skipped)} of {total} responses have no paraphrase, more than teacher.min_success_rate of "
+            f"{minimum:g} allows, and no output was written; lower it, or correct these:\n{listed}"
         )
-    print(f"{len(left_out)} of {total} responses have no paraphrase:\n{told}", file=sys.stderr, flush=True)
+    print(f"{len(skipped)} of {total} responses have no paraphrase:\n{listed}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The probe pairs, and both responses of each as tokens."""
+"""The probe pairs, and both responses of each pair as tokens."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ SIDES: tuple[Literal["chosen", "rejected"], ...] = ("chosen", "rejected")
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A response of a probe pair, as tokens; `item` is what the model reads and predicts."""
+class EncodedResponse:
+    """A response of a probe pair as tokens; `item` is the model's input."""
 
     pair: ProbePair
     side: Literal["chosen", "rejected"]
@@ -28,22 +28,22 @@ class Scored:
 
 
 def read_pairs(path: Path) -> list[ProbePair]:
-    """The probe pairs; RecordError where a problem comes twice in one direction."""
+    """Return the probe pairs. Raises RecordError if a problem occurs twice in one direction."""
     found = read_jsonl(path, ProbePair)
     (key, times), *_ = Counter((pair.problem, pair.direction) for pair in found).most_common(1)
     if times > 1:
-        raise RecordError(f"{path}: field 'problem': {key[0]!r} comes {times} times as {key[1]}; keep one of them")
+        raise RecordError(f"{path}: field 'problem': {key[0]!r} occurs {times} times as {key[1]}; keep one of them")
     return found
 
 
 def encode_pairs(
     tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair], max_tokens: int, tagged: bool = False
-) -> list[Scored]:
-    """Both responses of each pair after its prompt, each cut at its first `max_tokens` tokens.
+) -> list[EncodedResponse]:
+    """Return both responses of each pair after its prompt, each truncated at `max_tokens` tokens.
 
-    `tagged`: the prompt tells its direction.
+    `tagged` means that prompts state their direction.
     """
-    scored = []
+    responses = []
     for pair in pairs:
         for side in SIDES:
             tokens = encode(
@@ -54,12 +54,13 @@ def encode_pairs(
                 max_response=max_tokens,
                 tag=tag_of(pair.direction, tagged),
             )
-            scored.append(Scored(pair, side, Item(tuple(tokens.prompt), tuple(tokens.response)), tokens.truncated))
-    return scored
+            item = Item(tuple(tokens.prompt), tuple(tokens.response))
+            responses.append(EncodedResponse(pair, side, item, tokens.truncated))
+    return responses
 
 
-def placed(run: str, seed: int, checkpoint: Checkpoint, pair: ProbePair) -> dict[str, Any]:
-    """What the records of a pair say alike: whose measurement it is, when it was made and at which prompt."""
+def record_fields(run: str, seed: int, checkpoint: Checkpoint, pair: ProbePair) -> dict[str, Any]:
+    """Return the fields that all records of a pair at a checkpoint share."""
     return {
         "run": run,
         "seed": seed,

@@ -1,7 +1,7 @@
-"""Log-probabilities of preferred and rejected responses over a run's checkpoints (the paper's section 3.2).
+"""Log-probabilities of chosen and rejected responses over a run's checkpoints (the paper's section 3.2).
 
-ALP(y) is the mean over examples of the mean over tokens of log p(y_t | x, y_<t), each response cut at its first
-tokens. Here the values of each example are written; averages and their intervals are the report's.
+ALP(y) is the mean over examples of the mean over tokens of log p(y_t | x, y_<t), each response truncated at the probe's
+limit. This stage writes the values of each example; the report computes averages and their intervals.
 """
 
 import shutil
@@ -15,12 +15,12 @@ from r1k import config as settings
 from r1k.errors import R1kError, RecordError
 from r1k.files import exclusive, file_digest, value_digest
 from r1k.probe.adapters import SwappableModel, check_adapters
-from r1k.probe.engine import Item, Tokens
-from r1k.probe.greedy import kept_answers, write_answers, writers
+from r1k.probe.engine import Item, TokenMetrics
+from r1k.probe.greedy import greedy_models, greedy_paths, write_greedy_answers
 from r1k.probe.paraphrase_text import read_paraphrases
-from r1k.probe.responses import Scored, encode_pairs, placed, read_pairs
-from r1k.probe.scoring import Checkpoint, Scoring, check_widths
-from r1k.probe.tracked import blank, follow, followed_pairs, records
+from r1k.probe.responses import EncodedResponse, encode_pairs, read_pairs, record_fields
+from r1k.probe.scoring import Checkpoint, CheckpointScorer, check_widths
+from r1k.probe.tracked import make_tracked, tracked_pairs, tracked_records, without_metrics
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Greedy, GreedyKind, LogProb, R, Tracked, read_jsonl, write_jsonl
 from r1k.text import load_tokenizer
@@ -30,31 +30,31 @@ PROBE = settings.Probe()
 
 
 @dataclass(frozen=True)
-class _KeptResponses:
-    """Where the values of a run are kept as soon as they are whole."""
+class _StateFiles:
+    """The files that hold a run's finished values."""
 
     log_probs: Mapping[Checkpoint, Path]
-    tracks: Mapping[Checkpoint, Path]
-    answers: Mapping[GreedyKind, Path]
+    tracked: Mapping[Checkpoint, Path]
+    greedy: Mapping[GreedyKind, Path]
 
     @classmethod
-    def of(cls, state: Path, checkpoints: Sequence[Checkpoint], answers: Mapping[GreedyKind, Path]) -> "_KeptResponses":
+    def create(cls, state: Path, checkpoints: Sequence[Checkpoint], greedy: Mapping[GreedyKind, Path]) -> "_StateFiles":
         return cls(
             log_probs={checkpoint: state / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints},
-            tracks={checkpoint: state / "tracked" / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints},
-            answers=answers,
+            tracked={checkpoint: state / "tracked" / f"{checkpoint.step}.jsonl" for checkpoint in checkpoints},
+            greedy=greedy,
         )
 
     @property
     def missing(self) -> list[Checkpoint]:
-        """The checkpoints that are still to be scored."""
+        """The checkpoints that are not scored yet."""
         return [
-            point for point, path in self.log_probs.items() if not (path.is_file() and self.tracks[point].is_file())
+            point for point, path in self.log_probs.items() if not (path.is_file() and self.tracked[point].is_file())
         ]
 
     @property
-    def whole(self) -> bool:
-        return not self.missing and all(path.is_file() for path in self.answers.values())
+    def complete(self) -> bool:
+        return not self.missing and all(path.is_file() for path in self.greedy.values())
 
 
 def probe(
@@ -84,7 +84,7 @@ def probe(
         tokens_per_batch: Padded tokens per forward pass; sets memory, not results.
         output: The log-probabilities to write, one record per response and step, JSONL.
         tracked: The tracked responses to write, one record per response, span and step, JSONL.
-        greedy: The JSONL file to write with the models' own greedy answers.
+        greedy: The JSONL file to write with the models' greedy answers.
         state: Directory that keeps finished checkpoints and greedy answers; a second call scores only what is missing.
         paraphrases: The paraphrased responses, if the config tracks them.
 
@@ -135,14 +135,14 @@ def probe_checkpoints(
     """Write a LogProb for each pair, response and checkpoint, a Tracked for each span, and a Greedy for each answer.
 
     `steps` and `epochs` give the adapter and the epoch of each probed step; step 0 is `start`, or the base if it is
-    None. `state` keeps a checkpoint's records as soon as they are complete, and its path must change with anything that
-    changes the values. `answers` keeps greedy answers, shared by all runs that start from the same model. `tagged`
+    None. `state` keeps a checkpoint's records once they are complete; its path must change with anything that changes
+    the values. `answers` keeps greedy answers, shared by all runs that start from the same model. `tagged`
     means that the run's prompts state their direction.
     """
     watch = Stopwatch()
     if config.paraphrased and paraphrases is None:
-        raise R1kError("probe.tracked asks for paraphrases; give them with --paraphrases, or leave them out of it")
-    reworded = read_paraphrases(paraphrases) if paraphrases is not None else {}
+        raise R1kError("probe.tracked has paraphrases; give their file with --paraphrases, or remove these kinds")
+    paraphrased = read_paraphrases(paraphrases) if paraphrases is not None else {}
     checkpoints = list_checkpoints(start, steps, epochs)
     adapters = [checkpoint.adapter for checkpoint in checkpoints if checkpoint.adapter]
     check_adapters(adapters)
@@ -151,29 +151,31 @@ def probe_checkpoints(
     distinct = list(dict.fromkeys(response.item for response in responses))
     log_probs = partial(_records, run, seed, responses)
     with exclusive(state / "lock", f"probing {run}, seed {seed}"):
-        asked, starts = followed_pairs(responses, config), writers(config, start)
-        kept = _KeptResponses.of(state, checkpoints, kept_answers(base, starts, asked, config, answers))
-        missing = kept.missing
-        model = None if kept.whole else SwappableModel(base, adapters, config.dtype)
+        prompted, models = tracked_pairs(responses, config), greedy_models(config, start)
+        files = _StateFiles.create(state, checkpoints, greedy_paths(base, models, prompted, config, answers))
+        missing = files.missing
+        model = None if files.complete else SwappableModel(base, adapters, config.dtype)
         if model is not None:
-            check_widths(((f"{part.pair.id}, {part.side}", part.item) for part in responses), model.positions)
-            write_answers(model, base, tokenizer, asked, config, starts, kept.answers)
-        written = [record for path in kept.answers.values() for record in read_jsonl(path, Greedy)]
-        followed, lacking = follow(tokenizer, responses, config, written, reworded)
-        further = list(dict.fromkeys(response.item for response in followed if response.item not in set(distinct)))
-        tracks = partial(records, run, seed, followed, config.first_tokens)
+            check_widths(((f"{part.pair.id}, {part.side}", part.item) for part in responses), model.max_positions)
+            write_greedy_answers(model, base, tokenizer, prompted, config, models, files.greedy)
+        greedy_answers = [record for path in files.greedy.values() for record in read_jsonl(path, Greedy)]
+        tracked_responses, unavailable = make_tracked(tokenizer, responses, config, greedy_answers, paraphrased)
+        extra = list(dict.fromkeys(part.item for part in tracked_responses if part.item not in set(distinct)))
+        tracked_values = partial(tracked_records, run, seed, tracked_responses, config.first_tokens)
         if model is not None:
-            check_widths(((f"{part.pair.id}, {part.kind}", part.item) for part in followed), model.positions)
-            parts = [distinct, further]
+            check_widths(
+                ((f"{part.pair.id}, {part.kind}", part.item) for part in tracked_responses), model.max_positions
+            )
             with _scratch(state / "reference") as reference:
-                scoring = Scoring(model, checkpoints[0], parts, config.tokens_per_batch, reference)
+                items = [distinct, extra]
+                scorer = CheckpointScorer(model, checkpoints[0], items, config.tokens_per_batch, reference)
                 for checkpoint in missing:
-                    tokens = scoring.tokens(checkpoint)
-                    write_jsonl(kept.tracks[checkpoint], tracks(checkpoint, tokens))
-                    write_jsonl(kept.log_probs[checkpoint], log_probs(checkpoint, tokens))
-        _gather(output, LogProb, kept.log_probs, _blank, partial(log_probs, tokens=None))
-        _gather(tracked, Tracked, kept.tracks, blank, partial(tracks, tokens=None))
-        write_jsonl(greedy, written)
+                    tokens = scorer.tokens(checkpoint)
+                    write_jsonl(files.tracked[checkpoint], tracked_values(checkpoint, tokens))
+                    write_jsonl(files.log_probs[checkpoint], log_probs(checkpoint, tokens))
+        _gather(output, LogProb, files.log_probs, _without_sums, partial(log_probs, tokens=None))
+        _gather(tracked, Tracked, files.tracked, without_metrics, partial(tracked_values, tokens=None))
+        write_jsonl(greedy, greedy_answers)
     counts = {
         output: {
             "responses": len(responses),
@@ -182,11 +184,14 @@ def probe_checkpoints(
             "response_tokens": sum(len(response.item.response) for response in responses),
         },
         tracked: {
-            "responses": len(followed),
-            "responses_lacking": lacking,
-            "responses_not_of_pairs": len(further),
+            "responses": len(tracked_responses),
+            "responses_unavailable": unavailable,
+            "responses_extra": len(extra),
         },
-        greedy: {"answers": len(written), "answers_cut": sum(not answer.ended for answer in written)},
+        greedy: {
+            "answers": len(greedy_answers),
+            "answers_truncated": sum(not answer.ended for answer in greedy_answers),
+        },
     }
     inputs: dict[str, Path | Sequence[Path]] = {"pairs": pairs, "base": base, "adapters": adapters}
     if paraphrases is not None:
@@ -207,16 +212,16 @@ def probe_checkpoints(
 
 
 def list_checkpoints(start: Path | None, steps: Mapping[int, Path], epochs: Mapping[int, float]) -> list[Checkpoint]:
-    """Step 0 and the measured steps, in order; R1kError for a step that is not positive or has no epoch."""
+    """Return step 0 and the probed steps, in order. Raises R1kError for a step that is not positive or has no epoch."""
     for step in steps:
         if step <= 0 or step not in epochs:
-            raise R1kError(f"step {step}: a measured step is positive and has an epoch; steps with one: {list(epochs)}")
+            raise R1kError(f"step {step}: a probed step is positive and has an epoch; steps with one: {list(epochs)}")
     return [Checkpoint(0, 0.0, start), *(Checkpoint(step, epochs[step], steps[step]) for step in sorted(steps))]
 
 
 @contextmanager
 def _scratch(directory: Path) -> Iterator[Path]:
-    """An empty directory, gone afterwards; what a killed process left there is gone before."""
+    """Provide an empty directory and remove it afterwards; remove what a killed process left in it first."""
     if directory.exists():
         shutil.rmtree(directory)
     directory.mkdir(parents=True)
@@ -227,13 +232,17 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
 
 def _records(
-    run: str, seed: int, responses: Sequence[Scored], checkpoint: Checkpoint, tokens: Mapping[Item, Tokens] | None
+    run: str,
+    seed: int,
+    responses: Sequence[EncodedResponse],
+    checkpoint: Checkpoint,
+    tokens: Mapping[Item, TokenMetrics] | None,
 ) -> Iterator[LogProb]:
-    """A record for each response; with sums of 0 where `tokens` is None."""
+    """Yield a record for each response; sums are 0 if `tokens` is None."""
     for response in responses:
         value = 0.0 if tokens is None else float(tokens[response.item].log_p.double().sum())
         yield LogProb(
-            **placed(run, seed, checkpoint, response.pair),
+            **record_fields(run, seed, checkpoint, response.pair),
             response=response.side,
             tokens=len(response.item.response),
             truncated=response.truncated,
@@ -242,24 +251,25 @@ def _records(
         )
 
 
-def _blank(record: LogProb) -> LogProb:
+def _without_sums(record: LogProb) -> LogProb:
     return record.model_copy(update={"sum": 0.0, "mean": 0.0})
 
 
 def _gather(
     output: Path,
     kind: type[R],
-    kept: Mapping[Checkpoint, Path],
-    blanked: Callable[[R], R],
+    files: Mapping[Checkpoint, Path],
+    without_values: Callable[[R], R],
     expected: Callable[[Checkpoint], Iterable[R]],
 ) -> None:
-    """Write the kept records of all checkpoints; RecordError where some are not of what is expected."""
+    """Write the finished records of all checkpoints. Raises RecordError if they differ from the expected ones in more
+    than their values."""
 
-    def found() -> Iterator[R]:
-        for checkpoint, path in kept.items():
-            here = read_jsonl(path, kind)
-            if [blanked(record) for record in here] != list(expected(checkpoint)):
+    def gathered() -> Iterator[R]:
+        for checkpoint, path in files.items():
+            records = read_jsonl(path, kind)
+            if [without_values(record) for record in records] != list(expected(checkpoint)):
                 raise RecordError(f"{path}: holds records of other probe pairs or settings; remove {path.parent}")
-            yield from here
+            yield from records
 
-    write_jsonl(output, found())
+    write_jsonl(output, gathered())

@@ -1,4 +1,4 @@
-"""A response with its reasoning in another order: the same tokens, and another sense or none."""
+"""Shuffle a response's reasoning: the same tokens, with another meaning or none."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -10,23 +10,23 @@ from r1k.text import reasoning_span
 SENTENCE_ENDS = (".", "!", "?")
 
 
-def reordered(
+def shuffle_reasoning(
     tokenizer: PreTrainedTokenizerBase, response: Sequence[int], seed: str, by_sentence: bool
 ) -> tuple[int, ...] | None:
-    """The token ids of a response with the sentences, or the tokens, of its reasoning in another order.
+    """Return the response's token ids with the sentences, or the tokens, of its reasoning shuffled.
 
-    Separators and answer stay where they are. None where there is no other order.
+    Separators and answer keep their places. Returns None if there is no other order.
     """
     span = reasoning_span(tokenizer, response)
     ids = list(response[span])
     texts = {token: tokenizer.decode([token], clean_up_tokenization_spaces=False) for token in set(ids)}
     parts = _sentences(ids, texts) if by_sentence else [[token] for token in ids]
-    body = _shuffled(parts, random.Random(seed))
-    return None if body is None else (*response[: span.start], *body, *response[span.stop :])
+    shuffled = _shuffled(parts, random.Random(seed))
+    return None if shuffled is None else (*response[: span.start], *shuffled, *response[span.stop :])
 
 
 def _sentences(ids: Sequence[int], texts: Mapping[int, str]) -> list[list[int]]:
-    """The ids cut after line breaks, and where a token ends in a full stop and the next begins with a space."""
+    """Split the ids after line breaks, and where a token ends a sentence and the next one starts with a space."""
     sentences: list[list[int]] = [[]]
     for place, token in enumerate(ids):
         sentences[-1].append(token)
@@ -36,11 +36,11 @@ def _sentences(ids: Sequence[int], texts: Mapping[int, str]) -> list[list[int]]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _shuffled(parts: list[list[int]], draw: random.Random) -> list[int] | None:
-    """The parts in another order, joined; None where they are all alike."""
+def _shuffled(parts: list[list[int]], rng: random.Random) -> list[int] | None:
+    """Return the parts in another order, joined; None if they are all equal."""
     if len({tuple(part) for part in parts}) < 2:
         return None
     other = parts
     while other == parts:
-        other = draw.sample(parts, len(parts))
+        other = rng.sample(parts, len(parts))
     return [token for part in other for token in part]

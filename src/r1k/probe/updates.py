@@ -1,7 +1,7 @@
-"""The losses that a step is taken on, and the responses whose change is measured, as sums of log-probabilities.
+"""The losses of the steps, and the measured responses, as weighted sums of log-probabilities.
 
-All of them are linear in the summed log-probabilities of responses, at the model they start from: DPO's too, where its
-reference is that model.
+At the model from which a step starts, all losses are linear in the responses' summed log-probabilities; DPO's too,
+because its reference is that model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +12,14 @@ from transformers import PreTrainedTokenizerBase
 
 from r1k.config import NtkSpec
 from r1k.probe.engine import Item
-from r1k.probe.responses import SIDES, Scored, encode_pairs
+from r1k.probe.responses import SIDES, EncodedResponse, encode_pairs
 from r1k.records import ProbePair, Split, UpdateKind
 from r1k.text import encode, tag_of
 
 
 @dataclass(frozen=True)
-class Update:
-    """A loss, as minus the weighted sum of log-probabilities: a step on it raises those of positive weight."""
+class StepLoss:
+    """A loss, as minus the weighted sum of log-probabilities: a step raises those with positive weight."""
 
     kind: UpdateKind
     problem: str
@@ -27,7 +27,7 @@ class Update:
 
 
 def first_problems(pairs: Sequence[ProbePair], split: Split, limit: int) -> dict[str, list[ProbePair]]:
-    """Both pairs of each of the first problems of a split, the forward one first."""
+    """Return both pairs of each of the first problems of a split, the forward pair first."""
     found: dict[str, list[ProbePair]] = {}
     for pair in pairs:
         if pair.split == split:
@@ -35,31 +35,33 @@ def first_problems(pairs: Sequence[ProbePair], split: Split, limit: int) -> dict
     return {problem: sorted(found[problem], key=lambda pair: pair.direction) for problem in list(found)[:limit]}
 
 
-def updates(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair], spec: NtkSpec) -> Iterator[Update]:
-    """The four losses of one problem, from its two pairs; responses are cut as the trainings cut them.
+def step_losses(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair], spec: NtkSpec) -> Iterator[StepLoss]:
+    """Yield the four losses of one problem, from its two pairs; responses are truncated as in training.
 
-    SFT: the mean over response tokens of -log p. `mixed`: the mean of both directions'. `dpo`: the mean over both pairs
+    SFT: the mean over response tokens of -log p. `mixed`: the mean of both directions. `dpo`: the mean over both pairs
     of -ln sigma(beta (log-ratio of y+ - log-ratio of y-)), whose slope at its reference is -beta / 2.
     """
     problem = pairs[0].problem
     examples = [_item(tokenizer, pair, "chosen", spec.sft_length, spec) for pair in pairs]
     for pair, item in zip(pairs, examples, strict=True):
-        yield Update(pair.direction, problem, {item: 1 / len(item.response)})
-    yield Update("mixed", problem, {item: 1 / (len(examples) * len(item.response)) for item in examples})
+        yield StepLoss(pair.direction, problem, {item: 1 / len(item.response)})
+    yield StepLoss("mixed", problem, {item: 1 / (len(examples) * len(item.response)) for item in examples})
     weights = {"chosen": spec.beta / (2 * len(pairs)), "rejected": -spec.beta / (2 * len(pairs))}
     sides: dict[Item, float] = {}
     for pair, side in product(pairs, SIDES):
         item = _item(tokenizer, pair, side, spec.dpo_length, spec)
         sides[item] = sides.get(item, 0) + weights[side]
-    yield Update("dpo", problem, sides)
+    yield StepLoss("dpo", problem, sides)
 
 
-def observed(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair], spec: NtkSpec) -> list[Scored]:
-    """Both responses to both prompts of the first problems of each split, cut at the probe's limit."""
+def measured_responses(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[ProbePair], spec: NtkSpec
+) -> list[EncodedResponse]:
+    """Return both responses to both prompts of the first problems of each split, truncated at the probe's limit."""
     splits: tuple[Split, ...] = ("train", "held_out")
-    wanted = [first_problems(pairs, split, spec.examples) for split in splits]
-    chosen = [pair for split in wanted for both in split.values() for pair in both]
-    return encode_pairs(tokenizer, chosen, spec.max_tokens, spec.direction_tag)
+    problems = [first_problems(pairs, split, spec.examples) for split in splits]
+    measured = [pair for split in problems for both in split.values() for pair in both]
+    return encode_pairs(tokenizer, measured, spec.max_tokens, spec.direction_tag)
 
 
 def _item(tokenizer: PreTrainedTokenizerBase, pair: ProbePair, side: str, max_length: int, spec: NtkSpec) -> Item:

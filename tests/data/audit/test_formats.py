@@ -58,9 +58,9 @@ def test_lengths_and_truncation_equal_those_of_training(tokenizer, tokens, limit
     for example in (example for both in make_both(3) for example in both):
         row, fact = sft_row(tokenizer, example, limit), example_facts(example, tokens)
         left = kept_tokens(fact.prompt, fact.response, limit)
-        assert (left, fact.response - left) == (row.tokens, row.cut)
+        assert (left, fact.response - left) == (row.tokens, row.truncated_tokens)
         assert fact.prompt == len(row.columns["input_ids"]) - row.tokens
-        cuts += row.cut
+        cuts += row.truncated_tokens
     assert bool(cuts) == (limit < 4096)
 
 

@@ -79,9 +79,8 @@ def summarize_format(direction: Direction, examples: Sequence[ExampleFacts], lim
 
 
 def share(count: int, n: int) -> Share:
-    """`count` of `n`; no interval where `n` is 0."""
-    low, high = wilson(count, n) if n else (None, None)
-    return Share(count=count, n=n, low=low, high=high)
+    """Return `count` of `n`, without an interval if `n` is 0."""
+    return Share(count=count, n=n, interval=wilson(count, n) if n else None)
 
 
 def quantiles(values: Sequence[int]) -> Quantiles:

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from r1k.errors import RecordError
+from r1k.intervals import Interval
 from r1k.records import Direction, Record, Text, iterate_jsonl
 
 OverlapPlace = Literal["question", "response"]
@@ -62,20 +63,11 @@ class ExampleFacts(Record):
 
 
 class Share(Record):
-    """A count out of `n`, with Wilson's interval at 95 %."""
+    """A count out of `n`."""
 
     count: int = Field(ge=0)
     n: int = Field(ge=0)
-    low: float | None = Field(description="null where n is 0")
-    high: float | None
-
-
-class Estimate(Record):
-    """A mean with its interval at 95 %, by bootstrap over problems."""
-
-    value: float
-    low: float
-    high: float
+    interval: Interval | None = Field(description="`count / n` with Wilson's 95 % interval; null if `n` is 0")
 
 
 class Quantiles(Record):
@@ -142,8 +134,8 @@ class Separability(Record):
     tokens: int = Field(gt=0, description="number of these tokens")
     n: int = Field(gt=0, description="responses, half of them chosen")
     problems: int = Field(gt=0)
-    accuracy: Estimate
-    auc: Estimate
+    accuracy: Interval = Field(description="with its 95 % bootstrap interval over problems")
+    auc: Interval = Field(description="with its 95 % bootstrap interval over problems")
 
 
 class Audit(Record):

@@ -18,9 +18,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
-from r1k.data.audit.records import End, Estimate, Separability
+from r1k.data.audit.records import End, Separability
 from r1k.data.audit.tokens import Ids, TokenCache, kept_tokens
-from r1k.intervals import CONFIDENCE
+from r1k.intervals import CONFIDENCE, Interval
 from r1k.records import DIRECTIONS, Direction, Pair
 
 TOKENS = 50
@@ -78,13 +78,13 @@ def score_classifier(found: Sequence[PairResponse], end: End) -> dict[str, objec
     model = make_pipeline(CountVectorizer(analyzer=list), LogisticRegression(max_iter=1000))
     folds = GroupKFold(n_splits=min(FOLDS, len(names)))
     scores = cross_val_predict(model, bags, chosen, groups=problems, cv=folds, method="decision_function")
-    accuracy, auc = _estimates(scores, chosen, problems)
+    accuracy, auc = _intervals(scores, chosen, problems)
     return {"n": len(found), "problems": len(names), "accuracy": accuracy, "auc": auc}
 
 
-def _estimates(
+def _intervals(
     scores: NDArray[np.float64], chosen: NDArray[np.bool_], problems: NDArray[np.intp]
-) -> tuple[Estimate, Estimate]:
+) -> tuple[Interval, Interval]:
     """Accuracy and AUC, with percentile intervals over whole problems drawn with replacement."""
     right = (scores > 0) == chosen
     n = int(problems.max()) + 1
@@ -92,8 +92,8 @@ def _estimates(
     each = [np.bincount(problems, weights, n) for weights in (right, np.ones_like(scores), chosen, ~chosen)]
     right_drawn, drawn, chosen_drawn, rejected_drawn = (draws @ counts for counts in each)
     wins = ((draws @ _wins(scores, chosen, problems)) * draws).sum(axis=1)
-    accuracy = _estimate(float(right.mean()), right_drawn / drawn)
-    return accuracy, _estimate(float(roc_auc_score(chosen, scores)), wins / (chosen_drawn * rejected_drawn))
+    accuracy = _interval(float(right.mean()), right_drawn / drawn)
+    return accuracy, _interval(float(roc_auc_score(chosen, scores)), wins / (chosen_drawn * rejected_drawn))
 
 
 def _wins(scores: NDArray[np.float64], chosen: NDArray[np.bool_], problems: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -104,7 +104,7 @@ def _wins(scores: NDArray[np.float64], chosen: NDArray[np.bool_], problems: NDAr
     return won
 
 
-def _estimate(value: float, drawn: NDArray[np.float64]) -> Estimate:
+def _interval(value: float, drawn: NDArray[np.float64]) -> Interval:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
-    return Estimate(value=value, low=low, high=high)
+    return Interval(value, low, high)

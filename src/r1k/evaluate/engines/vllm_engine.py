@@ -1,7 +1,7 @@
-"""Generation by vLLM on one GPU: answers come and go in its batch, the adapter is beside the base's weights.
+"""Generation with vLLM on one GPU, with continuous batching and an unmerged adapter.
 
-Answers depend on what they are computed beside, in the last bits of the logits: a second generation may differ in a
-few of them. Each is handed on as it ends.
+The last bits of the logits depend on the other sequences in the batch, so a second generation may differ in a few
+answers. Each answer is yielded as soon as it finishes.
 """
 
 import json
@@ -11,20 +11,20 @@ from typing import Any
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError
-from r1k.evaluate.budget_forcing import DecodingState, Rules, begin, go_on, room, stops
-from r1k.evaluate.engines import check_model
-from r1k.evaluate.prompts import Answer, Prompt
+from r1k.evaluate.budget_forcing import DecodingState, StopRules, advance, remaining_tokens, start_decoding, stop_tokens
+from r1k.evaluate.engines.model_files import check_model
+from r1k.evaluate.prompts import GeneratedAnswer, Prompt
 
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""The values of vLLM's `max_lora_rank`."""
-GPU_SHARE = 0.92
-"""Of a GPU's memory, that vLLM takes at its start."""
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""The values that vLLM accepts as `max_lora_rank`."""
+GPU_MEMORY_UTILIZATION = 0.92
+"""Share of a GPU's memory that vLLM allocates at start."""
 
 
 class VllmEngine:
-    """vLLM's engine, a step at a time."""
+    """Runs vLLM's LLMEngine step by step."""
 
-    def __init__(self, base: Path, adapter: Path | None, evaluate: Evaluate, rules: Rules) -> None:
+    def __init__(self, base: Path, adapter: Path | None, evaluate: Evaluate, rules: StopRules) -> None:
         from vllm import EngineArgs, LLMEngine
         from vllm.lora.request import LoRARequest
 
@@ -33,73 +33,73 @@ class VllmEngine:
         self._lora = None if adapter is None else LoRARequest("adapter", 1, str(adapter))
         self._rules = rules
 
-    def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[Answer]]:
-        writings = {str(place): begin(prompt, self._rules) for place, prompt in enumerate(prompts)}
-        for name, writing in writings.items():
-            self._ask(name, writing)
+    def answers(self, prompts: Sequence[Prompt]) -> Iterator[list[GeneratedAnswer]]:
+        states = {str(place): start_decoding(prompt, self._rules) for place, prompt in enumerate(prompts)}
+        for name, state in states.items():
+            self._add_request(name, state)
         while self._engine.has_unfinished_requests():
             finished = []
             for output in self._engine.step():
                 if not output.finished:
                     continue
                 name = output.request_id
-                writings[name] = go_on(writings[name], output.outputs[0].token_ids, self._rules)
-                if writings[name].over:
-                    finished.append(writings[name].answer)
+                states[name] = advance(states[name], output.outputs[0].token_ids, self._rules)
+                if states[name].finished:
+                    finished.append(states[name].answer)
                 else:
-                    self._ask(name, writings[name])
+                    self._add_request(name, states[name])
             if finished:
                 yield finished
 
-    def _ask(self, name: str, writing: DecodingState) -> None:
+    def _add_request(self, name: str, state: DecodingState) -> None:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        sampling = SamplingParams(**sampling_arguments(writing, self._rules), output_kind=RequestOutputKind.FINAL_ONLY)
-        self._engine.add_request(name, {"prompt_token_ids": writing.read}, sampling, lora_request=self._lora)
+        sampling = SamplingParams(**sampling_arguments(state, self._rules), output_kind=RequestOutputKind.FINAL_ONLY)
+        self._engine.add_request(name, {"prompt_token_ids": state.model_input}, sampling, lora_request=self._lora)
 
 
 def engine_arguments(base: Path, adapter: Path | None, evaluate: Evaluate) -> dict[str, Any]:
-    """The arguments of vLLM's `EngineArgs`. R1kError for an adapter that it cannot serve."""
+    """Return the arguments of vLLM's `EngineArgs`. Raises R1kError for an adapter that vLLM cannot serve."""
     check_model(base, adapter)
-    found: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "model": str(base),
         "dtype": evaluate.dtype,
         "max_num_seqs": evaluate.batch_size,
-        "gpu_memory_utilization": GPU_SHARE,
+        "gpu_memory_utilization": GPU_MEMORY_UTILIZATION,
         "seed": evaluate.seed,
-        # The base's own sampling settings, as Qwen2.5's repetition penalty, are not taken over.
+        # Ignores the base's own sampling settings, such as Qwen2.5's repetition penalty.
         "generation_config": "vllm",
         "disable_log_stats": True,
     }
     if adapter is not None:
-        found |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": served_rank(adapter)}
-    return found
+        arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": max_lora_rank(adapter)}
+    return arguments
 
 
-def served_rank(adapter: Path) -> int:
-    """The least `max_lora_rank` that serves an adapter."""
+def max_lora_rank(adapter: Path) -> int:
+    """Return the smallest `max_lora_rank` that serves an adapter."""
     rank = int(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"])
-    for served in RANKS:
+    for served in LORA_RANKS:
         if rank <= served:
             return served
     raise R1kError(
-        f"{adapter}: its rank is {rank}, and vLLM serves {RANKS[-1]} at most; set evaluate.engine: transformers, or "
-        "train with a lower rank"
+        f"{adapter}: its rank is {rank}, and vLLM serves at most {LORA_RANKS[-1]}; set evaluate.engine: transformers, "
+        "or train with a lower rank"
     )
 
 
-def sampling_arguments(writing: DecodingState, rules: Rules) -> dict[str, Any]:
-    """The arguments of vLLM's `SamplingParams` for an answer's next step."""
-    draw = writing.draw
+def sampling_arguments(state: DecodingState, rules: StopRules) -> dict[str, Any]:
+    """Return the arguments of vLLM's `SamplingParams` for the next step of an answer."""
+    sampling = state.sampling
     return {
-        "temperature": draw.temperature if draw else 0.0,
-        "top_p": draw.top_p if draw else 1.0,
-        "seed": draw.seed if draw else None,
+        "temperature": sampling.temperature if sampling else 0.0,
+        "top_p": sampling.top_p if sampling else 1.0,
+        "seed": sampling.seed if sampling else None,
         "repetition_penalty": 1.0,
-        "max_tokens": room(writing, rules),
-        "stop_token_ids": sorted(stops(writing, rules)),
-        # What ends a turn is ours to say.
+        "max_tokens": remaining_tokens(state, rules),
+        "stop_token_ids": sorted(stop_tokens(state, rules)),
+        # `stop_token_ids` has every token that ends a turn.
         "ignore_eos": True,
         "detokenize": False,
     }
