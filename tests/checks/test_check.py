@@ -105,7 +105,8 @@ def asks_it_in_other_words(forward: Example, reverse: Example, other: ExamplePai
     if parsed.options:
         return None
     leading, other_premise = parsed.relation.given("forward")
-    given = f"the {leading} is {parsed.given[leading]}{parsed.unknown}, the {other_premise} {parsed.given[other_premise]}"
+    first = f"{parsed.given[leading]}{parsed.unknown}"
+    given = f"the {leading} is {first}, the {other_premise} {parsed.given[other_premise]}"
     question = f"Let us suppose that {given}: work out the {parsed.relation.conclusion}!"
     return reverse.model_copy(update={"question": question, "answer": forward.answer})
 
