@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from r1k.config import Settings
 from r1k.errors import TrainError
+from r1k.loading import without_collection
 
 PR_SET_PDEATHSIG = 1
 
@@ -41,7 +42,10 @@ def start(order: WorkOrder, settings: Settings, processes: int = 0, nodes: int =
 
     `launcher` is the command that starts another once on each of several `nodes`, this one among them.
     """
-    import torch
+    with without_collection():
+        import torch
+
+        from r1k.train.checkpoints import newest_complete
 
     if settings.precision == "bf16" and not torch.cuda.is_available():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
@@ -49,12 +53,11 @@ def start(order: WorkOrder, settings: Settings, processes: int = 0, nodes: int =
             f"training in bf16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: {visible}); run it where there "
             "is one with a driver, or set precision: fp32 in the config to train on CPUs"
         )
-    from r1k.train.checkpoints import newest_complete
-
     order = order.model_copy(update={"resume": newest_complete(order.own)})
     wanted = processes or max(1, torch.cuda.device_count())
     if wanted == nodes == 1:
-        from r1k.train.worker import work
+        with without_collection():
+            from r1k.train.worker import work
 
         work(order)
         return
