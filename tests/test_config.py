@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from examples import ROOT
+from examples import ROOT, read_config
 from r1k.config import Experiment, Launch, load, resolved, validate
 from r1k.errors import ConfigError
 from r1k.train.describe import plan
@@ -18,7 +18,8 @@ CONFIGS = sorted({*(ROOT / "config").glob("*.yaml")} - {*ADDED})
 
 @pytest.fixture
 def demo() -> dict:
-    return yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    """The demo with its remedies."""
+    return read_config("demo", "demo-remedies")
 
 
 def changed(config: dict, path: str, value: object) -> dict:
@@ -262,9 +263,9 @@ def test_a_tag_is_part_of_a_run_and_of_its_plan(demo):
 
 
 def test_the_remedies_complete_the_paper():
-    paper, more = (yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()) for name in ("paper", "remedies"))
+    more = yaml.safe_load((ROOT / "config" / "remedies.yaml").read_text())
     assert more.keys() == {"runs", "data", "tables"} and more["data"].keys() == {"variants"}
-    whole = validate(Experiment, paper | {key: paper[key] | more[key] for key in more})
+    whole = validate(Experiment, read_config("paper", "remedies"))
     assert resolved.audit_spec(whole).limits == [20480]
     for run in more["runs"]:
         assert whole.runs[run].exclude_held_out
@@ -273,10 +274,17 @@ def test_the_remedies_complete_the_paper():
 
 
 def test_the_released_protocol_takes_its_fifty_steps():
-    files = (ROOT / "config" / "paper.yaml", ROOT / "config" / "remedies.yaml")
-    paper, more = (yaml.safe_load(file.read_text()) for file in files)
-    whole = paper | {key: paper[key] | more[key] for key in more}
-    assert validate(Experiment, whole).steps("fix-as-released") == 50
+    assert validate(Experiment, read_config("paper", "remedies")).steps("fix-as-released") == 50
+
+
+def test_remedies_leave_the_runs_of_the_demo_as_they_are(demo):
+    """Finished runs are used again when the remedies are added."""
+    alone, both = load(ROOT / "config" / "demo.yaml"), validate(Experiment, demo)
+    assert both.experiment == alone.experiment == "demo"
+    assert {run: both.digest(run, 0) for run in alone.runs} == {run: alone.digest(run, 0) for run in alone.runs}
+    assert not any(run.startswith(("fix-", "stage-")) for run in alone.runs)
+    for table in alone.tables:
+        assert resolved.table_spec(both, table) == resolved.table_spec(alone, table)
 
 
 def test_remedies_that_are_data_take_as_many_steps_as_the_mix(demo):

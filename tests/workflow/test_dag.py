@@ -7,13 +7,16 @@ import subprocess
 import pytest
 import yaml
 
-from examples import ROOT
+from examples import ROOT, read_config
 from r1k import config, configdoc
+
+REMEDIES = ["--configfile", "config/demo.yaml", "config/demo-remedies.yaml"]
 
 
 def test_demo_is_the_default(workflow):
     planned = workflow.run(["-n", "all"]).stdout
     assert "results/demo/tables/table1.md" in planned and "results/paper" not in planned
+    assert "fix-" not in planned and "table3" not in planned
 
 
 def test_the_paper_is_what_the_slurm_profile_submits(workflow):
@@ -38,7 +41,7 @@ def test_a_judge_is_asked_only_where_one_is_configured(workflow, tmp_path):
 
 
 def test_a_run_on_a_variant_takes_its_data_sets_and_its_probe_from_there(workflow, tmp_path):
-    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    demo = read_config("demo", "demo-remedies")
     demo["runs"]["dyn-mix"]["variant"] = "one-form"
     (tmp_path / "variant.yaml").write_text(yaml.safe_dump(demo))
     planned = workflow.run(["--configfile", "variant.yaml", "-n", "--", "results/demo/probe/dyn-mix/0.jsonl"]).stdout
@@ -88,9 +91,9 @@ def test_remedies_that_are_data_are_planned_from_their_own_sets(workflow):
 
 
 def test_every_remedy_has_its_row_and_answers_what_tables_show(workflow):
-    planned = workflow.run(["-n", "--", "results/demo/tables/table3.md", "results/demo/tables/table4.md"]).stdout
+    planned = workflow.run([*REMEDIES, "-n", "--", *(f"results/demo/tables/table{n}.md" for n in (3, 4))]).stdout
     counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
-    demo = config.load(ROOT / "config" / "demo.yaml")
+    demo = config.validate(config.Experiment, read_config("demo", "demo-remedies"))
     remedies = [run for run in demo.runs if run.startswith("fix-")]
     assert set(demo.tables["table3"].rows) == set(demo.tables["table4"].rows) == {"dyn-mix", *remedies}
     # The route picks from the answers of two more runs, and is no model itself.
@@ -100,14 +103,14 @@ def test_every_remedy_has_its_row_and_answers_what_tables_show(workflow):
 
 def test_a_tag_that_no_run_has_changes_no_job(workflow):
     """Of a run without it, neither inputs nor parameters tell: its answers are not generated anew."""
-    jobs = workflow.run(["-n", "--", "results/demo/evaluate/dyn-mix/0/math/samples.jsonl"]).stdout
+    jobs = workflow.run([*REMEDIES, "-n", "--", "results/demo/evaluate/dyn-mix/0/math/samples.jsonl"]).stdout
     (job,) = (part for part in jobs.split("rule ") if part.startswith("generate_math:"))
     assert "run.json" not in job
 
 
 def test_paraphrases_are_bought_for_the_runs_that_are_followed_and_of_teachers_that_have_them(workflow, tmp_path):
     targets = [f"results/demo/tracked/{run}/0.jsonl" for run in ("dyn-mix", "fix-ipo")]
-    planned = workflow.run(["-n", "-p", "--", *targets]).stdout
+    planned = workflow.run([*REMEDIES, "-n", "-p", "--", *targets]).stdout
     told = {line.split("--run ")[1].split("/")[3]: line for line in planned.splitlines() if "r1k probe" in line}
     assert "--paraphrases results/demo/data/paraphrases.jsonl" in told["dyn-mix"]
     assert "--paraphrases  --steps" in told["fix-ipo"]

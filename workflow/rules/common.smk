@@ -87,6 +87,12 @@ def answering():
     return found.items()
 
 
+def jobs_after(run):
+    """The longest chain of trainings and probes that wait for a run's training: long chains start first."""
+    later = [1 + jobs_after(name) for name, entry in EXPERIMENT.runs.items() if entry.parent == run]
+    return max([*later, 1 if run in EXPERIMENT.probed_runs else 0])
+
+
 def variant_section(wildcards):
     return section(EXPERIMENT.data.variants[wildcards.variant])
 
