@@ -7,9 +7,9 @@ from typing import Literal, Protocol
 
 from r1k.config import Evaluate
 from r1k.errors import R1kError
-from r1k.loading import without_collection
 from r1k.evaluate.budget_forcing import StopRules
 from r1k.evaluate.prompts import GeneratedAnswer, Prompt
+from r1k.loading import without_collection
 
 EngineKind = Literal["transformers", "vllm"]
 
