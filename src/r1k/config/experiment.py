@@ -4,10 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import Field, model_validator
 
 from r1k.config.bases import Base
@@ -202,7 +200,7 @@ class Experiment(Section):
             return parts[0].model_copy(update={"r": rank, "lora_alpha": rank})
         if not entry.trained:
             return None
-        merged = _merge({"lora": self.train.lora.model_dump()}, {"lora": entry.overrides.get("lora", {})})
+        merged = merge_settings({"lora": self.train.lora.model_dump()}, {"lora": entry.overrides.get("lora", {})})
         return validate(Lora, merged["lora"], where=f"runs.{run}.overrides.lora")
 
     def trained_lora(self, run: str) -> Lora:
@@ -219,7 +217,7 @@ class Experiment(Section):
             raise ConfigError(f"runs.{run}: method {entry.method} is not trained")
         start = self.train.sft if entry.method == "sft" else self.train.dpo
         own = {key: value for key, value in entry.overrides.items() if key != "lora"}
-        return validate(type(start), _merge(start.model_dump(), own), where=f"runs.{run}.overrides")
+        return validate(type(start), merge_settings(start.model_dump(), own), where=f"runs.{run}.overrides")
 
     def steps(self, run: str) -> int:
         """Return the optimizer steps of a run's training."""
@@ -298,56 +296,10 @@ class Experiment(Section):
         return value_digest(self.identity(run, seed))
 
 
-def load(path: Path) -> Experiment:
-    """Read and check an experiment's YAML file."""
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file; the experiments are in config/")
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
-    try:
-        return validate(Experiment, value)
-    except ConfigError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
-
-
-def check_config(file: Path) -> str:
-    """Check an experiment's config, report each error with its key, and print the number of training runs.
-
-    Args:
-        file: The experiment's YAML file.
-
-    Raises:
-        ConfigError: The config is invalid.
-    """
-    experiment = load(file)
-    return f"{file}: experiment {experiment.experiment}, {len(experiment.trained_runs)} trainings a seed"
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of an experiment."""
-    return Experiment.model_json_schema()
-
-
-def partial_schema() -> dict[str, Any]:
-    """Return the JSON schema of a file that is given after an experiment's: every key is optional."""
-    whole = _optional(schema())
-    return whole if isinstance(whole, dict) else {}
-
-
-def _optional(part: Any) -> Any:
-    if isinstance(part, list):
-        return [_optional(each) for each in part]
-    if not isinstance(part, dict):
-        return part
-    kept = {key: _optional(value) for key, value in part.items() if key not in ("required", "discriminator")}
-    return {"anyOf" if key == "oneOf" else key: value for key, value in kept.items()}
-
-
-def _merge(start: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def merge_settings(start: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `start` with `overrides`, which replace single keys of nested mappings, as in Snakemake's configs."""
     merged = dict(start)
     for key, value in overrides.items():
         old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = merge_settings(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
