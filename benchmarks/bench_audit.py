@@ -1,11 +1,10 @@
-"""What the 8-gram audit of a real-sized study costs: 1,000 problems both ways against 728 benchmark questions.
+"""Measure the 8-gram audit of a full-size study: 1,000 problems in both directions, 728 benchmark questions.
 
     python benchmarks/bench_audit.py
 
-Made-up words with the frequencies of a language (Zipf's law) in texts as long as R1's longest; every tenth problem
-quotes a part of a benchmark question. Timed: reading s1k, r1k and the benchmarks, the 8-grams of every question,
-reasoning and answer, the overlaps, and writing them. Not timed: the tokens (`--tokens BASE` times those of as many
-texts, apart).
+Texts consist of random words with Zipf's distribution and are as long as R1's longest; every tenth problem quotes a
+part of a benchmark question. The time includes reading s1k, r1k and the benchmarks, the 8-grams of every question,
+reasoning and answer, the overlaps, and writing them. It excludes tokenization, which `--tokens BASE` times separately.
 """
 
 import argparse
@@ -16,25 +15,25 @@ from pathlib import Path
 
 import numpy as np
 
-from r1k.data.audit.audit import contaminate, read_benchmarks, summarise
-from r1k.data.audit.forms import facts
-from r1k.data.audit.tokens import Tokens
-from r1k.data.sets import mix, read_both
+from r1k.data.audit.audit import find_contamination, read_benchmarks, summarize_contamination
+from r1k.data.audit.formats import example_facts
+from r1k.data.audit.tokens import TokenCache
+from r1k.data.sets import mix, read_example_pairs
 from r1k.records import DIRECTIONS, Direction, Example, Question, write_jsonl
 from r1k.text import load_tokenizer
 
 LIMIT = 10.0
 BENCHMARKS = {"aime24": 30, "math500": 500, "gpqa": 198}
 QUESTION, ANSWER = 60, 250
-"""Words of a question and of an answer."""
+"""Words per question and per answer."""
 
 
 def main() -> None:
-    """Make the files in a temporary directory, time, print."""
+    """Create the files in a temporary directory, run the audit, and print its time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=1000)
-    parser.add_argument("--words", type=int, default=4000, help="of a chain of thought")
-    parser.add_argument("--tokens", type=Path, metavar="BASE", help="a base whose tokenizer is timed")
+    parser.add_argument("--words", type=int, default=4000, help="words per chain of thought")
+    parser.add_argument("--tokens", type=Path, metavar="BASE", help="base model whose tokenizer is timed")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as place:
@@ -50,22 +49,25 @@ def main() -> None:
 
 def _report(root: Path, questions: list[Path], base: Path | None) -> None:
     start, processor = time.perf_counter(), time.process_time()
-    both, benchmarks = read_both(root / "s1k.jsonl", root / "r1k.jsonl"), read_benchmarks(questions)
+    both, benchmarks = read_example_pairs(root / "s1k.jsonl", root / "r1k.jsonl"), read_benchmarks(questions)
     read = time.perf_counter() - start
-    found = contaminate(both, benchmarks, list(BENCHMARKS))
-    summarise(found, benchmarks, len(both))
+    found = find_contamination(both, benchmarks, list(BENCHMARKS))
+    summarize_contamination(found, benchmarks, len(both))
     write_jsonl(root / "contamination.jsonl", found)
     wall = time.perf_counter() - start
     count = sum(len(f"{e.question} {e.reasoning} {e.answer}".split()) for e in mix(both))
     print(
-        f"{len(both)} problems both ways, {count:,} words, against {sum(map(len, benchmarks.values()))} questions: "
-        f"{wall:.1f} s of the clock, of which reading {read:.1f}; {time.process_time() - processor:.1f} s of one core; "
-        f"{len(found)} overlaps; {'within' if wall <= LIMIT else 'ABOVE'} the limit of {LIMIT:g} s"
+        f"{len(both)} problems in both directions, {count:,} words, against "
+        f"{sum(map(len, benchmarks.values()))} questions: {wall:.1f} s wall-clock time, of which {read:.1f} s reading; "
+        f"{time.process_time() - processor:.1f} s CPU time; {len(found)} overlaps; "
+        f"{'within' if wall <= LIMIT else 'ABOVE'} the limit of {LIMIT:g} s"
     )
     if base is not None:
-        tokens, start = Tokens(load_tokenizer(base)), time.perf_counter()
-        total = sum(found.prompt + found.response for found in (facts(example, tokens) for example in mix(both)))
-        print(f"{total:,} tokens of the same texts: {time.perf_counter() - start:.1f} s")
+        tokens, start = TokenCache(load_tokenizer(base)), time.perf_counter()
+        total = sum(
+            found.prompt + found.response for found in (example_facts(example, tokens) for example in mix(both))
+        )
+        print(f"{total:,} tokens in the same texts: {time.perf_counter() - start:.1f} s")
 
 
 def _examples(

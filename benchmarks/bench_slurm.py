@@ -1,10 +1,10 @@
-"""What a job costs beyond its command, on a cluster and without one.
+"""Measure the overhead of a job beyond its command, on Slurm and without Slurm.
 
     python benchmarks/bench_slurm.py
 
-The same training of a second or two, by Snakemake on this machine and through a throw-away Slurm, with the quickest
-looks at jobs and with the profile's own. The overhead is Snakemake's whole time less that of the command itself, by
-the record that each attempt keeps; what comes before the training is made beforehand.
+The benchmark runs one short training job with Snakemake on this machine, and through a throwaway Slurm cluster with
+1-second polling and with the profile's polling. The overhead is Snakemake's time minus the command's time, as recorded
+by the attempt. The inputs of the training job are made beforehand.
 """
 
 import subprocess
@@ -25,30 +25,31 @@ RUN = "results/micro/runs/tiny-half/0"
 
 
 def main() -> None:
-    """Measure and print."""
-    lacking = missing()
-    if lacking:
-        sys.exit(f"Slurm is not installed ({', '.join(lacking)})")
+    """Measure the three cases and print their overheads."""
+    not_installed = missing()
+    if not_installed:
+        sys.exit(f"Slurm is not installed ({', '.join(not_installed)})")
     with tempfile.TemporaryDirectory() as place, tempfile.TemporaryDirectory(prefix="slurm-") as directory:
         workflow = Workflow(Path(place))
         workflow.micro(f"{RUN}/run.json")
         with ThrowawaySlurm(Path(directory), nodes=1) as cluster:
-            for name, options, more in (
-                ("here", [], {}),
-                ("through Slurm, looked after every second", ["--profile", "slurm", *QUICK], cluster.environment),
-                ("through Slurm, by the profile", ["--profile", "slurm"], cluster.environment),
+            for name, options, variables in (
+                ("without Slurm", [], {}),
+                ("through Slurm, with 1-second polling", ["--profile", "slurm", *QUICK], cluster.environment),
+                ("through Slurm, with the profile's polling", ["--profile", "slurm"], cluster.environment),
             ):
-                whole, command = _timed(workflow, options, more)
-                print(f"{name}: {whole:.1f} s, of which the command {command:.1f} s: overhead {whole - command:.1f} s")
+                total, command = _timed(workflow, options, variables)
+                print(f"{name}: {total:.1f} s, command {command:.1f} s, overhead {total - command:.1f} s")
 
 
-def _timed(workflow: Workflow, options: Sequence[str], more: Mapping[str, str]) -> tuple[float, float]:
+def _timed(workflow: Workflow, options: Sequence[str], variables: Mapping[str, str]) -> tuple[float, float]:
+    """Return the seconds of Snakemake and of the command for one training job."""
     subprocess.run(["rm", "-rf", f"{RUN}/adapter", "results/micro/state/train"], cwd=workflow.directory, check=True)
     begin = time.perf_counter()
     command = [sys.executable, "-m", "snakemake", *options, "--configfile", str(MICRO), "--", f"{RUN}/adapter"]
-    subprocess.run(command, cwd=workflow.directory, env=environment(more), capture_output=True, check=True)
-    whole = time.perf_counter() - begin
-    return whole, read_attempts(workflow.directory / "results" / "micro" / "usage")[-1].seconds
+    subprocess.run(command, cwd=workflow.directory, env=environment(variables), capture_output=True, check=True)
+    total = time.perf_counter() - begin
+    return total, read_attempts(workflow.directory / "results" / "micro" / "usage")[-1].seconds
 
 
 if __name__ == "__main__":

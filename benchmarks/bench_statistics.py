@@ -1,4 +1,4 @@
-"""How long a robust table takes that has 50 runs, 3 benchmarks and 64 samples a question: 2.3 million verdicts.
+"""How long paired tests take of a table that has 50 runs, 3 benchmarks and 64 samples a question: 2.3 million verdicts.
 
     python benchmarks/bench_statistics.py
 
@@ -18,8 +18,8 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "report"))
 from made_up import row, spec, verdict
 
 from r1k.files import atomic_write
-from r1k.report.tables.paired_tests.content import blocks
-from r1k.report.tables.paired_tests.table import compare_runs
+from r1k.report.tables.paired_tests.make import make_paired_tests
+from r1k.report.tables.paired_tests.results import paired_blocks
 from r1k.report.tables.paired_tests.verdicts import read_verdicts
 
 RUNS, SAMPLES = 50, 64
@@ -39,10 +39,10 @@ def main() -> None:
         with _timed("reading"):
             read = read_verdicts(paths)
         with _timed("statistics"):
-            blocks(table, read, {})
+            paired_blocks(table, read, {})
         del read
         with _timed("the whole table, with its manifest"):
-            compare_runs(spec=table, graded=paths, contaminated=None, **out)
+            make_paired_tests(table=table, graded=paths, **out)
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""How near an inversion comes to the time that its server needs, and how long a journal takes to be resumed.
+"""Measure an inversion's time relative to the ideal, the time to resume a journal, and peak memory.
 
     python benchmarks/bench_teacher.py
     python benchmarks/bench_teacher.py --problems 200
     python benchmarks/bench_teacher.py --curator other/bin/python
 
-A server on loopback, in a process of its own, takes 200 ms for each answer. The ideal is calls x 200 ms / concurrency.
-The plain loop asks the same through a thread pool around the `openai` client, keeps nothing and checks nothing. The
-With `--curator`, the Python of an environment that has bespokelabs-curator, that library asks as many single prompts in
-one go, its cache off; what its start takes is not counted (offline, give it a tokenizer by TIKTOKEN_CACHE_DIR). The
-journal that is resumed holds two answers a problem, each of `--answer` characters; it is read as a second run reads it.
+A server on loopback, in its own process, takes 200 ms per answer. The ideal time is requests x 200 ms / concurrency.
+The plain loop sends the same requests through a thread pool around the `openai` client, without journal and checks.
+`--curator` names the Python of an environment with bespokelabs-curator, which then sends as many single prompts in one
+call, without its cache; its start-up time is excluded (offline, set TIKTOKEN_CACHE_DIR to a tokenizer). The resumed
+journal holds two answers per problem, with `--answer` characters each, and is read as a second run reads it.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Place, Riddles
 from r1k.config import Client, OpenAITeacher
 from r1k.records import Example, Response, read_jsonl
 from r1k.teacher.inversion import invert
-from r1k.teacher.journal import Entry, Journal, Request
+from r1k.teacher.journal import Journal, JournalEntry, Request
 from r1k.teacher.request_builder import RequestBuilder
 from r1k.teacher.server import running
 
@@ -41,12 +41,12 @@ SECONDS = 0.2
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all measurements and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=1000, help="two calls each")
+    parser.add_argument("--problems", type=int, default=1000, help="two requests each")
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--resumed", type=int, default=5000, help="problems in the journal that is resumed")
-    parser.add_argument("--answer", type=int, default=8000, help="characters of reasoning in a resumed answer")
+    parser.add_argument("--answer", type=int, default=8000, help="characters of reasoning per resumed answer")
     parser.add_argument("--curator", type=Path, help="a Python that has bespokelabs-curator")
     options = parser.parse_args()
     os.environ[KEY_VARIABLE] = KEY
@@ -54,7 +54,9 @@ def main() -> None:
         place = Place(Path(root))
         place.write_problems(options.problems)
         ideal = 2 * options.problems * SECONDS / options.concurrency
-        print(f"{2 * options.problems} calls of {SECONDS} s at concurrency {options.concurrency}: ideal {ideal:.2f} s")
+        print(
+            f"{2 * options.problems} requests of {SECONDS} s at concurrency {options.concurrency}: ideal {ideal:.2f} s"
+        )
         ways = (("inversion", _inversion, False), ("inversion, streamed", _inversion, True))
         for name, ask, stream in (*ways, ("plain loop", _plain_loop, False)):
             place.journal.unlink(missing_ok=True)
@@ -139,22 +141,24 @@ def _inversion(teacher: OpenAITeacher, place: Place) -> None:
 
 
 def _plain_loop(teacher: OpenAITeacher, place: Place) -> None:
-    calls = RequestBuilder(teacher.model, {})
+    builder = RequestBuilder(teacher.model, {})
     with openai.OpenAI(base_url=teacher.base_url, api_key=KEY) as client:
 
         def answer(request: Request) -> str:
-            turns: Any = [turn.model_dump() for turn in request.messages]
-            return str(client.chat.completions.create(model=request.model, messages=turns).choices[0].message.content)
+            messages: Any = [message.model_dump() for message in request.messages]
+            return str(
+                client.chat.completions.create(model=request.model, messages=messages).choices[0].message.content
+            )
 
         def both(example: Example) -> None:
-            answer(calls.solve(answer(calls.reverse_question(example))))
+            answer(builder.solve(answer(builder.reverse_question(example))))
 
         with ThreadPoolExecutor(teacher.client.concurrency) as pool:
             list(pool.map(both, read_jsonl(place.s1k, Example)))
 
 
 def _peak(problems: int) -> int:
-    """MiB of a process that does nothing else; answers of 20,000 characters."""
+    """Return the peak memory of an otherwise idle process, in MiB, with answers of 20,000 characters."""
     with multiprocessing.get_context("spawn").Pool(1) as alone:
         return alone.apply(_invert_alone, (problems,))
 
@@ -172,11 +176,11 @@ def _invert_alone(problems: int) -> int:
 def _resume(place: Place, problems: int, characters: int) -> None:
     place.write_problems(problems)
     teacher = OpenAITeacher(kind="openai", base_url="http://127.0.0.1:9/v1", model="m", api_key_env=KEY_VARIABLE)
-    calls = RequestBuilder(teacher.model, {})
+    builder = RequestBuilder(teacher.model, {})
     with place.journal.open("w", encoding="utf-8") as handle:
         for example in read_jsonl(place.s1k, Example):
-            handle.write(_line(calls.reverse_question(example), f"reverse of {example.problem}", characters))
-            handle.write(_line(calls.solve(f"reverse of {example.problem}"), "an answer", characters))
+            handle.write(_line(builder.reverse_question(example), f"reverse of {example.problem}", characters))
+            handle.write(_line(builder.solve(f"reverse of {example.problem}"), "an answer", characters))
     size = place.journal.stat().st_size / 2**20
     begin = time.perf_counter()
     with Journal(place.journal) as journal:
@@ -185,13 +189,11 @@ def _resume(place: Place, problems: int, characters: int) -> None:
     begin = time.perf_counter()
     invert(teacher=teacher, **place.paths)
     whole = time.perf_counter() - begin
-    print(
-        f"journal of {n} records, {size:.0f} MiB: opened in {opened:.2f} s; r1k.jsonl rebuilt from it in {whole:.2f} s"
-    )
+    print(f"journal of {n} records, {size:.0f} MiB: opened in {opened:.2f} s; r1k.jsonl rebuilt in {whole:.2f} s")
 
 
 def _line(request: Request, answer: str, characters: int) -> str:
-    entry = Entry(
+    entry = JournalEntry(
         key=request.key,
         request=request,
         max_tokens=None,
@@ -200,7 +202,7 @@ def _line(request: Request, answer: str, characters: int) -> str:
         finish_reason="stop",
         usage={"prompt_tokens": 100, "completion_tokens": 2000},
         seconds=60.0,
-        finished="2025-01-01T00:00:00+00:00",
+        finished_at="2025-01-01T00:00:00+00:00",
     )
     return entry.model_dump_json() + "\n"
 

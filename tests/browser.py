@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over a pipe by its DevTools protocol: opens pages, presses keys, looks, reads.
+"""Drive a headless Chromium over a pipe by the DevTools protocol: open pages, press keys, take pictures, read text.
 
 with chromium() as browser:
     browser.open(page.as_uri())
@@ -32,7 +32,7 @@ BUTTON = {"button": "left", "clickCount": 1}
 
 
 def installed() -> str | None:
-    """Where the browser is, or None."""
+    """Return the path of the browser, or None if none is installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -44,9 +44,9 @@ class Browser:
         self._number, self._session = 0, None
         self._read = b""
         self.complaints: list[str] = []
-        """What the page said on its console, what it was refused, and errors in its script."""
+        """Console messages of the page, requests that its policy blocked, and errors in its script."""
         self.asked_for: list[str] = []
-        """The addresses that were asked for."""
+        """The addresses that the page requested."""
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(target["targetId"] for target in targets if target["type"] == "page")
         self._session = self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
@@ -54,7 +54,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> Any:
-        """A method of the protocol, and its result."""
+        """Call a method of the protocol and return its result."""
         self._number += 1
         session = {"sessionId": self._session} if self._session else {}
         message = {"id": self._number, "method": method, "params": parameters, **session}
@@ -67,7 +67,7 @@ class Browser:
         return reply["result"]
 
     def open(self, address: str) -> float:
-        """Open a page; seconds until it was loaded and painted."""
+        """Open a page and return the seconds until it is loaded and painted."""
         start = time.perf_counter()
         self.call("Page.navigate", url=address)
         self.value(
@@ -77,17 +77,17 @@ class Browser:
         return time.perf_counter() - start
 
     def value(self, expression: str) -> Any:
-        """What JavaScript makes of an expression."""
+        """Evaluate a JavaScript expression and return its value."""
         answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     def text(self, selector: str) -> str:
-        """The text of the first element that matches, as it is shown."""
+        """Return the visible text of the first element that matches."""
         return str(self.value(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     def press(self, key: str) -> None:
-        """Press and let go a key that types one character."""
+        """Press and release a key that types one character."""
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, text=key if kind == "keyDown" else "")
 
@@ -102,15 +102,15 @@ class Browser:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **BUTTON)
 
     def size(self, width: int, height: int) -> None:
-        """The window's size in pixels."""
+        """Set the size of the window, in pixels."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def picture(self, path: Path) -> None:
-        """What the window shows, as PNG."""
+        """Save a PNG of the window."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
     def close(self) -> None:
-        """End the browser."""
+        """Close the browser."""
         self._session = None
         self.call("Browser.close")
         self._replies.close()
@@ -118,7 +118,7 @@ class Browser:
     def _next(self) -> Any:
         while b"\0" not in self._read:
             piece = self._replies.read1(1 << 20)
-            assert piece, "the browser has died"
+            assert piece, "the browser ended"
             self._read += piece
         message, _, self._read = self._read.partition(b"\0")
         return json.loads(message)
@@ -138,12 +138,12 @@ class Browser:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser with a profile of its own."""
+    """Start a browser with a temporary profile."""
     program = installed()
     assert program, f"none of {', '.join(NAMES)} is installed"
     requested, ours = os.pipe()
     answers, replied = os.pipe()
-    # Chromium reads its pipe at descriptor 3 and writes at 4, which these must not be themselves.
+    # Chromium reads from descriptor 3 and writes to 4, so these must be other descriptors.
     theirs = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10) for descriptor in (requested, replied)]
     os.close(requested)
     os.close(replied)

@@ -1,4 +1,4 @@
-"""Fixtures that several stages share: a tiny random base model on disk, and examples in both directions."""
+"""Shared fixtures: a tiny random base model on disk, and examples in both directions."""
 
 from pathlib import Path
 
@@ -8,26 +8,26 @@ from examples import QWEN_TEMPLATE, SHARED, make_both
 from r1k.records import write_jsonl
 from r1k.threads import wait_passively
 
-wait_passively()  # as the command line does
+wait_passively()  # the command line does the same
 
 
 @pytest.fixture(autouse=True)
-def _hub_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that a test runs in this process switches the hub off, and may not for the tests after it."""
+def _restore_hub_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore HF_HUB_OFFLINE after a test, because commands that run in this process set it."""
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of a few rows of real data, which are not part of the project."""
+    """Return the folder with a few rows of real data, which are not part of the project; skip if it is missing."""
     if not SHARED.is_dir():
-        pytest.skip(f"the real rows are not here ({SHARED})")
+        pytest.skip(f"no real data in {SHARED}")
     return SHARED
 
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Qwen2-architecture model of two layers with a byte-level tokenizer and Qwen2.5's chat template."""
+    """Write a random two-layer Qwen2 model with a byte-level tokenizer and Qwen2.5's chat template."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -71,7 +71,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def both_files(tmp_path: Path) -> tuple[Path, Path]:
-    """`s1k.jsonl` and `r1k.jsonl` of eight problems."""
+    """Write `s1k.jsonl` and `r1k.jsonl` of eight problems."""
     forward, reverse = make_both(8)
     s1k, r1k = tmp_path / "s1k.jsonl", tmp_path / "r1k.jsonl"
     write_jsonl(s1k, forward)

@@ -1,7 +1,10 @@
-"""What several tests share: places, a chat template, and made-up examples in both directions."""
+"""Shared helpers: paths, a chat template, and synthetic examples in both directions."""
 
 import json
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from r1k.records import Example
 
@@ -18,8 +21,16 @@ QWEN_TEMPLATE = (
 )
 
 
+def read_config(name: str, *added: str) -> dict[str, Any]:
+    """Return the experiment `config/NAME.yaml` with the sections of the files added to it, as Snakemake merges them."""
+    whole, *more = (yaml.safe_load((ROOT / "config" / f"{file}.yaml").read_text()) for file in (name, *added))
+    for sections in more:
+        whole |= {key: whole[key] | sections[key] for key in sections}
+    return whole
+
+
 def make_both(problems: int) -> tuple[list[Example], list[Example]]:
-    """Forward and reverse examples of made-up problems, all different."""
+    """Return forward and reverse examples of `problems` synthetic problems, all different."""
     forward, reverse = [], []
     for k in range(problems):
         problem = f"p{k:03d}"
@@ -48,5 +59,5 @@ def make_both(problems: int) -> tuple[list[Example], list[Example]]:
 
 
 def lines(path: Path) -> list[dict]:
-    """The objects of a JSONL file."""
+    """Return the objects of a JSONL file."""
     return [json.loads(line) for line in path.read_text().splitlines()]

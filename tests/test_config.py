@@ -6,19 +6,20 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from examples import ROOT
+from examples import ROOT, read_config
 from r1k.config import Experiment, Launch, load, resolved, validate
 from r1k.errors import ConfigError
 from r1k.train.describe import plan
 
-ADDED = [ROOT / "config" / name for name in ("remedies.yaml", "smollm2-arms.yaml")]
-"""Runs to be added to another file's, no experiments by themselves."""
+ADDED = [ROOT / "config" / name for name in ("demo-remedies.yaml", "remedies.yaml", "smollm2-arms.yaml")]
+"""Files that are given after another file, not experiments by themselves."""
 CONFIGS = sorted({*(ROOT / "config").glob("*.yaml")} - {*ADDED})
 
 
 @pytest.fixture
 def demo() -> dict:
-    return yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    """The demo with its remedies."""
+    return read_config("demo", "demo-remedies")
 
 
 def changed(config: dict, path: str, value: object) -> dict:
@@ -47,20 +48,20 @@ def test_the_experiments_are_valid(path):
         ("tables/table1/rows", ["tiny-s1"], r"tables.table1.rows: no run 'tiny-s1' in runs \(did you mean 'tiny-s1k'"),
         ("tables/checks", {"kind": "sft", "rows": ["tiny"]}, "tables.checks: the table of the checks"),
         ("data/checks", {"judge": {"modle": "m"}}, "data.checks.judge.base_url: missing"),
-        ("tables/table2/rows", ["tiny-s1k"], "tables.table2.rows: 'tiny-s1k' is no DPO run"),
+        ("tables/table2/rows", ["tiny-s1k"], "tables.table2.rows: 'tiny-s1k' is not a DPO run"),
         (
             "tables/table1/reference",
             "tiny-mx",
             r"tables.table1.reference: 'tiny-mx' is not one of .* mean 'tiny-mix'\?",
         ),
         ("dynamics/mixed/sft", "tiny-mix", "dynamics.mixed.sft: 'tiny-mix' is not a probed sft run"),
-        ("data/probe_held_out", 290, "data.probe_train: 340 probe problems are asked of 160"),
-        ("runs/tiny-s1k/overrides", {"lr": 1}, "runs.tiny-s1k.overrides.lr: unknown key"),
+        ("data/probe_held_out", 290, "data.probe_train: with probe_held_out it takes 340 problems of 160"),
         (
             "runs/tiny-s1k/overrides",
-            {"batch_size": 24},
-            "train.launch.per_device_train_batch_size: 16 does not divide the batch",
+            {"train_batch_size": 24},
+            "train.launch.per_device_train_batch_size: 16 does not divide the train_batch_size of 24",
         ),
+        ("runs/tiny-s1k/overrides", {"lora": {"r": 0}}, r"runs.tiny-s1k.overrides.lora.r: .*greater than 0"),
         ("seeds", [], "seeds: "),
         ("teacher", {"kind": "oracle"}, "teacher"),
         ("evaluate/grader", "judge", "evaluate: grader: judge needs evaluate.judge"),
@@ -75,6 +76,80 @@ def test_a_wrong_key_is_named_with_what_to_do(demo, path, value, message):
         validate(Experiment, changed(demo, path, value))
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        # Keys of version 0.1.
+        ("teacher", {"kind": "openai", "asking": {}}, "teacher.asking: unknown key `asking`; it is now `client`"),
+        ("train/sft/epochs", 3, "train.sft.epochs: unknown key `epochs`; it is now `num_train_epochs`"),
+        ("train/sft/batch_size", 3, "train.sft.batch_size: unknown key.*mean 'train_batch_size'"),
+        ("train/dpo/sft_weight", 1, r"unknown key `sft_weight` here; it is now loss_type: \[sigmoid, sft\]"),
+        ("train/dpo/lora", {}, "train.dpo.lora: unknown key `lora` here; it stands once, as train.lora"),
+        ("train/sft/gradient_checkpointing", True, "here; it is in train.launch"),
+        ("runs/tiny-s1k/without_held_out", True, "it is now `exclude_held_out`"),
+        ("benchmarks/aime/samples", 4, "benchmarks.aime.samples: unknown key `samples`; it is now `repeats`"),
+        ("bases/tiny/steps", 4, "bases.tiny.steps: unknown key `steps`; it is now `max_steps`"),
+        ("plan/prompt", {"mean": 3, "spread": 1}, "plan.prompt.spread: unknown key `spread`; it is now `cv`"),
+        ("evaluate/dtype", "fp32", "evaluate.dtype: unknown value 'fp32'; it is now 'float32'"),
+        ("probe/tracked", ["own", "other"], "probe.tracked.0: unknown value 'own'; it is now 'chosen'"),
+        # Keys of TRL, PEFT, vLLM, lm-eval, axolotl and LLaMA-Factory.
+        ("runs/tiny-s1k/overrides", {"lr": 1}, "runs.tiny-s1k.overrides.lr: unknown key; here it is learning_rate"),
+        ("train/dpo/rpo_alpha", 1, r"here it is loss_type: \[sigmoid, sft\] with loss_weights"),
+        ("train/sft/warmup_steps", 10, "train.sft.warmup_steps: .*warmup_ratio"),
+        ("train/sft/bf16", True, "train.sft.bf16: unknown key; here it is dtype: bfloat16"),
+        ("train/sft/max_seq_length", 10, "train.sft.max_seq_length: .*max_length"),
+        ("train/sft/gradient_accumulation_steps", 2, "computed from train_batch_size"),
+        ("train/lora/lora_r", 8, "train.lora.lora_r: .*r, in train.lora"),
+        ("evaluate/max_tokens", 8, "evaluate.max_tokens: .*max_new_tokens"),
+        ("evaluate/max_gen_toks", 8, "evaluate.max_gen_toks: .*max_new_tokens"),
+        ("train/dpo/pref_beta", 1, "train.dpo.pref_beta: unknown key; here it is beta"),
+        ("train/sft/model_name_or_path", "q", "an entry in bases"),
+        ("train/sft/scheduler", "cosine", "here it is lr_scheduler_type"),
+    ],
+)
+def test_a_key_of_another_project_or_version_gets_its_name_here(demo, path, value, message):
+    with pytest.raises(ConfigError, match=message):
+        validate(Experiment, changed(demo, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("runs/tiny-mix-dpo/overrides", {"lora": {"r": 8}}, "continues the adapter of 'tiny-mix'; set it there"),
+        ("train/dpo/match_by", "epochs", "train.dpo.match_by: unknown key"),
+        ("evaluate/temperature", 0.5, "evaluate.temperature: does nothing, because every benchmark is greedy"),
+        ("evaluate/min_judged_rate", 0.5, "min_judged_rate: does nothing without evaluate.judge"),
+        ("benchmarks/aime/shuffle_seed", 1, "benchmarks.aime.shuffle_seed: does nothing"),
+        ("train/launch/launcher", "mpirun", "launcher: does nothing on one node"),
+        (
+            "train/dpo/label_smoothing",
+            0.1,
+            "label_smoothing: loss_type robust needs a value above 0; other losses ignore",
+        ),
+        ("train/dpo/loss_type", ["sft"], "must be one preference loss"),
+        ("train/dpo/loss_type", ["sigmoid", "ipo"], "must be one preference loss"),
+        ("train/dpo/loss_weights", [1, 2], "loss_weights: 2 for 1 losses"),
+        ("train/dpo/loss_weights", [0], "loss_weights: must be above 0"),
+        ("probe", {"tracked": ["chosen", "rejected"], "greedy_tokens": 8}, "greedy_tokens: does nothing"),
+    ],
+)
+def test_a_key_that_would_do_nothing_is_an_error(demo, path, value, message):
+    with pytest.raises(ConfigError, match=message):
+        validate(Experiment, changed(demo, path, value))
+
+
+def test_dpo_trains_the_adapter_that_its_parent_began(demo):
+    wide = validate(Experiment, changed(demo, "runs/tiny-mix/overrides", {"lora": {"r": 8}}))
+    assert wide.lora("tiny-mix-dpo").r == wide.lora("tiny-mix").r == 8
+    assert wide.digest("tiny-mix-dpo", 0) != validate(Experiment, demo).digest("tiny-mix-dpo", 0)
+
+
+def test_titles_default_to_names(demo):
+    del demo["bases"]["tiny"]["title"], demo["benchmarks"]["aime"]["title"]
+    spec = resolved.table_spec(validate(Experiment, demo), "table1")
+    assert spec.rows[0].model == "tiny" and spec.benchmarks["aime"] == "aime"
+
+
 MERGE = {"runs": ["dyn-s1k", "dyn-r1k"], "weights": [1, 1]}
 ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
 
@@ -87,7 +162,10 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
         ({"method": "merge", "merge": MERGE, "data": "s1k"}, "method merge takes no base"),
         ({"method": "route", "route": ROUTE, "exclude_held_out": True, "probe_every_epochs": 2}, "and 1 to be probed"),
         ({"method": "merge", "merge": MERGE | {"weights": [1]}}, "runs.new.merge: weights: as many as runs"),
-        ({"method": "merge", "merge": MERGE | {"how": "ties"}}, "runs.new.merge: density: ties and dare need one"),
+        (
+            {"method": "merge", "merge": MERGE | {"merge_method": "ties"}},
+            "runs.new.merge: density: ties and dare need one",
+        ),
         (
             {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "dyn-r1"]}},
             r"runs.new.merge: no run 'dyn-r1' .*mean",
@@ -100,11 +178,11 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
         ({"method": "merge", "merge": MERGE}, "runs.new.exclude_held_out: False, and True in dyn-s1k, True in dyn-r1k"),
         (
             {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "other"]}, "exclude_held_out": True},
-            "runs.new.merge: dyn-s1k, other are not of one base",
+            "runs.new.merge: dyn-s1k, other have different bases",
         ),
         (
             {"method": "merge", "merge": MERGE | {"runs": ["dyn-s1k", "wide"]}, "exclude_held_out": True},
-            "runs.new.merge: dyn-s1k, wide have adapters of other ranks or targets",
+            "runs.new.merge: dyn-s1k, wide have adapters of different rank or target_modules",
         ),
         (
             {
@@ -113,10 +191,13 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
                 "exclude_held_out": True,
                 "probe_every_epochs": 1,
             },
-            r"runs.new.route: the probed steps of dyn-s1k, wide do not end alike.*\(55, 8.0\), None",
+            r"runs.new.route: the last probed step and epoch of dyn-s1k, wide differ.*\(55, 8.0\), None",
         ),
         ({"method": "dpo", "parent": "fix-linear", "data": "pairs"}, "runs.new.parent: 'fix-linear' is not an SFT run"),
-        ({"method": "sft", "base": "tiny", "data": "s1k", "protocol": "as_released"}, "protocol as_released is of DPO"),
+        (
+            {"method": "sft", "base": "tiny", "data": "s1k", "protocol": "as_released"},
+            "protocol as_released is for DPO",
+        ),
         (
             {"method": "dpo", "parent": "dyn-mix", "data": "pairs", "direction_tag": True},
             "runs.new.direction_tag: True, and False in 'dyn-mix'",
@@ -132,16 +213,19 @@ ROUTE = {"forward": "dyn-s1k", "reverse": "dyn-r1k"}
         ({"method": "none", "base": "tiny", "direction_tag": True}, "method none takes a base and nothing else"),
         (
             {"method": "dpo", "parent": "fix-tag", "data": "pairs", "direction_tag": True, "protocol": "as_released"},
-            "direction_tag is no part of protocol as_released",
+            "protocol as_released has no direction_tag",
         ),
-        ({"method": "sft", "base": "tiny", "data": "half", "exclude_held_out": True}, "data half cannot be without"),
+        (
+            {"method": "sft", "base": "tiny", "data": "half", "exclude_held_out": True},
+            "data half cannot exclude_held_out",
+        ),
     ],
 )
-def test_runs_that_cannot_be_joined_are_named(demo, run, message):
+def test_runs_that_cannot_be_combined_are_named(demo, run, message):
     demo["bases"]["second"] = demo["bases"]["tiny"]
     sft = {"method": "sft", "data": "s1k", "exclude_held_out": True}
     demo["runs"]["other"] = sft | {"base": "second"}
-    demo["runs"]["wide"] = sft | {"base": "tiny", "overrides": {"lora": {"rank": 64}}}
+    demo["runs"]["wide"] = sft | {"base": "tiny", "overrides": {"lora": {"r": 64}}}
     with pytest.raises(ConfigError, match=message):
         validate(Experiment, changed(demo, "runs/new", run))
 
@@ -152,17 +236,17 @@ def test_a_merge_depends_on_its_runs_and_a_route_on_both(demo):
     for run in ("fix-linear", "fix-ties", "fix-route"):
         assert before.digest(run, 0) != after.digest(run, 0)
     assert before.digest("fix-ties", 0) != before.digest("fix-dare", 0) != before.digest("fix-dare", 1)
-    assert (before.lora("fix-linear").rank, before.lora("fix-route"), before.lora("tiny")) == (64, None, None)
+    assert (before.lora("fix-linear").r, before.lora("fix-route"), before.lora("tiny")) == (64, None, None)
     assert before.probed_steps("fix-linear") == {1: 1.0}
     assert before.probed_steps("fix-route") == {55: 8.0}
 
 
-def test_a_run_is_what_it_was_before_there_were_other_losses_and_rows(demo):
-    """Of runs that leave them at their defaults nothing is told, so their digests are as they were."""
-    identity = validate(Experiment, demo).identity("tiny-mix-dpo", 0)
-    assert identity.keys().isdisjoint({"protocol", "direction_tag"})
-    assert identity["settings"].keys().isdisjoint({"loss", "label_smoothing", "sft_weight"})
-    for change in ({"overrides": {"sft_weight": 1}}, {"overrides": {"loss": "ipo"}}, {"protocol": "as_released"}):
+def test_losses_and_protocol_are_part_of_a_run(demo):
+    for change in (
+        {"overrides": {"loss_type": ["sigmoid", "sft"]}},
+        {"overrides": {"loss_type": "ipo"}},
+        {"protocol": "as_released"},
+    ):
         demo["runs"]["new"] = demo["runs"]["tiny-mix-dpo"] | change
         changed_one = validate(Experiment, demo)
         assert changed_one.digest("new", 0) != changed_one.digest("tiny-mix-dpo", 0)
@@ -174,15 +258,14 @@ def test_a_tag_is_part_of_a_run_and_of_its_plan(demo):
         for more in ({}, {"direction_tag": False})
     )
     assert plain.digest("dyn-mix", 0) == tagged.digest("dyn-mix", 0) != plain.digest("fix-tag", 0)
-    assert {"direction_tag", "reasoned"}.isdisjoint(plan(plain, "dyn-mix", 0).model_dump())
-    assert plan(plain, "fix-tag", 0).model_dump()["direction_tag"] is True
-    assert plan(plain, "fix-revthink", 0).model_dump()["reasoned"] is False
+    assert plan(plain, "fix-tag", 0).direction_tag and not plan(plain, "dyn-mix", 0).direction_tag
+    assert plan(plain, "dyn-mix", 0).reasoned and not plan(plain, "fix-revthink", 0).reasoned
 
 
-def test_what_is_added_to_the_paper_makes_an_experiment():
-    paper, more = (yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()) for name in ("paper", "remedies"))
+def test_the_remedies_complete_the_paper():
+    more = yaml.safe_load((ROOT / "config" / "remedies.yaml").read_text())
     assert more.keys() == {"runs", "data", "tables"} and more["data"].keys() == {"variants"}
-    whole = validate(Experiment, paper | {key: paper[key] | more[key] for key in more})
+    whole = validate(Experiment, read_config("paper", "remedies"))
     assert resolved.audit_spec(whole).limits == [20480]
     for run in more["runs"]:
         assert whole.runs[run].exclude_held_out
@@ -191,10 +274,17 @@ def test_what_is_added_to_the_paper_makes_an_experiment():
 
 
 def test_the_released_protocol_takes_its_fifty_steps():
-    files = (ROOT / "config" / "paper.yaml", ROOT / "config" / "remedies.yaml")
-    paper, more = (yaml.safe_load(file.read_text()) for file in files)
-    whole = paper | {key: paper[key] | more[key] for key in more}
-    assert validate(Experiment, whole).steps("fix-as-released") == 50
+    assert validate(Experiment, read_config("paper", "remedies")).steps("fix-as-released") == 50
+
+
+def test_remedies_leave_the_runs_of_the_demo_as_they_are(demo):
+    """Finished runs are used again when the remedies are added."""
+    alone, both = load(ROOT / "config" / "demo.yaml"), validate(Experiment, demo)
+    assert both.experiment == alone.experiment == "demo"
+    assert {run: both.digest(run, 0) for run in alone.runs} == {run: alone.digest(run, 0) for run in alone.runs}
+    assert not any(run.startswith(("fix-", "stage-")) for run in alone.runs)
+    for table in alone.tables:
+        assert resolved.table_spec(both, table) == resolved.table_spec(alone, table)
 
 
 def test_remedies_that_are_data_take_as_many_steps_as_the_mix(demo):
@@ -224,7 +314,7 @@ def test_a_run_answers_what_tables_show_of_it_and_a_route_to_it_and_else_all(dem
     ("table", "says"),
     [
         ({"kind": "dynamics", "rows": ["tiny-s1k"]}, "'tiny-s1k' is not probed"),
-        ({"kind": "dynamics", "rows": ["dyn-mix"], "directions": ["forward"]}, "leave them out with dynamics"),
+        ({"kind": "dynamics", "rows": ["dyn-mix"], "directions": ["forward"]}, "remove them with kind: dynamics"),
         (
             {"kind": "sft", "rows": ["tiny"], "benchmarks": ["maths"]},
             "no benchmark 'maths' in benchmarks (did you mean 'math'?)",
@@ -237,25 +327,24 @@ def test_a_table_that_cannot_be_made_is_an_error(demo, table, says):
         validate(Experiment, demo)
 
 
-def test_runs_that_only_tables_show_follow_both_directions_alone(demo):
+def test_runs_that_only_tables_show_track_chosen_and_rejected_alone(demo):
     experiment = validate(Experiment, demo)
     assert experiment.probe_of("dyn-mix-dpo") == experiment.probe and len(experiment.probe.tracked) == 10
-    assert experiment.probe_of("fix-ipo").tracked == ["own", "other"]
+    assert experiment.probe_of("fix-ipo").tracked == ["chosen", "rejected"]
     everywhere = validate(Experiment, changed(demo, "probe/tracked_runs", "all"))
     assert everywhere.probe_of("fix-ipo") == everywhere.probe
-    # Not told to the command: what it is to follow is.
     assert "tracked_runs" not in experiment.probe.model_dump()
 
 
 def test_a_table_of_dynamics_says_how_its_runs_are_made(demo):
     spec = resolved.dynamics_table_spec(validate(Experiment, demo), "table4")
-    how = {row.run: row.how for row in spec.rows}
+    recipes = {row.run: row.recipe for row in spec.rows}
     assert spec.reference == "dyn-mix"
-    assert how["fix-ipo"] == "DPO of dyn-mix, epochs 0.5, loss ipo, beta 5"
-    assert how["fix-route"] == "dyn-s1k or dyn-r1k, by the prompt's direction"
-    assert how["fix-linear"] == "linear merge of dyn-s1k and dyn-r1k"
-    assert how["fix-tag"] == "SFT on mix, direction tag"
-    assert how["fix-forward-first"] == "SFT on r1k from stage-forward, epochs 4"
+    assert recipes["fix-ipo"] == "DPO of dyn-mix, num_train_epochs 0.5, loss_type ipo, beta 5"
+    assert recipes["fix-route"] == "dyn-s1k or dyn-r1k, by the prompt's direction"
+    assert recipes["fix-linear"] == "linear merge of dyn-s1k and dyn-r1k"
+    assert recipes["fix-tag"] == "SFT on mix, direction tag"
+    assert recipes["fix-forward-first"] == "SFT on r1k from stage-forward, num_train_epochs 4"
 
 
 def test_parents_in_a_circle_are_an_error(demo):
@@ -297,10 +386,10 @@ def test_arms_that_match_in_epochs_take_the_steps_of_their_data(demo):
 def test_the_paper_is_reproduced_to_the_letter_where_it_states_a_number():
     paper = load(ROOT / "config" / "paper.yaml")
     for run in paper.trained_runs:
-        settings = paper.settings(run)
-        assert (settings.lora.rank, settings.lora.alpha) == (256, 512)
+        lora = paper.lora(run)
+        assert (lora.r, lora.lora_alpha) == (256, 512)
         if paper.runs[run].method == "dpo":
-            assert settings.beta == 0.6
+            assert paper.settings(run).beta == 0.6
     assert [paper.benchmarks[name].source.n for name in paper.benchmarks] == [30, 500, 198]
     assert (paper.evaluate.max_new_tokens, paper.probe.max_tokens) == (32768, 1000)
 
@@ -359,12 +448,12 @@ def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
     assert demo.data.checks.judge is None
 
 
-def test_tables_count_questions_and_robust_ones_all_answers(demo):
+def test_tables_count_questions_and_paired_tests_use_all_answers(demo):
     several = validate(Experiment, changed(demo, "benchmarks/aime/repeats", 4))
     assert list(resolved.table_spec(several, "table1").benchmarks) == ["math", "gpqa"]
     assert list(resolved.table_spec(several, "table1", drawn=True).benchmarks) == ["aime", "math", "gpqa"]
-    with pytest.raises(ConfigError, match=r"tables\.table3\.benchmarks: none has samples: 1"):
-        validate(Experiment, changed(demo, "benchmarks/math/samples", 2))
+    with pytest.raises(ConfigError, match=r"tables\.table3\.benchmarks: none has repeats: 1"):
+        validate(Experiment, changed(demo, "benchmarks/math/repeats", 2))
 
 
 def test_how_many_answers_is_no_part_of_a_benchmark(demo):

@@ -1,3 +1,5 @@
+"""Atomic writes, locks and digests."""
+
 import signal
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import pytest
 from r1k.files import atomic_directory, exclusive, publish_directory, value_digest
 
 
-def test_a_directory_appears_whole_or_not_at_all(tmp_path):
+def test_a_directory_is_written_atomically(tmp_path):
     target = tmp_path / "adapter"
     with atomic_directory(target) as partial:
         (partial / "a").write_text("1")
@@ -20,7 +22,7 @@ def test_a_directory_appears_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 
 
-def test_publishing_replaces_and_leaves_the_source(tmp_path):
+def test_publishing_replaces_the_target_and_keeps_the_source(tmp_path):
     source, target = tmp_path / "state", tmp_path / "out"
     (source / "deep").mkdir(parents=True)
     (source / "deep" / "a").write_text("1")
@@ -41,7 +43,7 @@ with exclusive(Path(sys.argv[1]), "holding"):
 """
 
 
-def test_a_lock_dies_with_its_holder(tmp_path):
+def test_a_killed_process_releases_its_lock(tmp_path):
     lock = tmp_path / "lock"
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "held\n"
@@ -52,7 +54,7 @@ def test_a_lock_dies_with_its_holder(tmp_path):
         assert time.monotonic() - start < 5
 
 
-def test_a_second_process_waits_and_says_so(tmp_path, capfd):
+def test_a_second_process_waits_and_reports_it(tmp_path, capfd):
     lock = tmp_path / "lock"
     code = HOLDER.replace("time.sleep(60)", "time.sleep(1.5)")
     holder = subprocess.Popen([sys.executable, "-c", code, str(lock)], stdout=subprocess.PIPE, text=True)
@@ -60,7 +62,7 @@ def test_a_second_process_waits_and_says_so(tmp_path, capfd):
     start = time.monotonic()
     with exclusive(Path(lock), "training x"):
         assert time.monotonic() - start > 0.5
-    assert "training x: another process is at it" in capfd.readouterr().err
+    assert "training x: another process holds the lock" in capfd.readouterr().err
     holder.wait()
 
 

@@ -18,17 +18,17 @@ from hostile import HOSTILE
 from r1k.config import Benchmark, Data, Evaluate, FileQuestions, FileSource, Row, TableSpec, WorldSource
 from r1k.data.benchmarks import get_benchmark
 from r1k.data.s1k import get_s1k
-from r1k.data.sets import make_set, pairs, read_both
+from r1k.data.sets import make_set, pairs, read_example_pairs
 from r1k.errors import RecordError, TeacherError
 from r1k.intervals import wilson
 from r1k.markup import one_line
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, Pair, Question, Response, Sample, Score, Tally, read_jsonl, write_jsonl
-from r1k.report.figures.figure1 import TEXT, draw, make_figure1
+from r1k.report.figures.figure1 import TEXT, draw, draw_figure1
 from r1k.report.figures.style import style
 from r1k.report.figures.text_fit import fit
 from r1k.report.pages.report import write_report
-from r1k.report.tables.accuracy import make_table
+from r1k.report.tables.accuracy.make import make_table
 from r1k.teacher.inversion import invert
 from r1k.teacher.server import running
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
@@ -59,7 +59,7 @@ def inverted(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """s1k and r1k, both hostile, from a real inversion."""
     place = Place(tmp_path_factory.mktemp("hostile") / "data")
     place.write(*(problem(name, text) for name, text in HOSTILE.items()))
-    source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None, "left_out_by_grade": 0}
+    source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None, "excluded_by_grade": 0}
     write_manifest(place.s1k, "data.s1k", {}, Stopwatch(), **source)
     server = FaultyServer()
     server.answerer = HostileTeacher()
@@ -92,7 +92,7 @@ def test_prompts_contain_a_text_unchanged(name):
     text = HOSTILE[name]
     for slots in ({"question": text, "answer": "4"}, {"question": "q", "answer": f"So {text}"}):
         rendered = REVERSE_QUESTION.render(**slots)
-        assert REVERSE_QUESTION.read(rendered) == {key: value.strip() for key, value in slots.items()}
+        assert REVERSE_QUESTION.parse(rendered) == {key: value.strip() for key, value in slots.items()}
         assert rendered.count("Reply with the reverse problem alone") == 1
     assert SOLVE.render(question=text) == text.strip()
 
@@ -124,7 +124,7 @@ def test_no_text_adds_or_removes_a_control_token(inverted: Place, tiny_base: Pat
     special = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
     plain = encode(tokenizer, "q", Response(reasoning="r", answer="a"), "x")
     expected = [id for id in plain.prompt + plain.response if id in special]
-    for pair in pairs(read_both(inverted.s1k, inverted.output)):
+    for pair in pairs(read_example_pairs(inverted.s1k, inverted.output)):
         for response, tag in ((pair.chosen, None), (pair.rejected, None), (pair.chosen, pair.direction)):
             encoded = encode(tokenizer, pair.question, response, pair.id, tag=tag)
             assert [id for id in encoded.prompt + encoded.response if id in special] == expected
@@ -182,7 +182,7 @@ def test_figure_1_draws_a_text_and_no_mathematics_of_it(name):
 
 
 def test_figure_1_of_hostile_data_is_made(inverted: Place, tmp_path: Path):
-    make_figure1(s1k=inverted.s1k, r1k=inverted.output, png=tmp_path / "f.png", pdf=tmp_path / "f.pdf")
+    draw_figure1(s1k=inverted.s1k, r1k=inverted.output, png=tmp_path / "f.png", pdf=tmp_path / "f.pdf")
     assert {path.name for path in tmp_path.iterdir()} == {"f.png", "f.pdf", "f.manifest.json"}
 
 
@@ -230,8 +230,17 @@ def opened(page: str) -> Counter[str]:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_tables_and_the_report_show_a_name_as_it_is(name, tmp_path: Path):
     text = HOSTILE[name] if len(HOSTILE[name]) < 1000 else HOSTILE[name][:1000]
-    low, high = wilson(3, 9)
-    tally = Tally(n=9, correct=3, unparsed=0, truncated=0, last_number_correct=None, accuracy=1 / 3, low=low, high=high)
+    share = wilson(3, 9)
+    tally = Tally(
+        n=9,
+        correct=3,
+        unparsed=0,
+        truncated=0,
+        last_number_correct=None,
+        accuracy=share.value,
+        low=share.low,
+        high=share.high,
+    )
     score = tmp_path / "score.json"
     score.write_text(Score(run="r", seed=0, benchmark="b", all=tally).model_dump_json())
     row = Row(run="r", data="s1k", method="sft", base="b", model=text, parent=None, start_data=None)
@@ -240,7 +249,7 @@ def test_tables_and_the_report_show_a_name_as_it_is(name, tmp_path: Path):
         benchmarks={"b": text}, seeds=[0], directions=["all"], published=False, notes=[text],
     )  # fmt: skip
     made = {kind: tmp_path / f"table1.{kind}" for kind in ("md", "csv", "tex")}
-    make_table(spec=spec, scores=[score], markdown=made["md"], csv=made["csv"], latex=made["tex"])
+    make_table(table=spec, scores=[score], markdown=made["md"], csv=made["csv"], latex=made["tex"])
     with made["csv"].open(newline="") as handle:
         assert {(row["model"], row["title"]) for row in csv.DictReader(handle)} == {(text, text), (text, "Average")}
     latex = made["tex"].read_text()

@@ -1,3 +1,5 @@
+"""Escaping of arbitrary text for Markdown and LaTeX."""
+
 import re
 
 import pytest
@@ -16,28 +18,28 @@ def test_escapes():
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("around", ["{}", "- {}", "| a | b |\n|---|---|\n| {} | c |", "## {}"])
-def test_markdown_shows_a_text_as_it_is(name, around):
-    """Also by a reader that lets HTML pass, as the hub's does."""
+def test_markdown_shows_text_verbatim(name, around):
+    """Parse with raw HTML enabled, as the hub does."""
     tokens = PAGE.parse(around.format(escape_markdown(HOSTILE[name])))
     shown = [token for token in tokens if token.type == "inline" and token.content not in ("a", "b", "c")]
     assert len(shown) == 1
     kinds = {child.type for child in shown[0].children}
     assert kinds <= {"text", "text_special"}
-    # The reader drops white space of Unicode's at the ends, which a browser does not show either.
+    # The parser strips Unicode white space at the ends, which a browser does not show either.
     assert "".join(child.content for child in shown[0].children).strip() == one_line(HOSTILE[name]).strip()
     plain = PAGE.parse(around.format("word"))
-    assert [token.type for token in tokens] == [token.type for token in plain], "nor does it make a block of its own"
+    assert [token.type for token in tokens] == [token.type for token in plain], "the text creates no block of its own"
 
 
 @pytest.mark.parametrize("text", ["https://e.org/x", "- a", "+ a", "1. a", "2) a", "# a", "#", "-", "&amp;", "> a"])
-def test_nothing_at_a_lines_start_is_a_block(text):
+def test_the_start_of_a_line_is_no_block_marker(text):
     (paragraph, inline, _) = PAGE.parse(escape_markdown(text))
     assert paragraph.type == "paragraph_open"
     assert "".join(child.content for child in inline.children) == text
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_fence_holds_any_text(name):
+def test_a_fence_encloses_any_text(name):
     text = HOSTILE[name]
     tokens = PAGE.parse(fenced(text) + "\n\nafter")
     assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
@@ -45,10 +47,10 @@ def test_a_fence_holds_any_text(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_latex_has_no_command_of_the_text(name):
+def test_latex_contains_no_command_from_the_text(name):
     written = escape_latex(HOSTILE[name])
-    ours = r"\\(?:textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|dots)\{\}|\\[&%$#_{}]"
-    rest = re.sub(ours, "", written)
+    escapes = r"\\(?:textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|dots)\{\}|\\[&%$#_{}]"
+    rest = re.sub(escapes, "", written)
     assert not set(rest) & set("\\&%$#_{}~^")
 
 

@@ -1,13 +1,13 @@
-"""A throw-away Slurm on this machine: nodes of eight GPUs that are not there, real daemons, nothing left behind.
+"""Start a throwaway Slurm cluster on this machine: real daemons, nodes of eight fake GPUs, removed afterwards.
 
     python tests/throwaway_slurm.py -- snakemake --profile slurm --configfile config/demo.yaml all
     python tests/throwaway_slurm.py --nodes 2 -- bash
 
-The command runs with the cluster's `sbatch`, `squeue`, `scontrol`, … first on its PATH. All that the cluster has is in
-a private directory: key, sockets, logs, state. No root is needed. The daemons die with this process, however it ends.
-The GPUs are links to /dev/null: jobs are given devices, and find none of them in the driver.
+The command runs with the cluster's `sbatch`, `squeue`, `scontrol`, … first on its PATH. A private directory holds the
+cluster's key, sockets, logs and state. It needs no root. The daemons die with this process, however it ends. The GPUs
+are links to /dev/null: Slurm assigns them to jobs, but no driver knows them.
 
-With `--accounting`, slurmdbd and MariaDB run too, so that `sacct` answers.
+With `--accounting`, slurmdbd and MariaDB run too, and `sacct` works.
 """
 
 import argparse
@@ -26,25 +26,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from r1k.train.launch import die_with_parent
+from r1k.child_process import die_with_parent
 
 GPUS = 8
 DAEMONS = ("munged", "slurmctld", "slurmd")
 ACCOUNTING_DAEMONS = ("slurmdbd", "mariadbd", "mariadb-install-db", "mariadb")
 CLIENTS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel", "sacct", "sacctmgr")
 SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
-PATIENCE = 10
-"""Seconds that the daemons have to come up."""
+START_TIMEOUT = 10
+"""Seconds within which the daemons must start."""
 
 
 def missing(accounting: bool = False) -> list[str]:
-    """The programs that a throw-away cluster needs and that are not installed."""
-    wanted = (*DAEMONS, *CLIENTS, *(ACCOUNTING_DAEMONS if accounting else ()))
-    return [name for name in wanted if _which(name) is None]
+    """Return the programs that a throwaway cluster needs and that are not installed."""
+    needed = (*DAEMONS, *CLIENTS, *(ACCOUNTING_DAEMONS if accounting else ()))
+    return [name for name in needed if _which(name) is None]
 
 
 class ThrowawaySlurm:
-    """A cluster for as long as the `with` lasts."""
+    """A cluster that runs during the `with` block."""
 
     def __init__(self, directory: Path, nodes: int = 4, accounting: bool = False) -> None:
         self.directory = directory.resolve()
@@ -56,13 +56,13 @@ class ThrowawaySlurm:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where this cluster's commands are found, for a process that is to use it."""
+        """The environment in which a process uses this cluster."""
         path = f"{self.directory / 'bin'}{os.pathsep}{os.environ['PATH']}"
         database = str(self.directory / "run" / "mariadb.socket")
         return os.environ | {
             "SLURM_CONF": str(self.directory / "slurm.conf"),
             "PATH": path,
-            "MYSQL_UNIX_PORT": database,  # where slurmdbd finds its database
+            "MYSQL_UNIX_PORT": database,  # slurmdbd connects to its database here
         }
 
     def __enter__(self) -> Self:
@@ -88,18 +88,18 @@ class ThrowawaySlurm:
         self.stop()
 
     def run(self, *command: str | Path, check: bool = True) -> str:
-        """What a command of the cluster prints."""
+        """Run a command on the cluster and return its standard output."""
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr}")
         return done.stdout
 
     def start_node(self, node: str) -> None:
-        """Bring a node up."""
+        """Start a node."""
         self._start(f"slurmd-{node}", "-D", "-N", node, "-f", self.directory / "slurm.conf", program="slurmd")
 
     def fail_node(self, node: str) -> None:
-        """Take a node down, as a power cut does: its daemon and its jobs' processes are gone."""
+        """Fail a node as a power cut does: kill its daemon and its jobs' processes."""
         daemon = self._running.pop(f"slurmd-{node}")
         daemon.kill()
         daemon.wait()
@@ -107,7 +107,7 @@ class ThrowawaySlurm:
         self.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
 
     def stop(self) -> None:
-        """Stop everything, and sweep what jobs left running."""
+        """Stop all daemons and kill processes that jobs left running."""
         for process in reversed(self._running.values()):
             process.terminate()
             try:
@@ -119,21 +119,21 @@ class ThrowawaySlurm:
         self._kill(lambda environment: f"SLURM_CONF={self.directory / 'slurm.conf'}" in environment)
 
     def log(self, name: str) -> str:
-        """What a daemon wrote."""
+        """Return a daemon's log."""
         return (self.directory / "log" / f"{name}.log").read_text(errors="replace")
 
     def _states(self) -> set[str]:
         return set(self.run("sinfo", "--noheader", "--Node", "--format=%T", check=False).split())
 
-    def _kill(self, condemned: Callable[[list[str]], bool]) -> None:
-        """Kill the processes whose environment is condemned, but for this one and its parents."""
-        spared = _ancestors(os.getpid())
+    def _kill(self, matches: Callable[[list[str]], bool]) -> None:
+        """Kill the processes whose environment matches, except this process and its ancestors."""
+        ancestors = _ancestors(os.getpid())
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) in spared:
+            if not entry.name.isdigit() or int(entry.name) in ancestors:
                 continue
             try:
                 environment = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
-                if condemned(environment):
+                if matches(environment):
                     os.kill(int(entry.name), signal.SIGKILL)
             except (FileNotFoundError, PermissionError, ProcessLookupError):
                 continue
@@ -152,13 +152,13 @@ class ThrowawaySlurm:
                 preexec_fn=die_with_parent,
             )
 
-    def _wait(self, what: str, reached: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not reached():
+    def _wait(self, event: str, happened: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not happened():
             dead = [name for name, process in self._running.items() if process.poll() is not None]
             if dead or time.monotonic() > deadline:
                 name = dead[0] if dead else list(self._running)[-1]
-                raise RuntimeError(f"waited in vain until {what}; {name}.log ends:\n{self.log(name)[-3000:]}")
+                raise RuntimeError(f"timeout before {event}; the end of {name}.log:\n{self.log(name)[-3000:]}")
             time.sleep(0.1)
 
     def _start_munge(self) -> None:
@@ -210,7 +210,7 @@ class ThrowawaySlurm:
 
     def _write(self) -> None:
         for client in CLIENTS:
-            # The plugin's job steps drop SLURM_CONF: the commands carry it themselves.
+            # Job steps of the Snakemake plugin drop SLURM_CONF, therefore each command sets it.
             script = self.directory / "bin" / client
             script.write_text(f'#!/bin/sh\nSLURM_CONF="{self.directory / "slurm.conf"}" exec {_which(client)} "$@"\n')
             script.chmod(0o755)
@@ -233,7 +233,7 @@ class ThrowawaySlurm:
             f"SlurmdUser={user}",
             "AuthType=auth/munge",
             "CryptoType=crypto/munge",
-            # Without cred_expire, a requeued job waits two minutes.
+            # Without cred_expire a requeued job waits two minutes.
             f"AuthInfo=socket={private}/run/munge.socket,cred_expire=5",
             f"StateSaveLocation={private}/state",
             f"SlurmdSpoolDir={private}/spool.%n",
@@ -282,8 +282,7 @@ class ThrowawaySlurm:
 
 
 def _which(program: str) -> str | None:
-    own = os.environ["PATH"].split(os.pathsep)
-    return shutil.which(program, path=os.pathsep.join([*own, SBIN]))
+    return shutil.which(program, path=os.pathsep.join([os.environ["PATH"], SBIN]))
 
 
 def _free_ports(number: int) -> list[int]:
@@ -307,17 +306,17 @@ def _ancestors(process: int) -> set[int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command on a cluster of its own; ends as the command does."""
+    """Run a command on a throwaway cluster and return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, default=4, help="nodes of eight GPUs (default: %(default)s)")
     parser.add_argument("--accounting", action="store_true", help="with slurmdbd and MariaDB")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
-    lacking = missing(options.accounting)
-    if lacking:
+    not_installed = missing(options.accounting)
+    if not_installed:
         print(
-            f"not installed: {', '.join(lacking)}; on Debian: apt-get install slurmctld slurmd slurm-client munge "
-            "slurm-wlm-basic-plugins, and for accounting slurmdbd slurm-wlm-mysql-plugin mariadb-server",
+            f"not installed: {', '.join(not_installed)}; on Debian: apt-get install slurmctld slurmd slurm-client "
+            "munge slurm-wlm-basic-plugins, and for accounting slurmdbd slurm-wlm-mysql-plugin mariadb-server",
             file=sys.stderr,
         )
         return 2

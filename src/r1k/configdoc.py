@@ -1,4 +1,4 @@
-"""`config/README.md` and the config's JSON schema, written from the models that check the config."""
+"""Write `config/README.md` and the config's JSON schema from the models that validate the config."""
 
 import json
 from collections.abc import Iterator
@@ -18,23 +18,23 @@ HEAD = """\
 
 One YAML file is one experiment: `demo.yaml` (the default), `smollm2.yaml`, `sample.yaml`, `paper.yaml`. Run one with
 `snakemake --configfile config/NAME.yaml -- all`; check one with `r1k check-config config/NAME.yaml`. Unknown keys are
-errors. Nothing here says anything of a cluster: that is in `profiles/slurm`.
+errors. Settings of the cluster are in `profiles/slurm`, not here.
 
-A new row in a table is a new entry in `runs` and its name in the table's `rows`; a run names its base or its parent,
-its data, its method, and single settings that differ under `changes`. `remedies.yaml` holds such rows alone, and is
-given after the paper's file, as
-`snakemake --configfile config/paper.yaml config/remedies.yaml -- results/paper/tables/table4.md`. It has ablations of
-the data (answers in one format, responses of one length, problems that were graded correct, directions of different
-problems) and remedies: a direction tag, curricula, RevThink's tasks, other losses of DPO, merges and routes of two
-runs; and the released code's protocol. Table 3 says what they answer, Table 4 where they put the probability.
-`smollm2-arms.yaml` adds an arm for each direction to `smollm2.yaml`, for the claims about learning dynamics.
+To add a row to a table, add an entry to `runs` and its name to the table's `rows`. A run names its base or its parent,
+its data and its method; `overrides` holds the settings that differ from `train`.
 
-The teacher may be DeepSeek's own endpoint, a vLLM server of yours, or any other that speaks OpenAI's protocol: `kind:
-openai`, its `base_url` up to and without `/chat/completions`, its `model`, and as `api_key_env` the environment
-variable that holds its key (any word, for a server that asks for none). The README shows each. A judge is configured
-alike.
+`remedies.yaml` adds rows to the paper's experiment and follows its file on the command line:
+`snakemake --configfile config/paper.yaml config/remedies.yaml -- results/paper/tables/table4.md`. The rows are
+ablations of the data (answers in one format, responses of equal length, problems graded correct, directions of
+different problems), remedies (a direction tag, curricula, RevThink's tasks, other DPO losses, merges and routes of two
+runs) and the released code's protocol. Table 3 shows their accuracy, Table 4 where their probability moves.
+`smollm2-arms.yaml` adds one arm per direction to `smollm2.yaml`, for the claims about learning dynamics.
 
-This page is written by `make docs` from `src/r1k/config/`; a test fails when they differ.
+The teacher is any server with OpenAI's chat completions API, such as DeepSeek's endpoint or your own vLLM server. Set
+`kind: openai`, `base_url` (without `/chat/completions`), `model`, and `api_key_env`, the environment variable that
+holds the API key (any value for a server without keys). A judge has the same settings.
+
+`make docs` writes this page from `src/r1k/config/`; a test fails if they differ.
 """
 
 
@@ -51,14 +51,19 @@ def write_config_docs(*, readme: Path, schema: Path) -> None:
 
 
 def page() -> str:
-    """The Markdown page: a table of keys for each section, in the order they appear."""
+    """Return the Markdown page: a table of keys per section, in order of appearance."""
     parts = [HEAD]
     for model in _sections(config.Experiment):
         summary = " ".join((model.__doc__ or "").split())
         rows = [_row(name, field) for name, field in model.model_fields.items()]
         parts.append(
             "\n".join(
-                [f"## {model.__name__}\n\n{summary}\n", "| key | value | default | what |", "|---|---|---|---|", *rows]
+                [
+                    f"## {model.__name__}\n\n{summary}\n",
+                    "| key | value | default | description |",
+                    "|---|---|---|---|",
+                    *rows,
+                ]
             )
         )
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
@@ -84,12 +89,14 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _row(name: str, field: FieldInfo) -> str:
     default = "required" if field.is_required() else _default(field)
-    return f"| `{name}` | {_type(field.annotation)} | {default} | {field.description or 'says which kind this is'} |"
+    return (
+        f"| `{name}` | {_type(field.annotation)} | {default} | {field.description or 'selects this kind of section'} |"
+    )
 
 
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined or isinstance(field.default, BaseModel):
-        return "its own"
+        return "the section's defaults"
     return "unset" if field.default is None else f"`{json.dumps(field.default)}`"
 
 

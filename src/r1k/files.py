@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and locks that die with their process."""
+"""Atomic writes of files and directories, locks that a killed process releases, and digests."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` that takes its name only when the block ends without an error.
+    """Open a temporary file beside `path` and rename it to `path` if the block ends without an error.
 
-    A kill at any moment leaves the old file, or none, never half of the new one.
+    A kill at any moment leaves the old file or no file, never a part of the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -32,13 +32,13 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` as indented JSON, atomically."""
     with atomic_write(path) as handle:
         handle.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_texts(texts: Mapping[Path, str]) -> dict[str, str]:
-    """Write each text as its file, whole or not at all; their digests, by file name."""
+    """Write each text to its path, atomically, and return the files' digests by file name."""
     for path, text in texts.items():
         with atomic_write(path) as handle:
             handle.write(text)
@@ -47,7 +47,7 @@ def write_texts(texts: Mapping[Path, str]) -> dict[str, str]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield a new directory beside `path` that takes its name when the block ends without an error."""
+    """Yield a temporary directory beside `path` and rename it to `path` if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -62,7 +62,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 
 def publish_directory(source: Path, target: Path) -> None:
-    """Make `target` a copy of `source` in one rename; files are hard links where the file system has them."""
+    """Copy `source` to `target`, atomically; files are hard links if the file system supports them."""
     with atomic_directory(target) as partial:
         for path in sorted(source.rglob("*")):
             destination = partial / path.relative_to(source)
@@ -75,22 +75,23 @@ def publish_directory(source: Path, target: Path) -> None:
 def _link_or_copy(source: Path, destination: Path) -> None:
     try:
         os.link(source, destination)
-    except OSError:  # another file system, or one without links
+    except OSError:  # another file system, or one without hard links
         shutil.copy2(source, destination)
 
 
 @contextmanager
 def exclusive(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file `path`. The kernel frees it when the holder dies, however it dies.
+    """Hold the lock file `path` during the block; wait for it if another process holds it.
 
-    A workflow that was killed can leave a job running: its successor waits here, and finds the work done.
+    The kernel releases the lock when its holder dies. A killed workflow can leave a job running; the same job of the
+    next workflow waits here and then finds the work done.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"{what}: another process is at it (lock {path}); waiting for it to end", file=sys.stderr, flush=True)
+        print(f"{what}: another process holds the lock {path}; waiting for it to end", file=sys.stderr, flush=True)
         lock.acquire()
     try:
         yield
@@ -99,25 +100,25 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def file_digests(paths: Iterable[Path]) -> dict[str, str]:
-    """`file_digest` of several files, by file name."""
+    """Return the SHA-256 of several files, by file name."""
     return {path.name: file_digest(path) for path in paths}
 
 
 def directory_digest(path: Path, pattern: str = "*.safetensors") -> str:
-    """SHA-256 over the names and bytes of the files of a directory that match `pattern`."""
-    whole = hashlib.sha256()
+    """Return the SHA-256 over names and bytes of the files in a directory that match `pattern`."""
+    digest = hashlib.sha256()
     for file in sorted(path.glob(pattern)):
-        whole.update(f"{file.name}\0{file_digest(file)}\n".encode())
-    return whole.hexdigest()
+        digest.update(f"{file.name}\0{file_digest(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def value_digest(value: Any) -> str:
-    """SHA-256 of a JSON value, independent of the order of its keys; the first 16 hexadecimal digits."""
+    """Return 16 hexadecimal digits of the SHA-256 of a JSON value; the order of keys does not matter."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The manifest beside each artefact: what it is, what it was made from, by which code, on what, in how long."""
+"""Manifests: a JSON file beside each artefact with its inputs, facts, code version, hardware, time and memory."""
 
 import json
 import os
@@ -30,24 +30,26 @@ PACKAGES = (
     "math-verify",
     "scikit-learn",
 )
+"""Packages whose versions manifests record."""
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in a unit of getrusage's ru_maxrss."""
+"""Bytes per unit of getrusage's ru_maxrss."""
 
 
 class Stopwatch:
-    """Seconds since it was made."""
+    """Measures the seconds since its creation."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
 
     @property
     def seconds(self) -> float:
+        """Seconds since creation, rounded to milliseconds."""
         return round(time.monotonic() - self._start, 3)
 
 
 def manifest_path(artefact: Path) -> Path:
-    """`data/s1k.jsonl` has `data/s1k.manifest.json`; a directory has its own `manifest.json`."""
+    """Return a manifest's path: `data/s1k.manifest.json` for `data/s1k.jsonl`, `manifest.json` in a directory."""
     return artefact / "manifest.json" if artefact.is_dir() else artefact.with_suffix(".manifest.json")
 
 
@@ -56,21 +58,26 @@ def write_manifest(
     stage: str,
     inputs: Mapping[str, Path | Sequence[Path]],
     watch: Stopwatch,
-    contents: str = "*.safetensors",
+    pattern: str = "*.safetensors",
     /,
     **facts: Any,
 ) -> None:
-    """Write the manifest of a finished artefact; a directory's digest is that of its files that match `contents`.
+    """Write the manifest of a finished artefact.
 
-    `inputs` are the files or directories that it was made from, by name; `facts` is whatever else the stage has to
-    say of it (counts, settings, what was truncated), and must hold no secret.
+    Args:
+        artefact: The file or directory.
+        stage: The stage that made it, such as `train`.
+        inputs: The files or directories from which it was made, by name.
+        watch: Started when the stage began.
+        pattern: The files that a directory's digest covers.
+        facts: Counts, settings and measurements of the stage; must not contain secrets.
     """
     write_json(
         manifest_path(artefact),
         {
             "artefact": artefact.name,
             "stage": stage,
-            "sha256": directory_digest(artefact, contents) if artefact.is_dir() else file_digest(artefact),
+            "sha256": directory_digest(artefact, pattern) if artefact.is_dir() else file_digest(artefact),
             "inputs": {name: _describe(value) for name, value in inputs.items()},
             "facts": facts,
             "seconds": watch.seconds,
@@ -83,7 +90,7 @@ def write_manifest(
 
 
 def facts_of(artefact: Path) -> dict[str, Any]:
-    """The facts of an artefact's manifest; none where it has no manifest, as one that was put there by hand."""
+    """Return the facts in an artefact's manifest, or an empty dictionary if it has no manifest."""
     path = manifest_path(artefact)
     if not path.is_file():
         return {}
@@ -93,7 +100,7 @@ def facts_of(artefact: Path) -> dict[str, Any]:
 
 @cache
 def commit() -> str | None:
-    """The commit of the code, with `+` where the tree had changes; None outside a git checkout."""
+    """Return the commit of the code, with `+` if the tree has changes; None outside a git checkout."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
@@ -108,7 +115,7 @@ def commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that results depend on."""
+    """Return the installed versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -119,7 +126,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor and cores, and the GPUs where torch is already loaded and sees any."""
+    """Return machine type and cores, and the GPUs if torch is loaded and sees any."""
     facts: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
     if (cuda := _loaded_cuda()) is not None:
         facts["gpus"] = [cuda.get_device_name(index) for index in range(cuda.device_count())]
@@ -127,26 +134,26 @@ def hardware() -> dict[str, Any]:
 
 
 def peak_memory() -> dict[str, int]:
-    """The most memory in use at once so far, in bytes.
+    """Return the peak memory so far, in bytes.
 
-    `host`: of this process, or of the largest that it waited for; `gpu`: allocated by torch on the GPU where that is
-    most, where torch is already loaded and sees any.
+    `host` is the larger of this process's peak and that of its largest finished child. `gpu` is the largest peak
+    allocated by torch on one GPU; it is missing if torch is not loaded or sees no GPU.
     """
-    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RSS_UNIT
-    facts = {"host": max(_own_peak(), waited_for)}
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RSS_UNIT
+    facts = {"host": max(_process_peak(), children)}
     if (cuda := _loaded_cuda()) is not None:
         facts["gpu"] = max(cuda.max_memory_allocated(index) for index in range(cuda.device_count()))
     return facts
 
 
 def _loaded_cuda() -> Any:
-    """`torch.cuda`, where torch is already loaded and sees a GPU; else None."""
+    """Return `torch.cuda` if torch is loaded and sees a GPU, else None."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
 
 
-def _own_peak() -> int:
-    # On Linux ru_maxrss starts from that of whoever started this process, so the kernel's own record is read there.
+def _process_peak() -> int:
+    # On Linux a process inherits its parent's ru_maxrss; VmHWM is its own peak.
     status = Path("/proc/self/status")
     if status.is_file():
         found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(encoding="ascii"), re.MULTILINE)
@@ -156,7 +163,7 @@ def _own_peak() -> int:
 
 
 def artefact_digest(path: Path) -> str:
-    """SHA-256 of a file, or of a directory's safetensors: from its manifest where it has one, since bases are large."""
+    """Return the SHA-256 of a file, or of a directory's safetensors; the latter from its manifest if it has one."""
     if not path.is_dir():
         return file_digest(path)
     manifest = path / "manifest.json"

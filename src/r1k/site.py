@@ -1,4 +1,4 @@
-"""The names that jobs ask a cluster for, checked against what it has before anything is submitted."""
+"""Check the partitions and accounts that jobs request, before anything is submitted."""
 
 import getpass
 import subprocess
@@ -6,35 +6,40 @@ from collections.abc import Set
 
 from r1k.errors import SiteError
 
-WHERE = "set it in profiles/slurm/config.yaml, under default-resources"
+REMEDY = "set it in profiles/slurm/config.yaml, under default-resources"
 
 
 def check_site(partitions: Set[str], accounts: Set[str]) -> None:
-    """SiteError where a job asks for a partition or account that is not there, or for none where Slurm has no default.
+    """Check that Slurm has every requested partition and account; an empty name means Slurm's default.
 
-    An empty name stands for Slurm's default. Accounts are checked where the cluster keeps accounts.
+    Accounts are checked only on clusters with accounting.
+
+    Raises:
+        SiteError: A partition or account does not exist, or a default is requested and Slurm has none.
     """
-    known = _answer("sinfo", "--noheader", "--format=%P")
-    names = {name.rstrip("*") for name in known}
-    _check("slurm_partition", partitions, names, has_default=any(name.endswith("*") for name in known))
+    listed = _words("sinfo", "--noheader", "--format=%P")
+    names = {name.rstrip("*") for name in listed}
+    _check("slurm_partition", partitions, names, has_default=any(name.endswith("*") for name in listed))
     user = getpass.getuser()
-    own = set(_answer("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user}", "format=account"))
-    if own:
-        default = _answer("sacctmgr", "--noheader", "--parsable2", "show", "user", user, "format=defaultaccount")
-        _check("slurm_account", accounts, own, has_default=any(default))
+    user_accounts = set(
+        _words("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user}", "format=account")
+    )
+    if user_accounts:
+        default = _words("sacctmgr", "--noheader", "--parsable2", "show", "user", user, "format=defaultaccount")
+        _check("slurm_account", accounts, user_accounts, has_default=any(default))
 
 
-def _check(setting: str, asked: Set[str], known: Set[str], has_default: bool) -> None:
-    choice = f"{', '.join(sorted(known)) or 'none'}; {WHERE}"
-    for name in sorted(asked):
+def _check(setting: str, requested: Set[str], known: Set[str], has_default: bool) -> None:
+    choice = f"{', '.join(sorted(known)) or 'none'}; {REMEDY}"
+    for name in sorted(requested):
         if name and name not in known:
-            raise SiteError(f"{setting}: this cluster knows no {name!r}. You may use: {choice}")
+            raise SiteError(f"{setting}: {name!r} does not exist on this cluster. You may use: {choice}")
         if not name and not has_default:
-            raise SiteError(f"{setting} is not set, and this cluster has no default for it. You may use: {choice}")
+            raise SiteError(f"{setting} is not set, and this cluster has no default. You may use: {choice}")
 
 
-def _answer(*command: str) -> list[str]:
-    """The lines of a command's output; none where it cannot answer, as sacctmgr cannot without accounting."""
+def _words(*command: str) -> list[str]:
+    """Return the words that a command prints; none if it fails, as sacctmgr does without accounting."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:

@@ -1,12 +1,11 @@
-"""How the threads of our processes wait, on CPUs: set before torch is loaded."""
+"""The OpenMP wait policy of our processes; must be set before torch is imported."""
 
 import os
 
 
 def wait_passively() -> None:
-    """Let threads that have nothing to do sleep.
+    """Make idle OpenMP threads sleep instead of spin, unless the environment already sets a policy.
 
-    Threads that spin while they wait slow each other down several times where jobs share cores, as the jobs of a
-    workflow do.
+    Spinning threads slow jobs on shared cores several times.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""The tiny base: its tokenizer, and a pretraining that survives kills to the same bits."""
+"""Scratch bases: the tokenizer, and pretraining that resumes after kills to the same bits."""
 
 import os
 import signal
@@ -14,7 +14,8 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
 from r1k import world
-from r1k.bases.scratch import CHECKPOINT, Pretraining, batches, make_tokenizer, pretrain
+from r1k.bases.scratch import CHECKPOINT, Pretraining, batches, pretrain
+from r1k.bases.tokenizer import make_tokenizer
 from r1k.config import ScratchBase
 from r1k.errors import ConfigError, R1kError
 from r1k.files import file_digest
@@ -24,14 +25,14 @@ from r1k.text import TAGS, encode, encode_prompt, load_tokenizer, prompt_text
 TINY = ScratchBase(
     kind="scratch",
     title="t",
-    vocabulary=700,
-    hidden=32,
-    layers=2,
-    heads=2,
-    mlp=48,
-    positions=256,
-    steps=30,
-    batch_size=4,
+    vocab_size=700,
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=48,
+    max_position_embeddings=256,
+    max_steps=30,
+    train_batch_size=4,
     learning_rate=1e-2,
 )
 
@@ -44,26 +45,26 @@ def tokenizer(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tokenizer, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("undisturbed")
+def uninterrupted(tokenizer, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
     pretrain(base=TINY, tokenizer=tokenizer, output=folder / "base", state=folder / "state")
     return folder / "base"
 
 
-def test_each_number_of_the_world_is_one_token_wherever_it_stands(tokenizer):
+def test_each_number_of_the_world_is_one_token_in_any_context(tokenizer):
     loaded = load_tokenizer(tokenizer)
     for number in world.numbers():
-        (alone,) = loaded(str(number))["input_ids"]
+        (token,) = loaded(str(number))["input_ids"]
         for text in (f"is {number}.", f"\\boxed{{{number}}}", f"={number}x*", f"A) {number} B)"):
-            assert loaded(text)["input_ids"].count(alone) == 1
+            assert loaded(text)["input_ids"].count(token) == 1
 
 
-def test_single_letters_are_one_token_wherever_they_stand(tokenizer):
+def test_single_letters_are_one_token_in_any_context(tokenizer):
     loaded = load_tokenizer(tokenizer)
     for letter in "ABCDxyz":
-        (alone,) = loaded(letter)["input_ids"]
+        (token,) = loaded(letter)["input_ids"]
         for text in (f"option {letter}.", f"\\boxed{{{letter}}}", f"7 {letter})", f"56{letter} volts"):
-            assert alone in loaded(text)["input_ids"]
+            assert token in loaded(text)["input_ids"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_the_same_config_makes_the_same_tokenizer(tokenizer, tmp_path):
     assert file_digest(tmp_path / "again" / "tokenizer.json") == file_digest(tokenizer / "tokenizer.json")
 
 
-def test_the_prompt_is_that_of_qwen(tokenizer):
+def test_the_prompt_is_qwens(tokenizer):
     loaded = load_tokenizer(tokenizer)
     assert prompt_text(loaded, "How far?") == (
         "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
@@ -98,7 +99,7 @@ def test_the_prompt_is_that_of_qwen(tokenizer):
     assert loaded.pad_token == "<|endoftext|>"
 
 
-def test_the_tokenizer_can_say_the_tag(tokenizer):
+def test_the_tokenizer_encodes_direction_tags(tokenizer):
     loaded = load_tokenizer(tokenizer, tagged=True)
     for direction, sentence in TAGS.items():
         ids = encode_prompt(loaded, "How far?", "x", direction)
@@ -106,61 +107,61 @@ def test_the_tokenizer_can_say_the_tag(tokenizer):
         assert f"assistant.\n{sentence}<|im_end|>" in loaded.decode(ids)
 
 
-def test_a_tokenizer_that_reads_data_knows_its_words(tokenizer, tmp_path):
+def test_a_tokenizer_trained_on_data_has_its_words(tokenizer, tmp_path):
     words = "the eigenvalues of a hermitian operator"
     common = {"direction": "forward", "reasoning": words, "answer": words, "kind": "made-up"}
     write_jsonl(
         tmp_path / "s1k.jsonl", [Example(id=f"e{k}", problem=f"p{k}", question=words, **common) for k in range(2000)]
     )
-    make_tokenizer(base=TINY, output=tmp_path / "read", data=tmp_path / "s1k.jsonl")
-    read, unread = load_tokenizer(tmp_path / "read"), load_tokenizer(tokenizer)
-    assert len(read) <= TINY.vocabulary
-    assert len(read(words)["input_ids"]) < len(unread(words)["input_ids"])
+    make_tokenizer(base=TINY, output=tmp_path / "trained", data=tmp_path / "s1k.jsonl")
+    trained, untrained = load_tokenizer(tmp_path / "trained"), load_tokenizer(tokenizer)
+    assert len(trained) <= TINY.vocab_size
+    assert len(trained(words)["input_ids"]) < len(untrained(words)["input_ids"])
 
 
 def test_a_vocabulary_without_room_for_the_numbers_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"vocabulary: 320 has no room .* set it to \d+ at least"):
-        make_tokenizer(base=TINY.model_copy(update={"vocabulary": 320}), output=tmp_path / "small")
+    with pytest.raises(ConfigError, match=r"vocab_size: 320 has no room .* set it to \d+ at least"):
+        make_tokenizer(base=TINY.model_copy(update={"vocab_size": 320}), output=tmp_path / "small")
     assert not (tmp_path / "small").exists()
 
 
-def test_batches_go_on_where_they_were(tokenizer):
+def test_batches_resume_at_any_step(tokenizer):
     loaded = load_tokenizer(tokenizer)
-    whole = list(islice(batches(loaded, TINY), 40))
+    expected = list(islice(batches(loaded, TINY), 40))
     for start in (1, 16, 23):
-        for late, early in zip(islice(batches(loaded, TINY, start), 10), whole[start:], strict=False):
-            assert torch.equal(late.ids, early.ids)
-            assert torch.equal(late.labels, early.labels)
-    seen = {tuple(row) for batch in whole[:16] for row in batch.ids.tolist()}
+        for batch, before in zip(islice(batches(loaded, TINY, start), 10), expected[start:], strict=False):
+            assert torch.equal(batch.ids, before.ids)
+            assert torch.equal(batch.labels, before.labels)
+    seen = {tuple(row) for batch in expected[:16] for row in batch.ids.tolist()}
     assert len(seen) > 60
 
 
-def test_labels_are_the_document_and_its_end(tokenizer):
+def test_labels_are_the_document_and_the_end_token(tokenizer):
     loaded = load_tokenizer(tokenizer)
     batch = next(batches(loaded, TINY))
     for ids, labels in zip(batch.ids.tolist(), batch.labels.tolist(), strict=True):
-        kept = [label for label in labels if label != -100]
-        assert ids[: len(kept)] == kept
-        assert kept[-1] == loaded.pad_token_id
-        assert loaded.pad_token_id not in kept[:-1]
+        labelled = [label for label in labels if label != -100]
+        assert ids[: len(labelled)] == labelled
+        assert labelled[-1] == loaded.pad_token_id
+        assert loaded.pad_token_id not in labelled[:-1]
 
 
-def test_the_base_is_whole_and_has_learned(undisturbed, tokenizer):
-    model = AutoModelForCausalLM.from_pretrained(undisturbed)
-    loaded = load_tokenizer(undisturbed)
+def test_the_base_loads_and_its_loss_has_fallen(uninterrupted, tokenizer):
+    model = AutoModelForCausalLM.from_pretrained(uninterrupted)
+    loaded = load_tokenizer(uninterrupted)
     assert model.config.model_type == "qwen2"
     assert model.generation_config.eos_token_id == loaded.eos_token_id
     assert model.generation_config.pad_token_id == loaded.pad_token_id
-    assert sorted(path.suffix for path in undisturbed.iterdir()).count(".safetensors") == 1
-    assert (undisturbed / "manifest.json").is_file()
+    assert sorted(path.suffix for path in uninterrupted.iterdir()).count(".safetensors") == 1
+    assert (uninterrupted / "manifest.json").is_file()
     assert loaded("voltage 56")["input_ids"] == load_tokenizer(tokenizer)("voltage 56")["input_ids"]
-    batch = next(batches(loaded, TINY, start=TINY.steps))
+    batch = next(batches(loaded, TINY, start=TINY.max_steps))
     with torch.no_grad():
         loss = model(input_ids=batch.ids, labels=batch.labels).loss.item()
     assert loss < torch.log(torch.tensor(float(len(loaded)))).item() - 0.3
 
 
-def test_killed_at_any_moment_it_ends_in_the_same_bits(undisturbed, tokenizer, tmp_path):
+def test_kill_9_and_resume_gives_the_same_bits(uninterrupted, tokenizer, tmp_path):
     state, output = tmp_path / "state", tmp_path / "base"
     code = (
         "import sys; from pathlib import Path;"
@@ -178,40 +179,40 @@ def test_killed_at_any_moment_it_ends_in_the_same_bits(undisturbed, tokenizer, t
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert not output.exists()
-        assert at_least <= _done(state) < TINY.steps
+        assert at_least <= _done(state) < TINY.max_steps
     pretrain(base=TINY, tokenizer=tokenizer, output=output, state=state, checkpoint_seconds=0)
-    assert file_digest(output / "model.safetensors") == file_digest(undisturbed / "model.safetensors")
+    assert file_digest(output / "model.safetensors") == file_digest(uninterrupted / "model.safetensors")
     pretrain(base=TINY, tokenizer=tokenizer, output=tmp_path / "again", state=state)
     assert file_digest(tmp_path / "again" / "model.safetensors") == file_digest(output / "model.safetensors")
 
 
-def test_a_checkpoint_of_another_model_is_refused(tokenizer, tmp_path):
-    short = TINY.model_copy(update={"steps": 1})
+def test_a_checkpoint_of_another_model_is_an_error(tokenizer, tmp_path):
+    short = TINY.model_copy(update={"max_steps": 1})
     pretrain(base=short, tokenizer=tokenizer, output=tmp_path / "base", state=tmp_path / "state")
     (checkpoint,) = (tmp_path / "state").glob(f"*/{CHECKPOINT}")
     loaded = load_tokenizer(tokenizer)
     Pretraining(short, loaded).load(checkpoint)
-    for change in ({"hidden": 48}, {"layers": 3}):
-        with pytest.raises(R1kError, match="a checkpoint of another model"):
+    for change in ({"hidden_size": 48}, {"num_hidden_layers": 3}):
+        with pytest.raises(R1kError, match="checkpoint of another model"):
             Pretraining(short.model_copy(update=change), loaded).load(checkpoint)
 
 
-def test_each_base_and_tokenizer_has_a_state_of_its_own(tokenizer, tmp_path):
-    short = TINY.model_copy(update={"steps": 1})
-    for base in (short, short.model_copy(update={"hidden": 48})):
-        pretrain(base=base, tokenizer=tokenizer, output=tmp_path / f"{base.hidden}", state=tmp_path / "state")
+def test_each_base_and_tokenizer_has_its_own_state(tokenizer, tmp_path):
+    short = TINY.model_copy(update={"max_steps": 1})
+    for base in (short, short.model_copy(update={"hidden_size": 48})):
+        pretrain(base=base, tokenizer=tokenizer, output=tmp_path / f"{base.hidden_size}", state=tmp_path / "state")
     assert len(list((tmp_path / "state").glob(f"*/{CHECKPOINT}"))) == 2
 
 
-def test_a_loss_that_is_no_number_stops_it(tokenizer, tmp_path):
-    wild = TINY.model_copy(update={"learning_rate": 1e30})
+def test_a_loss_that_is_not_finite_is_an_error(tokenizer, tmp_path):
+    diverging = TINY.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(R1kError, match="lower the base's learning_rate"):
-        pretrain(base=wild, tokenizer=tokenizer, output=tmp_path / "base", state=tmp_path / "state")
+        pretrain(base=diverging, tokenizer=tokenizer, output=tmp_path / "base", state=tmp_path / "state")
     assert not (tmp_path / "base").exists()
 
 
 def _done(state: Path) -> int:
-    """The steps that the one checkpoint in a state has done; 0 without a checkpoint."""
+    """Return the steps done by the one checkpoint in a state; 0 without a checkpoint."""
     for checkpoint in state.glob(f"*/{CHECKPOINT}"):
         with safe_open(checkpoint, framework="pt") as stored:
             return int(stored.metadata()["done"])

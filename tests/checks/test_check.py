@@ -7,22 +7,22 @@ import pytest
 
 from examples import lines, make_both
 from r1k.checks.check import check, check_inverse
-from r1k.checks.copies import nearest_questions
-from r1k.checks.quantities import stated
+from r1k.checks.near_duplicates import nearest_questions
+from r1k.checks.quantities import stated_quantities
 from r1k.checks.verdicts import distinct_question
 from r1k.config import Checks
 from r1k.data.s1k import S1kRow
-from r1k.data.sets import Both
+from r1k.data.sets import ExamplePair
 from r1k.records import VERDICTS, Check, Example, TeacherMetadata, VerdictName, read_jsonl
 from r1k.world import forward_examples, invert, solve
 from r1k.world.catalogue import RELATIONS
 from r1k.world.relations import WorldError
-from r1k.world.wording import Asked, read
+from r1k.world.wording import WorldQuestion, parse_question
 
 NEAR_DUPLICATE_THRESHOLD = Checks().near_duplicate_threshold
 SEEDS = range(2)
 PROBLEMS = 387
-"""All that the world has for training."""
+"""Size of the world's training pool."""
 
 Failing = dict[VerdictName, bool | None]
 
@@ -44,7 +44,7 @@ def inverted(forward: Example) -> Example:
 
 
 @pytest.fixture(scope="module")
-def worlds() -> dict[int, list[Both]]:
+def worlds() -> dict[int, list[ExamplePair]]:
     return {seed: [(one, inverted(one)) for one in forward_examples(PROBLEMS, seed)] for seed in SEEDS}
 
 
@@ -59,17 +59,17 @@ def test_the_worlds_inverses_pass_every_check(worlds, seed):
     assert {one.kind for one in found} == {relation.name for relation in RELATIONS}
 
 
-# Spoiled in one way each; None where a problem cannot be spoiled so
+# Each function corrupts an inverse in one way; None if it does not apply
 
 
 def is_ambiguous(forward: Example, reverse: Example) -> bool:
-    """A triangle of height 2 has its base for its area: no rule can tell which of them is stated."""
-    return quantities(read(reverse.question))[0] in read(forward.question).given.values()
+    """Return whether rules cannot tell two quantities apart: a triangle of height 2 has equal base and area."""
+    return quantities(parse_question(reverse.question))[0] in parse_question(forward.question).given.values()
 
 
-def quantities(asked: Asked) -> tuple[int, int]:
-    """What an inverse is told, and what it asks for."""
-    return asked.given[asked.relation.conclusion], asked.relation.derive(asked.given, "reverse")[-1].result
+def quantities(parsed: WorldQuestion) -> tuple[int, int]:
+    """Return the conclusion that a reverse question states, and the premise that it asks for."""
+    return parsed.given[parsed.relation.conclusion], parsed.relation.derive(parsed.given, "reverse")[-1].result
 
 
 def with_number(question: str, old: str, new: str) -> str | None:
@@ -81,86 +81,87 @@ def with_number(question: str, old: str, new: str) -> str | None:
 
 
 def answering(reverse: Example, value: int) -> Example:
-    asked = read(reverse.question)
-    if not asked.options:
-        return reverse.model_copy(update={"answer": f"\\boxed{{{value}{asked.unknown}}}"})
-    right = quantities(asked)[1]
+    parsed = parse_question(reverse.question)
+    if not parsed.options:
+        return reverse.model_copy(update={"answer": f"\\boxed{{{value}{parsed.unknown}}}"})
+    right = quantities(parsed)[1]
     reasoning = reverse.reasoning.replace(f"{right}, the", f"{value}, the")
     return reverse.model_copy(update={"reasoning": reasoning})
 
 
-def states_its_answer(forward: Example, reverse: Example, other: Both) -> Example:
-    asked = read(reverse.question)
-    question = f"It is {quantities(asked)[1]}{asked.unknown}. {reverse.question}"
+def states_its_answer(forward: Example, reverse: Example, other: ExamplePair) -> Example:
+    parsed = parse_question(reverse.question)
+    question = f"It is {quantities(parsed)[1]}{parsed.unknown}. {reverse.question}"
     return reverse.model_copy(update={"question": question})
 
 
-def asks_the_forward_question(forward: Example, reverse: Example, other: Both) -> Example:
+def asks_the_forward_question(forward: Example, reverse: Example, other: ExamplePair) -> Example:
     changes = {"question": forward.question, "reasoning": forward.reasoning, "answer": forward.answer}
     return reverse.model_copy(update=changes)
 
 
-def asks_it_in_other_words(forward: Example, reverse: Example, other: Both) -> Example | None:
-    asked = read(forward.question)
-    if asked.options:
+def asks_it_in_other_words(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
+    parsed = parse_question(forward.question)
+    if parsed.options:
         return None
-    leading, other_premise = asked.relation.given("forward")
-    told = f"the {leading} is {asked.given[leading]}{asked.unknown}, the {other_premise} {asked.given[other_premise]}"
-    question = f"Let us suppose that {told}: work out the {asked.relation.conclusion}!"
+    leading, other_premise = parsed.relation.given("forward")
+    first = f"{parsed.given[leading]}{parsed.unknown}"
+    given = f"the {leading} is {first}, the {other_premise} {parsed.given[other_premise]}"
+    question = f"Let us suppose that {given}: work out the {parsed.relation.conclusion}!"
     return reverse.model_copy(update={"question": question, "answer": forward.answer})
 
 
 def values(forward: Example, reverse: Example) -> set[Fraction]:
-    return {quantity.value for one in (forward, reverse) for quantity in stated(one.question)}
+    return {quantity.value for one in (forward, reverse) for quantity in stated_quantities(one.question)}
 
 
 def is_new(value: int, known: set[Fraction]) -> bool:
     return not any(abs(value - number) <= number / 50 for number in known)
 
 
-def changes_a_number(forward: Example, reverse: Example, other: Both) -> Example | None:
-    asked, known = read(reverse.question), values(forward, reverse)
-    kept = str(asked.given[asked.relation.others[0]])
+def changes_a_number(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
+    parsed, known = parse_question(reverse.question), values(forward, reverse)
+    kept = str(parsed.given[parsed.relation.others[0]])
     for value in range(2, 30):
         changed = with_number(reverse.question, kept, str(value))
         try:
             response = solve(changed or "")
         except WorldError:
             continue
-        if value not in known and is_new(quantities(read(changed))[1], known | {Fraction(value)}):
+        if value not in known and is_new(quantities(parse_question(changed))[1], known | {Fraction(value)}):
             return reverse.model_copy(update={"question": changed, **response.model_dump()})
     return None
 
 
-def drops_the_forward_answer(forward: Example, reverse: Example, other: Both) -> Example | None:
-    asked = read(reverse.question)
-    question = with_number(reverse.question, f"{quantities(asked)[0]}{asked.unknown}", "some")
+def drops_the_forward_answer(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
+    parsed = parse_question(reverse.question)
+    question = with_number(reverse.question, f"{quantities(parsed)[0]}{parsed.unknown}", "some")
     return None if question is None else reverse.model_copy(update={"question": question})
 
 
-def has_another_answer(forward: Example, reverse: Example, other: Both) -> Example | None:
-    value = quantities(read(other[1].question))[1]
+def has_another_answer(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
+    value = quantities(parse_question(other[1].question))[1]
     return answering(reverse, value) if is_new(value, values(forward, reverse)) else None
 
 
-def has_another_question(forward: Example, reverse: Example, other: Both) -> Example | None:
+def has_another_question(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
     shared = values(forward, reverse) & values(other[1], other[1])
-    if shared or read(reverse.question).options or read(other[1].question).options:
+    if shared or parse_question(reverse.question).options or parse_question(other[1].question).options:
         return None
     return reverse.model_copy(update={"question": other[1].question.lower()})
 
 
-def is_cut(forward: Example, reverse: Example, other: Both) -> Example:
+def is_truncated(forward: Example, reverse: Example, other: ExamplePair) -> Example:
     teacher_metadata = reverse.teacher_metadata.model_copy(update={"finish_reason": "length"})
     return reverse.model_copy(update={"answer": "So we are asked for", "teacher_metadata": teacher_metadata})
 
 
-def did_not_end_by_itself(forward: Example, reverse: Example, other: Both) -> Example:
+def is_incomplete(forward: Example, reverse: Example, other: ExamplePair) -> Example:
     teacher_metadata = reverse.teacher_metadata.model_copy(update={"finish_reason": "length"})
     return reverse.model_copy(update={"teacher_metadata": teacher_metadata})
 
 
-SPOILED: list[tuple[Callable[[Example, Example, Both], Example | None], Failing]] = [
+CORRUPTIONS: list[tuple[Callable[[Example, Example, ExamplePair], Example | None], Failing]] = [
     (states_its_answer, {"answer_hidden": False}),
     (
         asks_the_forward_question,
@@ -171,28 +172,33 @@ SPOILED: list[tuple[Callable[[Example, Example, Both], Example | None], Failing]
     (drops_the_forward_answer, {"uses_answer": False}),
     (has_another_answer, {"asks_for_given": None, "consistent": False}),
     (has_another_question, {"uses_answer": False, "distinct_question": False}),
-    (is_cut, {"answer_hidden": None, "asks_for_given": None, "consistent": None, "reached": False}),
-    (did_not_end_by_itself, {"reached": False}),
+    (is_truncated, {"answer_hidden": None, "asks_for_given": None, "consistent": None, "reached": False}),
+    (is_incomplete, {"reached": False}),
 ]
 
 
-@pytest.mark.parametrize(("spoil", "expected"), SPOILED, ids=[spoil.__name__ for spoil, _ in SPOILED])
-def test_a_spoiled_inverse_is_caught_by_what_is_wrong_with_it(worlds, spoil, expected):
+@pytest.mark.parametrize(("corrupt", "expected"), CORRUPTIONS, ids=[corrupt.__name__ for corrupt, _ in CORRUPTIONS])
+def test_a_corrupted_inverse_fails_exactly_the_affected_checks(worlds, corrupt, expected):
     kinds: Counter[str] = Counter()
     for both in worlds.values():
         for index, (forward, reverse) in enumerate(both):
             other = both[index - 1]
-            spoiled = None if is_ambiguous(forward, reverse) else spoil(forward, reverse, other)
-            if spoiled is None:
+            corrupted = None if is_ambiguous(forward, reverse) else corrupt(forward, reverse, other)
+            if corrupted is None:
                 continue
-            found = check([(forward, spoiled), other], NEAR_DUPLICATE_THRESHOLD)[0]
-            assert not_passed(found) == expected, (forward.question, spoiled.question, spoiled.answer, found.why)
+            found = check([(forward, corrupted), other], NEAR_DUPLICATE_THRESHOLD)[0]
+            assert not_passed(found) == expected, (
+                forward.question,
+                corrupted.question,
+                corrupted.answer,
+                found.reasons,
+            )
             kinds[found.kind] += 1
     assert set(kinds) == {relation.name for relation in RELATIONS}
     assert kinds.total() > 150
 
 
-def test_without_a_finish_reason_the_text_alone_decides(worlds):
+def test_without_a_finish_reason_only_the_text_decides(worlds):
     forward, reverse = worlds[0][0]
     (found,) = check([(forward, reverse.model_copy(update={"teacher_metadata": None}))], NEAR_DUPLICATE_THRESHOLD)
     assert found.reached is True
@@ -201,7 +207,7 @@ def test_without_a_finish_reason_the_text_alone_decides(worlds):
 # Real rows
 
 
-def real_both(shared_data) -> list[Both]:
+def real_both(shared_data) -> list[ExamplePair]:
     found = []
     for index, row in enumerate(lines(shared_data / "s1k_r1k_20.jsonl")):
         forward = S1kRow.model_validate(row).example(index)
@@ -226,28 +232,30 @@ def by_outcome(found: Sequence[Check], name: VerdictName) -> dict[bool | None, l
     }
 
 
-def test_real_rows_get_the_verdicts_that_reading_them_gives(shared_data):
+def test_verdicts_on_real_rows_equal_those_of_a_human_reader(shared_data):
     found = check(real_both(shared_data), NEAR_DUPLICATE_THRESHOLD)
-    assert by_outcome(found, "answer_hidden")[False] == [9, 10, 18]  # coefficients of the formula it states; two proofs
+    assert by_outcome(found, "answer_hidden")[False] == [9, 10, 18]  # coefficients of the stated formula; two proofs
     assert by_outcome(found, "answer_hidden")[None] == [4, 5]
     assert by_outcome(found, "asks_for_given")[True] == [1, 2, 3, 7, 8]
     assert by_outcome(found, "asks_for_given")[None] == [5, 11, 17, 19]
     assert by_outcome(found, "uses_answer")[False] == [16, 19]
     assert by_outcome(found, "uses_answer")[None] == [3, 5, 6, 10, 11, 12, 18]
     assert by_outcome(found, "consistent")[True] == [1, 2, 3, 7, 8]
-    assert by_outcome(found, "consistent")[False] == [19]  # the area is four times, and the answer another ratio
-    assert by_outcome(found, "reached")[False] == [18]  # its displayed formulas are lost, and the box with them
+    assert by_outcome(found, "consistent")[False] == [
+        19
+    ]  # the area is four times as large, but the answer is another ratio
+    assert by_outcome(found, "reached")[False] == [18]  # its displayed formulas, including the box, are missing
     assert by_outcome(found, "distinct_question") == {True: list(range(20)), False: [], None: []}
 
 
-def test_a_real_question_asked_again_is_no_question_of_its_own(shared_data):
+def test_a_repeated_real_question_is_a_near_duplicate(shared_data):
     both = real_both(shared_data)
     for index, (forward, reverse) in enumerate(both):
         original = both[index - 1][index % 2]
         copied = reverse.model_copy(update={"question": f"A9 {original.question.replace('$', '')} Explain."})
         nearest = nearest_questions([*both[:index], (forward, copied), *both[index + 1 :]])
         found = distinct_question(nearest.get(forward.problem), NEAR_DUPLICATE_THRESHOLD)
-        assert found.passed is False and original.id in found.why
+        assert found.passed is False and original.id in found.reason
 
 
 def test_checks_are_written_in_order_with_their_counts(tmp_path, both_files):

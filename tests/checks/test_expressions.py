@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from r1k.checks.expressions import constant, same, sides, states
+from r1k.checks.expressions import constant, equivalent, sides, states_expression
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from r1k.checks.expressions import constant, same, sides, states
         ("p_{0} e^{-z}", "p_0 e^{-z}"),
     ],
 )
-def test_the_same_in_another_form(ours, theirs):
-    assert same(ours, theirs)
+def test_equivalent_expressions(ours, theirs):
+    assert equivalent(ours, theirs)
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_the_same_in_another_form(ours, theirs):
         ("}{", "x"),
     ],
 )
-def test_another_expression(ours, theirs):
-    assert not same(ours, theirs)
+def test_different_expressions(ours, theirs):
+    assert not equivalent(ours, theirs)
 
 
-def test_sides_are_those_of_every_equation():
+def test_sides_of_all_equations_are_returned():
     text = "Let $a = b+c$. Then \\[ d \\leq e \\] and $$\\begin{aligned} f & = g \\\\ & = h \\end{aligned} \\tag{5}$$"
     assert sides(text) == ["a", "b+c", "d", "e", "f", "g", "h"]
 
@@ -50,11 +50,11 @@ def test_sides_are_those_of_every_equation():
         ("A real number $x$", "x", False),
     ],
 )
-def test_a_text_states_whole_sides_alone(text, expression, found):
-    assert states(text, expression) == found
+def test_only_whole_sides_count_as_stated(text, expression, found):
+    assert states_expression(text, expression) == found
 
 
-def test_numbers_that_are_no_fractions_have_a_value():
+def test_irrational_numbers_have_a_value():
     assert constant("\\dfrac{7 + 3\\sqrt{7}}{7}") == pytest.approx(1 + 3 / math.sqrt(7))
     assert constant("\\pi \\ln 7") == pytest.approx(math.pi * math.log(7))
     assert constant("\\frac{1}{e}") == pytest.approx(1 / math.e)

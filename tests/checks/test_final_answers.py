@@ -1,13 +1,13 @@
 import pytest
 
 from examples import make_both
-from r1k.checks.answers import conclusions, reached
+from r1k.checks.answers import final_answers, forward_answers
 
 FORWARD = make_both(1)[0][0]
 
 
 def answers(text: str) -> list[str]:
-    return [str(answer) for answer in reached(FORWARD.model_copy(update={"answer": text}))]
+    return [str(answer) for answer in final_answers(FORWARD.model_copy(update={"answer": text}))]
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,17 @@ def test_an_answer_is_a_box_or_the_last_line(text, found):
         ("12 m", False),
     ],
 )
-def test_words_are_told_from_products_of_letters(answer, is_words):
-    (found,) = reached(FORWARD.model_copy(update={"answer": f"\\boxed{{{answer}}}"}))
+def test_words_are_distinguished_from_products_of_letters(answer, is_words):
+    (found,) = final_answers(FORWARD.model_copy(update={"answer": f"\\boxed{{{answer}}}"}))
     assert found.is_words == is_words
 
 
-def test_a_letter_is_what_its_option_says():
+def test_a_letter_resolves_to_its_option():
     question = "A current of 5 amperes, 3 ohms. What is it of these? A) sum B) product C) 12 V"
     reasoning = "A law. 5*3=15. So the voltage is 15, the product. A is the sum, B is the product."
-    for letter, said in (("B", "15"), ("C", "12 V"), ("A", "sum")):
+    for letter, expected in (("B", "15"), ("C", "12 V"), ("A", "sum")):
         changes = {"question": question, "reasoning": reasoning, "answer": f"\\boxed{{{letter}}}"}
-        assert str(reached(FORWARD.model_copy(update=changes))[0]) == said
+        assert str(final_answers(FORWARD.model_copy(update=changes))[0]) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,6 @@ def test_a_letter_is_what_its_option_says():
         ("Unclear", None, []),
     ],
 )
-def test_conclusions_are_the_response_s_and_the_reference_s(answer, gold, found):
+def test_forward_answers_are_the_responses_and_the_gold_answer(answer, gold, found):
     forward = FORWARD.model_copy(update={"answer": answer, "gold": gold})
-    assert [str(conclusion) for conclusion in conclusions(forward)] == found
+    assert [str(conclusion) for conclusion in forward_answers(forward)] == found

@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from r1k.checks.quantities import Quantity, mentioned, read_quantity, stated
+from r1k.checks.quantities import Quantity, all_quantities, read_quantity, stated_quantities
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ from r1k.checks.quantities import Quantity, mentioned, read_quantity, stated
     ],
 )
 def test_what_a_question_states(text, values):
-    assert [quantity.value for quantity in stated(text)] == [Fraction(value) for value in values]
+    assert [quantity.value for quantity in stated_quantities(text)] == [Fraction(value) for value in values]
 
 
-def test_indices_and_exponents_are_mentioned():
-    assert [quantity.value for quantity in mentioned("(b) $x^{3}$ of $n_{70}$")] == [3, 70]
+def test_all_quantities_include_indices_and_exponents():
+    assert [quantity.value for quantity in all_quantities("(b) $x^{3}$ of $n_{70}$")] == [3, 70]
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_indices_and_exponents_are_mentioned():
         ("three tagged fish", None),
     ],
 )
-def test_an_answer_that_is_one_quantity(answer, quantity):
+def test_an_answer_of_one_quantity_is_parsed(answer, quantity):
     assert read_quantity(answer) == quantity
 
 
-def test_the_letter_is_a_choice_of_name():
+def test_the_choice_of_letter_does_not_matter():
     assert Quantity(Fraction(2), "x").key == Quantity(Fraction(2), "y").key != Quantity(Fraction(2)).key

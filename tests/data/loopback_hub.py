@@ -1,4 +1,4 @@
-"""As much of the hub's protocol as its real client asks for data sets and models, on loopback."""
+"""A hub on loopback, with the endpoints that the real client needs for datasets and models."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ COMMIT = "c0ffee" * 6 + "c0ff"
 
 
 class Hub(BaseHTTPRequestHandler):
-    """The data sets and models of `files`, by repository and file name; those in `gated` want the right token."""
+    """Serves `files` by repository and file name; repositories in `gated` require their token."""
 
     files: Mapping[str, Mapping[str, bytes]]
     gated: Mapping[str, str]
@@ -24,7 +24,7 @@ class Hub(BaseHTTPRequestHandler):
         parts = urlsplit(self.path).path.strip("/").split("/")
         if parts[0] == "api":
             parts = parts[1:]
-        if parts[0] not in ("datasets", "models"):  # the files of models are asked for without their kind
+        if parts[0] not in ("datasets", "models"):  # model URLs have no repository type
             parts = ["models", *parts]
         repo = "/".join(parts[1:3])
         if repo not in self.files:
@@ -64,14 +64,14 @@ def digest(content: bytes) -> str:
 
 @contextmanager
 def loopback_hub(files: Mapping[str, Mapping[str, bytes]], gated: Mapping[str, str]) -> Iterator[str]:
-    """The endpoint of a hub that serves `files`, at a free port of 127.0.0.1."""
+    """Yield the endpoint of a hub that serves `files`, on a free port of 127.0.0.1."""
     with serving(type("ThisHub", (Hub,), {"files": files, "gated": gated})) as endpoint:
         yield endpoint
 
 
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Its address, at a free port of 127.0.0.1."""
+    """Yield the server's URL, on a free port of 127.0.0.1."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

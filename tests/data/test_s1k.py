@@ -39,11 +39,11 @@ def test_a_file_in_s1ks_schema_becomes_examples(tmp_path):
     assert (first.gold, first.kind, first.grade, second.grade) == ("2", "made/up", True, False)
 
 
-def test_the_grade_filter_leaves_out_what_was_graded_wrong(tmp_path):
+def test_the_grade_filter_excludes_wrong_answers(tmp_path):
     source = write(tmp_path / "in.jsonl", [row(k) for k in range(1, 7)])
     get_s1k(data=data(source, 3, filter_by_grade=True), output=tmp_path / "s1k.jsonl")
     assert [example.gold for example in read_jsonl(tmp_path / "s1k.jsonl", Example)] == ["2", "6", "10"]
-    assert json.loads((tmp_path / "s1k.manifest.json").read_text())["facts"]["left_out_by_grade"] == 3
+    assert json.loads((tmp_path / "s1k.manifest.json").read_text())["facts"]["excluded_by_grade"] == 3
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_a_bad_row_is_named(tmp_path, bad, message):
     assert not (tmp_path / "s1k.jsonl").exists()
 
 
-def test_another_number_of_problems_than_the_configs_is_an_error(tmp_path):
+def test_a_wrong_number_of_problems_is_an_error(tmp_path):
     source = write(tmp_path / "in.jsonl", [row(1), row(2)])
-    with pytest.raises(RecordError, match=r"in\.jsonl: 2 problems, but data\.source\.problems says 3"):
+    with pytest.raises(RecordError, match=r"in\.jsonl: 2 problems, but data\.source\.problems is 3"):
         get_s1k(data=data(source, 3), output=tmp_path / "s1k.jsonl")
 
 
-def test_a_broken_line_and_a_missing_file_are_named(tmp_path):
+def test_an_invalid_line_and_a_missing_file_are_named(tmp_path):
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps(row(1)) + "\n{half\n")
     with pytest.raises(RecordError, match=r"in\.jsonl:2: not a line of JSON"):

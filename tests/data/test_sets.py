@@ -4,7 +4,7 @@ import pytest
 
 from examples import lines, make_both
 from r1k.config import Data, WorldSource
-from r1k.data.sets import TURN_ROUND, disjoint, half, make_set, pairs, probe, read_both
+from r1k.data.sets import REVERSE_INSTRUCTION, disjoint, half, make_set, pairs, probe, read_example_pairs
 from r1k.errors import RecordError
 from r1k.records import Example, Pair, ProbePair, SFTExample, read_jsonl, write_jsonl
 
@@ -25,7 +25,7 @@ def test_half_is_half_of_the_problems_in_both_directions(tmp_path, both_files):
     assert set(Counter(example.problem for example in examples).values()) == {2}
 
 
-def test_disjoint_has_each_problem_once_and_both_directions_alike(tmp_path, both_files):
+def test_disjoint_has_each_problem_once_and_both_directions_equally(tmp_path, both_files):
     s1k, r1k = both_files
     make_set("disjoint", s1k=s1k, r1k=r1k, data=DATA, output=tmp_path / "disjoint.jsonl")
     examples = read_jsonl(tmp_path / "disjoint.jsonl", Example)
@@ -33,7 +33,7 @@ def test_disjoint_has_each_problem_once_and_both_directions_alike(tmp_path, both
     assert Counter(example.direction for example in examples) == {"forward": 4, "reverse": 4}
 
 
-def test_disjoint_is_even_in_what_is_held_out_and_in_what_is_left():
+def test_disjoint_balances_directions_within_and_outside_the_held_out_problems():
     forward, reverse = make_both(21)
     both = list(zip(forward, reverse, strict=True))
     held_out = {pair.problem for pair in probe(both, 4, 6, 0) if pair.split == "held_out"}
@@ -46,25 +46,25 @@ def test_disjoint_is_even_in_what_is_held_out_and_in_what_is_left():
     assert directions[0] == {example.problem: example.direction for example in disjoint(both[::-1], 0)}
 
 
-def test_revthink_has_three_tasks_of_each_problem(tmp_path, both_files):
+def test_revthink_has_three_tasks_per_problem(tmp_path, both_files):
     s1k, r1k = both_files
     make_set("revthink", s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
-    lessons = read_jsonl(tmp_path / "revthink.jsonl", SFTExample)
-    assert len(lessons) == 24
-    for forward, turning, reverse in zip(lessons[::3], lessons[1::3], lessons[2::3], strict=True):
-        assert forward.problem == turning.problem == reverse.problem
+    examples_of_set = read_jsonl(tmp_path / "revthink.jsonl", SFTExample)
+    assert len(examples_of_set) == 24
+    for forward, task, reverse in zip(examples_of_set[::3], examples_of_set[1::3], examples_of_set[2::3], strict=True):
+        assert forward.problem == task.problem == reverse.problem
         assert (forward.direction, reverse.direction) == ("forward", "reverse")
-        assert turning.question == TURN_ROUND + forward.question
-        assert (turning.reasoning, turning.response) == (None, reverse.question)
+        assert task.question == REVERSE_INSTRUCTION + forward.question
+        assert (task.reasoning, task.response) == (None, reverse.question)
     examples = {example.id: example for path in both_files for example in read_jsonl(path, Example)}
-    assert [Example(**lesson.model_dump()) for lesson in lessons if lesson.reasoning] == [
-        examples[lesson.id] for lesson in lessons if lesson.id in examples
+    assert [Example(**example.model_dump()) for example in examples_of_set if example.reasoning] == [
+        examples[example.id] for example in examples_of_set if example.id in examples
     ]
     with pytest.raises(RecordError, match=r"revthink\.jsonl:2: field 'reasoning'"):
         read_jsonl(tmp_path / "revthink.jsonl", Example)
 
 
-def test_a_pair_prefers_its_prompts_own_direction(tmp_path, both_files):
+def test_a_pair_prefers_the_direction_of_its_prompt(tmp_path, both_files):
     s1k, r1k = both_files
     make_set("pairs", s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
     examples = {
@@ -93,16 +93,16 @@ def test_probe_problems_are_split_and_in_both_directions(tmp_path, both_files):
     assert not train & {pair.problem for pair in records if pair.split == "held_out"}
 
 
-def test_draws_depend_on_the_seed_and_not_on_the_order_of_files():
+def test_selections_depend_on_the_seed_and_not_on_the_order_of_files():
     forward, reverse = make_both(20)
     both = list(zip(forward, reverse, strict=True))
     chosen = {example.problem for example in half(both, 0)}
     assert chosen == {example.problem for example in half(both[::-1], 0)} != {e.problem for e in half(both, 1)}
-    with pytest.raises(RecordError, match="21 probe problems are asked of 20"):
+    with pytest.raises(RecordError, match="21 probe problems are requested of 20"):
         probe(both, 20, 1, 0)
 
 
-def test_chosen_and_rejected_cannot_be_told_apart_by_their_ends():
+def test_the_ends_of_chosen_and_rejected_responses_have_equal_distributions():
     forward, reverse = make_both(20)
     records = pairs(list(zip(forward, reverse, strict=True)))
     for end in (slice(0, 1), slice(-1, None)):
@@ -115,11 +115,11 @@ def test_chosen_and_rejected_cannot_be_told_apart_by_their_ends():
 def test_a_problem_without_a_pair_is_named(both_files):
     s1k, r1k = both_files
     write_jsonl(r1k, read_jsonl(r1k, Example)[1:])
-    with pytest.raises(RecordError, match=r"r1k\.jsonl: 1 problems have no pair here, the first 'p000'"):
-        read_both(s1k, r1k)
+    with pytest.raises(RecordError, match=r"r1k\.jsonl: 1 problems have no pair here, the first is 'p000'"):
+        read_example_pairs(s1k, r1k)
 
 
-def test_files_in_the_wrong_place_are_noticed(both_files):
+def test_swapped_files_are_an_error(both_files):
     s1k, r1k = both_files
     with pytest.raises(RecordError, match="field 'direction' must be 'forward'"):
-        read_both(r1k, s1k)
+        read_example_pairs(r1k, s1k)

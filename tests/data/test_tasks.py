@@ -1,4 +1,4 @@
-"""Benchmarks from lm-eval's tasks, by a task file of our own and its real task manager."""
+"""Benchmarks from lm-eval tasks: a custom task file, loaded by the real task manager."""
 
 import json
 from pathlib import Path
@@ -33,9 +33,9 @@ def tasks(tmp_path) -> Path:
     return folder
 
 
-def make(folder: Path, output: Path, shape: str = "integer", **changes) -> Path:
+def make(folder: Path, output: Path, answer_type: str = "integer", **changes) -> Path:
     source = {"kind": "lm_eval", "task": "sums", "folder": str(folder), "n": 3} | changes
-    benchmark = validate(Benchmark, {"title": "Sums", "answer_type": shape, "source": source})
+    benchmark = validate(Benchmark, {"title": "Sums", "answer_type": answer_type, "source": source})
     get_benchmark(name="sums", benchmark=benchmark, output=output)
     return output
 
@@ -51,8 +51,8 @@ def test_a_tasks_prompts_and_targets_are_questions(tasks, tmp_path):
     assert manifest["facts"]["source"]["task"] == "sums"
 
 
-def test_another_number_of_questions_is_named(tasks, tmp_path):
-    with pytest.raises(RecordError, match=r"task sums: 3 questions, but benchmarks\.sums\.source\.n says 4"):
+def test_a_wrong_number_of_questions_is_named(tasks, tmp_path):
+    with pytest.raises(RecordError, match=r"task sums: 3 questions, but benchmarks\.sums\.source\.n is 4"):
         make(tasks, tmp_path / "sums.jsonl", n=4)
 
 
@@ -62,9 +62,11 @@ def test_another_number_of_questions_is_named(tasks, tmp_path):
         ({"task": "sum"}, r"source\.task: no task 'sum' in .*\(did you mean 'sums'\?\)"),
         ({"task": "choose"}, r"source\.task: 'choose' scores log-likelihoods"),
         ({"folder": "nowhere"}, r"source\.folder: no directory nowhere"),
-        ({"answer_type": "choice"}, r"answer_type: a task of lm-eval is an integer or an expression"),
+        ({"answer_type": "choice"}, r"answer_type: an lm-eval task cannot be a choice"),
     ],
 )
-def test_a_task_that_does_not_fit_is_named(tasks, tmp_path, changes, message):
+def test_a_task_that_does_not_fit_is_named(tasks, tmp_path, overrides, message):
     with pytest.raises(ConfigError, match=message):
-        make(tasks if "folder" not in changes else Path(changes.pop("folder")), tmp_path / "sums.jsonl", **changes)
+        make(
+            tasks if "folder" not in overrides else Path(overrides.pop("folder")), tmp_path / "sums.jsonl", **overrides
+        )

@@ -127,12 +127,12 @@ def _question(number: str, pair: Pair) -> Question:
 
 
 def _sample(number: str, pair: Pair) -> Sample:
-    return Sample(id=number, benchmark="pairs", prompt="p", completion=pair.answer, tokens=1, truncated=False)
+    return Sample(id=number, benchmark="pairs", prompt_digest="p", completion=pair.answer, tokens=1, truncated=False)
 
 
 def _share(count: int, n: int) -> str:
-    low, high = wilson(count, n)
-    return f"{count:3d} of {n:3d} {100 * count / n:5.1f} % [{100 * low:4.1f}, {100 * high:4.1f}]"
+    share = wilson(count, n)
+    return f"{count:3d} of {n:3d} {100 * share.value:5.1f} % [{100 * share.low:4.1f}, {100 * share.high:4.1f}]"
 
 
 def _table(pairs: Sequence[Pair], found: Mapping[str, Sequence[bool]]) -> str:

@@ -22,7 +22,7 @@ class LiteralJudge:
     model = "literal"
 
     def solve(self, question: str) -> Response:
-        slots = PROMPT.read(question)
+        slots = PROMPT.parse(question)
         assert slots is not None, "this judge reads its own prompt alone"
         word = "yes" if self.same(**slots) else "no"
         return Response(reasoning="by comparison", answer=f"The one is {slots['given']}.\n\nVerdict: {word}")

@@ -17,7 +17,7 @@ from r1k.teacher.client import RetryPolicy
 from r1k.teacher.journal import Journal
 from r1k.teacher.server import running
 
-HASTY = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
+HASTY = RetryPolicy(max_attempts=3, initial_wait=0.01, max_wait=0.05, max_consecutive_failures=2)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def place(tmp_path: Path) -> Place:
 
 def sample(identity: str, completion: str, number: int = 0) -> Sample:
     return Sample(
-        id=identity, benchmark="b", sample=number, prompt="p", completion=completion, tokens=1, truncated=False
+        id=identity, benchmark="b", sample=number, prompt_digest="p", completion=completion, tokens=1, truncated=False
     )
 
 
@@ -96,12 +96,12 @@ def test_the_judge_gets_question_gold_and_given_answer_at_temperature_0(server: 
     place.write(["0.5"])
     place.judge(server)
     (prompt,) = server.requests
-    assert PROMPT.read(prompt) == {"question": "What is q0?", "gold": "\\frac{1}{2}", "given": "0.5"}
+    assert PROMPT.parse(prompt) == {"question": "What is q0?", "gold": "\\frac{1}{2}", "given": "0.5"}
     with Journal(place.journal) as journal:
         assert len(journal) == 1
     entry = json.loads(place.journal.read_text())
     assert entry["request"]["sampling"] == {"temperature": 0.0}
-    assert (entry["request"]["call"], entry["request"]["prompt"]) == ("judge_answer", PROMPT.digest)
+    assert (entry["request"]["prompt_name"], entry["request"]["prompt_digest"]) == ("judge_answer", PROMPT.digest)
     assert place.facts["prompts"] == {"judge_answer": PROMPT.digest}
     assert KEY not in place.journal.read_text() + place.verdicts.read_text()
 
@@ -115,11 +115,11 @@ def test_equal_answers_share_a_request_and_a_second_run_sends_none(
     first = place.judge(server)
     assert server.total == len(first) == 3
     assert len(place.grade()) == 4
-    assert place.facts["requests"] == {"asked": 3, "found_in_journal": 0}
+    assert place.facts["requests"] == {"sent": 3, "from_journal": 0}
     monkeypatch.delenv(KEY_VARIABLE)
     assert place.judge(server, base_url="http://127.0.0.1:9/v1") == first
     assert server.total == 3
-    assert place.facts["requests"] == {"asked": 0, "found_in_journal": 3}
+    assert place.facts["requests"] == {"sent": 0, "from_journal": 3}
 
 
 def test_s1_compares_digits_without_the_judge(server: FaultyServer, place: Place):
@@ -185,7 +185,7 @@ def test_a_judge_that_is_down_is_an_error_and_a_rerun_sends_only_the_rest(server
     assert len(place.judge(server)) == 4
     assert server.total == sent + 1
     place.journal.unlink()
-    with pytest.raises(TeacherError, match="2 requests in a row were given up"):
+    with pytest.raises(TeacherError, match="2 consecutive requests failed"):
         place.judge(server, base_url="http://127.0.0.1:9/v1", concurrency=1)
 
 

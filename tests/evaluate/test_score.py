@@ -6,7 +6,7 @@ import pytest
 
 from r1k.errors import RecordError
 from r1k.evaluate.score import score
-from r1k.intervals import wilson
+from r1k.intervals import Interval, wilson
 from r1k.records import Graded, Score, write_jsonl
 
 
@@ -45,9 +45,9 @@ def test_counts_over_all_and_by_direction(tmp_path):
     assert (result.run, result.seed, result.benchmark) == ("7b-r1k", 3, "b")
     assert (result.all.n, result.all.correct, result.all.unparsed, result.all.truncated) == (4, 2, 1, 1)
     assert (result.all.last_number_correct, result.all.accuracy) == (3, 0.5)
-    assert (result.all.low, result.all.high) == wilson(2, 4)
+    assert Interval(result.all.accuracy, result.all.low, result.all.high) == wilson(2, 4)
     assert (result.forward.n, result.forward.correct, result.forward.last_number_correct) == (3, 2, 3)
-    assert (result.forward.low, result.forward.high) == wilson(2, 3)
+    assert Interval(result.forward.accuracy, result.forward.low, result.forward.high) == wilson(2, 3)
     assert (result.reverse.n, result.reverse.correct, result.reverse.accuracy) == (1, 0, 0)
 
 

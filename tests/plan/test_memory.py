@@ -1,4 +1,4 @@
-"""Memory and disk, against DeepSpeed's estimator and against trainings really run."""
+"""Estimates of memory and disk, compared with DeepSpeed's estimator and with measured training runs."""
 
 import json
 import os
@@ -15,34 +15,37 @@ from examples import ROOT, lines, make_both
 from r1k.config import Architecture, Dpo, Lora, Sft, load
 from r1k.data.sets import make_set
 from r1k.plan import cost, memory
-from r1k.plan.architecture import lora_parameters, of_base, parameters
+from r1k.plan.architecture import architecture_of, lora_parameters, parameters
 from r1k.plan.memory import Placement
 from r1k.plan.workload import read_architecture
 from r1k.records import write_jsonl
 from r1k.train.describe import RunPlan, describe_run
 
 PAPER = load(ROOT / "config" / "paper.yaml")
-SEVEN = of_base("qwen2.5-7b", PAPER.bases["qwen2.5-7b"])
+LORA = PAPER.train.lora
+SEVEN = architecture_of("qwen2.5-7b", PAPER.bases["qwen2.5-7b"])
 EIGHT = Placement(gpus=8, per_device_train_batch_size=1)
+CPU = Placement(gpus=0, per_device_train_batch_size=4, gradient_checkpointing=False)
 STATES = ("adapter", "gradients", "optimizer")
-SMALL = {"dtype": "float32", "attn_implementation": "sdpa", "gradient_checkpointing": False, "max_length": 4096}
+SMALL = {"dtype": "float32", "attn_implementation": "sdpa", "max_length": 4096}
+ADAPTER = Lora(r=16, lora_dropout=0.0)
 
 
 @pytest.mark.parametrize("gpus", [2, 8, 64])
-def test_states_of_what_is_trained_are_deepspeeds(gpus):
-    """DeepSpeed's estimator knows no frozen parameters, so it is asked of the adapter alone: 18 bytes a parameter."""
+def test_states_of_the_adapter_equal_deepspeeds_estimate(gpus):
+    """DeepSpeed's estimator has no frozen parameters; it gets the adapter's only, at 18 bytes per parameter."""
     settings = PAPER.train.sft
-    parts = memory.training(SEVEN, settings, Placement(gpus, 1), tokens=1)
-    adapter = lora_parameters(SEVEN, settings.lora.rank, settings.lora.targets)
+    parts = memory.training(SEVEN, settings, LORA, Placement(gpus, 1), tokens=1)
+    adapter = lora_parameters(SEVEN, LORA.r, LORA.target_modules)
     _, on_gpu, _ = estimate_zero3_model_states_mem_needs(
         adapter, largest_layer_params=0, num_gpus_per_node=gpus, cpu_offload=False
     )
     assert sum(parts[part] for part in STATES) == pytest.approx(on_gpu, rel=1e-6)
 
 
-def test_a_frozen_base_takes_its_weights_alone():
-    """Where the two differ: DeepSpeed's estimator, asked of the whole model, gives the base gradients and moments."""
-    parts = memory.training(SEVEN, PAPER.train.sft, EIGHT, tokens=1)
+def test_a_frozen_base_has_weights_only():
+    """DeepSpeed's estimate of the whole model includes gradients and moments of the base; ours does not."""
+    parts = memory.training(SEVEN, PAPER.train.sft, LORA, EIGHT, tokens=1)
     assert parts["weights"] == parameters(SEVEN) * 2 / 8
     _, on_gpu, _ = estimate_zero3_model_states_mem_needs(
         parameters(SEVEN), largest_layer_params=0, num_gpus_per_node=8, cpu_offload=False
@@ -51,30 +54,30 @@ def test_a_frozen_base_takes_its_weights_alone():
 
 
 def test_dpo_holds_a_second_adapter_and_twice_the_activations():
-    sft, dpo = (memory.training(SEVEN, s, EIGHT, 4096) for s in (PAPER.train.sft, PAPER.train.dpo))
+    sft, dpo = (memory.training(SEVEN, s, LORA, EIGHT, 4096) for s in (PAPER.train.sft, PAPER.train.dpo))
     assert dpo["adapter"] == 2 * sft["adapter"] and dpo["optimizer"] == sft["optimizer"]
     assert dpo["activations"] == 2 * sft["activations"]
 
 
-def test_checkpointing_keeps_the_inputs_of_layers_alone():
-    on, off = (memory.activations(SEVEN, Sft(gradient_checkpointing=flag), 1, 1000, 2) for flag in (True, False))
+def test_gradient_checkpointing_saves_layer_inputs_only():
+    on, off = (memory.activations(SEVEN, Sft(), LORA, 1, 1000, 2, flag) for flag in (True, False))
     inputs = 28 * 1000 * 3584 * 2
     assert inputs < on < off / 5
 
 
 def test_one_process_shards_nothing():
-    alone = memory.training(SEVEN, PAPER.train.sft, Placement(1, 1), 4096)
+    alone = memory.training(SEVEN, PAPER.train.sft, LORA, Placement(1, 1), 4096)
     assert alone["weights"] == parameters(SEVEN) * 2 and "gathered weights" not in alone
 
 
-def test_processes_on_the_cpu_shard_as_gpus_do():
+def test_processes_on_the_cpu_shard_like_gpus():
     assert Placement(0, 1).zero_stage == 0 and Placement(0, 1, processes=2).shards == 2
     assert Placement(8, 1).world_size == 8 and Placement(8, 1, processes=4).world_size == 4
 
 
 @pytest.mark.parametrize(("batch", "length"), [(1, 4096), (8, 4096), (8, 32768)])
-def test_the_cache_is_that_of_transformers(batch, length):
-    """Qwen2.5-7B: 2 x 28 layers x 512 x 2 bytes a token, and one layer more while it is copied."""
+def test_the_kv_cache_is_that_of_transformers(batch, length):
+    """Qwen2.5-7B: 2 x 28 layers x 512 x 2 bytes per token, and one more layer during its copy."""
     parts = memory.generating(SEVEN, 256, ["q_proj"], "bfloat16", batch, 0, length)
     assert parts["KV cache"] == pytest.approx(batch * length * 2 * 29 * 512 * 2)
 
@@ -96,7 +99,7 @@ print(before, peak_memory()["host"])
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory, tiny_base):
-    """A random model large enough that it outweighs what the libraries allocate as they go."""
+    """Write a random model that is large beside the libraries' own allocations."""
     folder = tmp_path_factory.mktemp("plan") / "base"
     folder.mkdir()
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
@@ -121,7 +124,7 @@ def base(tmp_path_factory, tiny_base):
 
 
 def run_training(folder, base, settings, parent=None):
-    """Two steps, each kept as a checkpoint; peak bytes above those of the imports."""
+    """Train two steps, with a checkpoint at each, and return the peak bytes minus those of the imports."""
     folder.mkdir()
     forward, reverse = (
         [example.model_copy(update={"reasoning": example.reasoning * 25}) for example in examples]
@@ -134,62 +137,73 @@ def run_training(folder, base, settings, parent=None):
         write_jsonl(folder / "r1k.jsonl", reverse)
         make_set("pairs", s1k=folder / "s1k.jsonl", r1k=folder / "r1k.jsonl", output=folder / "data.jsonl")
     method = "sft" if parent is None else "dpo"
-    plan = {"run": "x", "seed": 0, "identity": {}, "measured": {}, "exclude_held_out": False, "steps": 2}
-    described = RunPlan(**plan, method=method, **{method: settings})
-    describe_run(plan=described, data=folder / "data.jsonl", base=base, output=folder / "run.json")
+    plan = {
+        "run": "x",
+        "lora": ADAPTER if parent is None else None,
+        "seed": 0,
+        "identity": {},
+        "probed": {},
+        "exclude_held_out": False,
+        "steps": 2,
+    }
+    run_plan = RunPlan(**plan, method=method, **{method: settings})
+    describe_run(plan=run_plan, data=folder / "data.jsonl", base=base, output=folder / "run.json")
     command = [sys.executable, "-c", PROGRAM, str(folder), str(base), str(parent or "-")]
-    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000"}  # no fragmentation: what is freed is given back
+    environment = {
+        **os.environ,
+        "MALLOC_MMAP_THRESHOLD_": "1000000",
+    }  # no heap fragmentation: freed arrays are returned
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     before, peak = map(int, shown.split()[-2:])
     return peak - before
 
 
 def trained_tokens(folder) -> int:
-    """The longest row, from the training's own record and Qwen2.5's template around these short questions."""
+    """Return the response tokens of the longest row, from the run's record."""
     return max(row["tokens"] for row in lines(folder / "adapter" / "trained_on.jsonl"))
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, base):
     folder = tmp_path_factory.mktemp("plan") / "sft"
-    return folder, run_training(folder, base, Sft(train_batch_size=4, lora=Lora(r=16, lora_dropout=0.0), **SMALL))
+    return folder, run_training(folder, base, Sft(train_batch_size=4, **SMALL))
 
 
 def test_peak_memory_of_sft_is_within_a_quarter(trained, base):
     folder, peak = trained
-    settings = Sft(train_batch_size=4, lora=Lora(r=16, lora_dropout=0.0), **SMALL)
+    settings = Sft(train_batch_size=4, **SMALL)
     a, tokens = read_architecture(base / "config.json"), trained_tokens(folder) + 80
-    estimate = sum(memory.training(a, settings, Placement(0, 4), tokens).values())
+    estimate = sum(memory.training(a, settings, ADAPTER, CPU, tokens).values())
     print(f"SFT: estimated {estimate / 1e6:.0f} MB, measured {peak / 1e6:.0f} MB above the imports, {tokens} tokens")
     assert estimate == pytest.approx(peak, rel=0.25)
 
 
 def test_an_adapter_and_its_optimizer_on_disk(trained, base):
     folder, _ = trained
-    settings = Sft(train_batch_size=4, lora=Lora(r=16, lora_dropout=0.0), **SMALL)
+    settings = Sft(train_batch_size=4, **SMALL)
     a: Architecture = read_architecture(base / "config.json")
     saved = folder / "adapter" / "adapter_model.safetensors"
-    assert cost.adapter_bytes(a, settings, Placement(0, 4)) == pytest.approx(saved.stat().st_size, rel=0.02)
+    assert cost.adapter_bytes(a, settings, ADAPTER, CPU) == pytest.approx(saved.stat().st_size, rel=0.02)
     with safe_open(saved, framework="pt") as tensors:
         count = sum(tensors.get_tensor(name).numel() for name in tensors.keys())  # noqa: SIM118
-    assert count == lora_parameters(a, 16, settings.lora.targets)
+    assert count == lora_parameters(a, 16, ADAPTER.target_modules)
     (optimizer,) = folder.glob("state/*/checkpoint-1/optimizer.pt")
-    assert cost.optimizer_bytes(a, settings, Placement(0, 4)) == pytest.approx(optimizer.stat().st_size, rel=0.02)
+    assert cost.optimizer_bytes(a, ADAPTER, CPU) == pytest.approx(optimizer.stat().st_size, rel=0.02)
     assert cost.base_bytes(a, "float32") == pytest.approx((base / "model.safetensors").stat().st_size, rel=0.02)
 
 
 def test_peak_memory_of_dpo_is_within_a_quarter(tmp_path, trained, base):
-    settings = Dpo(train_batch_size=4, lora=Lora(r=16, lora_dropout=0.0), **SMALL)
+    settings = Dpo(train_batch_size=4, **SMALL)
     peak = run_training(tmp_path / "dpo", base, settings, parent=trained[0] / "adapter")
     a, tokens = read_architecture(base / "config.json"), trained_tokens(trained[0]) + 80
-    estimate = sum(memory.training(a, settings, Placement(0, 4), tokens).values())
+    estimate = sum(memory.training(a, settings, ADAPTER, CPU, tokens).values())
     print(f"DPO: estimated {estimate / 1e6:.0f} MB, measured {peak / 1e6:.0f} MB above the imports, {tokens} tokens")
     assert estimate == pytest.approx(peak, rel=0.25)
 
 
-def test_several_nodes_share_the_model_and_each_holds_its_own_processes():
+def test_nodes_share_the_model():
     two = Placement(gpus=8, per_device_train_batch_size=1, nodes=2)
-    assert (two.world_size, two.on_a_node, two.shards) == (16, 8, 16)
+    assert (two.world_size, two.processes_per_node, two.shards) == (16, 8, 16)
     settings = PAPER.train.sft
-    one_node, two_nodes = (memory.training(SEVEN, settings, place, 4096) for place in (EIGHT, two))
+    one_node, two_nodes = (memory.training(SEVEN, settings, LORA, place, 4096) for place in (EIGHT, two))
     assert sum(two_nodes.values()) < sum(one_node.values())

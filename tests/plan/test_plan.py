@@ -1,4 +1,4 @@
-"""The whole plan: its sums, its verdict, what it counts and compares; and what jobs ask for."""
+"""The plan: sums, verdict, counts, comparison with measurements; and the resources that jobs request."""
 
 import itertools
 import json
@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from examples import ROOT, make_both
+from examples import ROOT, make_both, read_config
 from r1k.cli import main
 from r1k.config import Experiment, load, validate
 from r1k.errors import ConfigError
 from r1k.evaluate.engines.vllm_engine import GPU_MEMORY_UTILIZATION
-from r1k.plan.estimate import GIB, Need, estimator, expected
-from r1k.plan.plan import summarise
+from r1k.plan.estimate import GIB, JobEstimate, estimator, expected_workload
 from r1k.plan.resources import JobResources
+from r1k.plan.summary import summarise
 from r1k.plan.table import render
-from r1k.plan.workload import counted
+from r1k.plan.workload import count_workload
 from r1k.records import write_jsonl
 from r1k.train.describe import RunFile
 from r1k.train.describe import plan as run_plan
@@ -35,7 +35,7 @@ def experiment(config: dict) -> Experiment:
     return validate(Experiment, config)
 
 
-def test_the_paper_is_planned_by_rule_and_in_all(tmp_path):
+def test_the_paper_is_planned_by_rule_and_in_total(tmp_path):
     summary = summarise(load(CONFIG / "paper.yaml"), tmp_path)
     jobs = {row.name: row.jobs for row in summary.rows}
     assert jobs == {
@@ -66,7 +66,7 @@ def test_the_paper_is_planned_by_rule_and_in_all(tmp_path):
         assert name in page
 
 
-def test_seeds_multiply_what_is_trained_and_not_the_bases(paper, tmp_path):
+def test_seeds_multiply_all_jobs_but_bases_and_the_teacher(paper, tmp_path):
     one, five = (summarise(experiment(paper | {"seeds": seeds}), tmp_path) for seeds in ([0], [0, 1, 2, 3, 4]))
     for before, after in zip(one.rows, five.rows, strict=True):
         assert after.jobs == before.jobs * (1 if before.name in ("get_base", "invert") else 5)
@@ -79,14 +79,14 @@ def test_the_verdict_follows_the_device(paper, tmp_path):
         paper["plan"]["device"]["memory"] = memory
         verdicts[memory] = summarise(experiment(paper), tmp_path).verdict
     assert verdicts[141].fits and not verdicts[24].fits
-    small, usual = ({name for name, _ in verdicts[memory].too_large} for memory in (24, 79))
-    assert "train 14b-mix-dpo" in small and usual < small
-    assert not any(name.startswith("train") for name in usual)
+    at_24, at_79 = ({name for name, _ in verdicts[memory].too_large} for memory in (24, 79))
+    assert "train 14b-mix-dpo" in at_24 and at_79 < at_24
+    assert not any(name.startswith("train") for name in at_79)
 
 
 def test_the_verdict_follows_the_batch(paper, tmp_path):
     found = {}
-    paper["evaluate"]["engine"] = "transformers"  # vLLM takes its share, whatever the batch
+    paper["evaluate"]["engine"] = "transformers"  # vLLM's memory does not depend on the batch
     for batch in (1, 4, 8):
         paper["evaluate"]["batch_size"] = batch
         found[batch] = summarise(experiment(paper), tmp_path).verdict
@@ -97,7 +97,7 @@ def test_the_verdict_follows_the_batch(paper, tmp_path):
     assert not summarise(experiment(paper), tmp_path).verdict.fits
 
 
-def test_answers_by_vllm_take_their_share_of_a_gpu_whatever_the_batch(paper):
+def test_vllms_memory_is_its_share_of_the_gpu_at_any_batch_size(paper):
     def needs(**changes):
         return estimator(experiment(paper | {"evaluate": paper["evaluate"] | changes})).generate("14b-s1k")
 
@@ -105,16 +105,16 @@ def test_answers_by_vllm_take_their_share_of_a_gpu_whatever_the_batch(paper):
     assert many.peak == few.peak == pytest.approx(GPU_MEMORY_UTILIZATION * 79 * GIB)
     assert many.seconds < few.seconds
     by_transformers = needs(batch_size=4, engine="transformers")
-    assert few.seconds < by_transformers.seconds  # no answer waits for the longest of its batch
+    assert few.seconds < by_transformers.seconds  # continuous batching does not wait for the longest answer
     shared = needs(gpus=8)
     assert shared.gpus == 8 and many.seconds / 8 < shared.seconds < many.seconds
     paper["plan"]["device"]["memory"] = 30  # the weights alone take 28
     assert needs().peak > 0.95 * 30 * GIB
 
 
-def test_answers_in_all_follow_the_samples_and_a_batch_its_ceiling(paper):
-    def need(samples=1, **changes):
-        benchmarks = paper["benchmarks"] | {"more": paper["benchmarks"]["math500"] | {"samples": samples}}
+def test_generation_scales_with_repeats_and_a_batch_with_tokens_per_batch(paper):
+    def need(repeats=1, **changes):
+        benchmarks = paper["benchmarks"] | {"more": paper["benchmarks"]["math500"] | {"repeats": repeats}}
         evaluate = paper["evaluate"] | {"engine": "transformers", "batch_size": 6} | changes
         return estimator(experiment(paper | {"benchmarks": benchmarks, "evaluate": evaluate})).generate("7b-s1k")
 
@@ -127,12 +127,12 @@ def test_answers_in_all_follow_the_samples_and_a_batch_its_ceiling(paper):
     assert need(tokens_per_batch=70_000).peak == need(batch_size=2).peak < one.peak
 
 
-def test_the_critical_path_is_a_chain_of_what_waits(tmp_path):
+def test_the_critical_path_is_a_chain_of_dependencies(tmp_path):
     path = summarise(load(CONFIG / "paper.yaml"), tmp_path).path
-    assert path[0].after == () and all(a.name in b.after for a, b in itertools.pairwise(path))
+    assert path[0].depends_on == () and all(a.name in b.depends_on for a, b in itertools.pairwise(path))
 
 
-def test_merges_train_nothing_and_routes_ask_their_runs(paper, tmp_path):
+def test_merges_do_not_train_and_routes_generate_with_their_runs(paper, tmp_path):
     more = yaml.safe_load((CONFIG / "remedies.yaml").read_text())
     paper["runs"] |= more["runs"]
     paper["data"] |= more["data"]
@@ -153,7 +153,7 @@ def test_merges_train_nothing_and_routes_ask_their_runs(paper, tmp_path):
 
 
 def test_a_merge_of_another_config_is_not_compared(tmp_path):
-    config = yaml.safe_load((CONFIG / "demo.yaml").read_text())
+    config = read_config("demo", "demo-remedies")
     config["tables"]["fixed"] = {"kind": "sft", "rows": ["fix-ties"]}
     finish(tmp_path / "demo", experiment(config), "fix-ties", seconds=4, peak=GIB)
     assert [row.name for row in summarise(experiment(config), tmp_path).rows if row.measured] == ["merge (tiny)"]
@@ -161,7 +161,7 @@ def test_a_merge_of_another_config_is_not_compared(tmp_path):
     assert not any(row.measured for row in summarise(experiment(config), tmp_path).rows)
 
 
-def test_a_base_without_sizes_is_named(paper, tmp_path, capsys):
+def test_a_base_without_sizes_is_an_error(paper, tmp_path, capsys):
     del paper["bases"]["qwen2.5-14b"]["architecture"]
     file = tmp_path / "paper.yaml"
     file.write_text(yaml.safe_dump(paper))
@@ -169,25 +169,25 @@ def test_a_base_without_sizes_is_named(paper, tmp_path, capsys):
     assert "bases.qwen2.5-14b.architecture: missing" in capsys.readouterr().err
 
 
-def test_a_benchmark_that_is_none_is_named(paper):
+def test_an_unknown_benchmark_is_an_error(paper):
     paper["plan"]["answers"]["aime42"] = {"mean": 1}
     with pytest.raises(ConfigError, match=r"plan.answers.aime42: no benchmark .* \(did you mean 'aime24'\?\)"):
         experiment(paper)
 
 
-def test_sizes_prices_and_assumptions_are_no_part_of_a_run(paper):
+def test_sizes_prices_and_assumptions_do_not_change_a_runs_digest(paper):
     before = experiment(paper)
     paper["plan"]["device"]["memory"] = 24
     paper["teacher"]["client"] = {"input_price": 7, "concurrency": 2}
-    paper["bases"]["qwen2.5-7b"]["architecture"]["layers"] = 99
+    paper["bases"]["qwen2.5-7b"]["architecture"]["num_hidden_layers"] = 99
     after = experiment(paper)
     assert [before.digest(run, 0) for run in before.runs] == [after.digest(run, 0) for run in after.runs]
-    # What rules pass on as params decides what is run again.
+    # The params of rules decide which jobs rerun.
     assert before.teacher.model_dump() == after.teacher.model_dump()
     assert before.bases["qwen2.5-7b"].model_dump() == after.bases["qwen2.5-7b"].model_dump()
 
 
-def test_the_plan_loads_no_library_of_tensors():
+def test_the_plan_imports_no_tensor_library():
     code = "import sys; from r1k.cli import main; main(sys.argv[1:]); print(sorted(sys.modules), file=sys.stderr)"
     command = [sys.executable, "-c", code, "plan", "--configfile", str(CONFIG / "paper.yaml")]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stderr
@@ -196,44 +196,44 @@ def test_the_plan_loads_no_library_of_tensors():
         assert heavy not in loaded
 
 
-def test_data_that_is_there_is_counted(tmp_path, tiny_base):
+def test_existing_data_are_counted(tmp_path, tiny_base):
     demo = load(CONFIG / "demo.yaml")
     forward, reverse = make_both(8)
     write_jsonl(tmp_path / "demo" / "data" / "s1k.jsonl", forward)
-    by_characters = counted(demo, tmp_path)
-    assert by_characters.counted == ("data/s1k.jsonl",)
-    assert by_characters.responses["reverse"] == expected(demo).responses["reverse"]
-    assert by_characters.responses["forward"].mean != expected(demo).responses["forward"].mean
+    by_characters = count_workload(demo, tmp_path)
+    assert by_characters.counted_files == ("data/s1k.jsonl",)
+    assert by_characters.responses["reverse"] == expected_workload(demo).responses["reverse"]
+    assert by_characters.responses["forward"].mean != expected_workload(demo).responses["forward"].mean
     write_jsonl(tmp_path / "demo" / "data" / "r1k.jsonl", reverse)
     (tmp_path / "demo" / "bases").mkdir()
     (tmp_path / "demo" / "bases" / "tiny").symlink_to(tiny_base)
-    by_tokens = counted(demo, tmp_path)
-    assert by_tokens.architectures["tiny"].hidden == 32  # not the config's 128
+    by_tokens = count_workload(demo, tmp_path)
+    assert by_tokens.architectures["tiny"].hidden_size == 32  # instead of the config's 128
     assert by_tokens.responses["forward"] == _encoded(tiny_base, forward)
     assert "counted in bases/tiny, data/s1k.jsonl, data/r1k.jsonl" in render(summarise(demo, tmp_path))
 
 
 def _encoded(base, examples):
-    from r1k.plan.lengths import measured
+    from r1k.plan.lengths import from_counts
     from r1k.text import encode, load_tokenizer
 
     tokenizer = load_tokenizer(base)
-    return measured([len(encode(tokenizer, e.question, e.response, e.id).response) for e in examples])
+    return from_counts([len(encode(tokenizer, e.question, e.response, e.id).response) for e in examples])
 
 
 def finish(folder, demo: Experiment, run: str, seconds: float, peak: float) -> None:
-    """What a finished training leaves."""
-    described = folder / "runs" / run / "0" / "run.json"
-    (described.parent / "adapter").mkdir(parents=True)
+    """Write the files of a finished training run."""
+    run_file = folder / "runs" / run / "0" / "run.json"
+    (run_file.parent / "adapter").mkdir(parents=True)
     plan = run_plan(demo, run, 0).model_dump()
-    described.write_text(RunFile(**plan, contents={}, digest="d" * 16).model_dump_json())
+    run_file.write_text(RunFile(**plan, contents={}, digest="d" * 16).model_dump_json())
     facts = {"seconds_of_last_attempt": seconds, "resumed_at": 0, "peak_memory": {"host": peak}}
     manifest = {"stage": "train", "seconds": 0.1, "facts": facts}
-    (described.parent / "adapter" / "manifest.json").write_text(json.dumps(manifest))
-    (described.parent / "adapter" / "adapter_model.safetensors").write_bytes(b"0" * 1000)
+    (run_file.parent / "adapter" / "manifest.json").write_text(json.dumps(manifest))
+    (run_file.parent / "adapter" / "adapter_model.safetensors").write_bytes(b"0" * 1000)
 
 
-def test_what_was_measured_is_shown_beside(tmp_path):
+def test_measurements_are_compared_with_estimates(tmp_path):
     demo = load(CONFIG / "demo.yaml")
     finish(tmp_path / "demo", demo, "tiny-s1k", seconds=40, peak=GIB)
     finish(tmp_path / "demo", demo, "tiny-r1k", seconds=60, peak=2 * GIB)
@@ -243,41 +243,41 @@ def test_what_was_measured_is_shown_beside(tmp_path):
     assert (seconds, peak) == (100, 2 * GIB) and disk > 2000
 
 
-def test_a_training_of_another_config_is_not_compared(tmp_path):
+def test_a_training_run_of_another_config_is_not_compared(tmp_path):
     config = yaml.safe_load((CONFIG / "demo.yaml").read_text())
     finish(tmp_path / "demo", experiment(config), "tiny-s1k", seconds=40, peak=GIB)
     config["train"]["sft"]["num_train_epochs"] = 3
     assert not any(row.measured for row in summarise(experiment(config), tmp_path).rows)
 
 
-def test_jobs_ask_for_more_on_each_retry():
+def test_jobs_request_more_on_each_retry():
     demo = load(CONFIG / "demo.yaml")
-    asked = JobResources(demo.plan, lambda run: Need(seconds=3600, host=2e9, disk=3e9), "run")
+    resources = JobResources(demo.plan, lambda run: JobEstimate(seconds=3600, host=2e9, disk=3e9), "run")
     job = SimpleNamespace(run="x")
-    assert [asked.mem(job, attempt) for attempt in (1, 2, 3)] == ["3000MB", "4500MB", "6750MB"]
-    assert [asked.disk(job, attempt) for attempt in (1, 2)] == ["4500MB", "6750MB"]
-    assert [asked.runtime(job, attempt) for attempt in (1, 2)] == [120, 240]
+    assert [resources.mem(job, attempt) for attempt in (1, 2, 3)] == ["3000MB", "4500MB", "6750MB"]
+    assert [resources.disk(job, attempt) for attempt in (1, 2)] == ["4500MB", "6750MB"]
+    assert [resources.runtime(job, attempt) for attempt in (1, 2)] == [120, 240]
 
 
-def test_a_job_asks_for_the_run_that_it_is():
+def test_a_job_requests_the_resources_of_its_run():
     demo = load(CONFIG / "demo.yaml")
-    asked = JobResources(demo.plan, estimator(demo).train, "run")
-    sft, dpo = (int(asked.mem(SimpleNamespace(run=run), 1)[:-2]) for run in ("tiny-s1k", "tiny-s1k-dpo"))
+    resources = JobResources(demo.plan, estimator(demo).train, "run")
+    sft, dpo = (int(resources.mem(SimpleNamespace(run=run), 1)[:-2]) for run in ("tiny-s1k", "tiny-s1k-dpo"))
     assert sft < dpo
 
 
-def test_estimators_check_all_bases_at_once(paper):
+def test_the_estimator_checks_all_bases(paper):
     del paper["bases"]["qwen2.5-14b"]["architecture"]
     with pytest.raises(ConfigError, match=r"bases.qwen2.5-14b.architecture: missing"):
         estimator(experiment(paper))
 
 
-def test_paraphrases_are_calls_to_the_teacher(paper, tmp_path):
+def test_paraphrases_are_teacher_calls(paper, tmp_path):
     plain = paper | {"probe": {key: value for key, value in paper["probe"].items() if key != "tracked"}}
-    with_them, without = (summarise(experiment(each), tmp_path).teaching for each in (paper, plain))
-    # Both responses of 50 problems trained on and of 50 held out, none longer than the probe reads.
+    with_them, without = (summarise(experiment(each), tmp_path).teacher for each in (paper, plain))
+    # Both responses of 50 training and 50 held-out problems, truncated to the probe's limit.
     assert (with_them.calls, without.calls) == (2200, 2000)
     written = with_them.completion_tokens - without.completion_tokens
-    thought = 200 * experiment(paper).plan.inversion.mean
-    assert 0 < written - thought <= 200 * paper["probe"]["max_tokens"]
+    reasoning = 200 * experiment(paper).plan.inversion.mean
+    assert 0 < written - reasoning <= 200 * paper["probe"]["max_tokens"]
     assert with_them.dollars > without.dollars

@@ -177,7 +177,7 @@ def test_unusable_paraphrases_are_an_error_or_skipped_and_named(server, tokenize
         TeacherError, match=r"(?s)3 of 8 responses have no paraphrase, more than teacher\.min_success_rate of 1"
     ) as caught:
         paraphrase(teacher=server.teacher(), probe=CONFIG, **paths)
-    for pair, reason in ((first, "was cut"), (second, "refused"), (third, "is a copy of the reasoning")):
+    for pair, reason in ((first, "was truncated"), (second, "refused"), (third, "is a copy of the reasoning")):
         assert any(pair.id in line and reason in line for line in str(caught.value).splitlines())
     assert not paths["output"].exists() and server.total == 8
     paraphrase(teacher=server.teacher(min_success_rate=0.5), probe=CONFIG, **paths)

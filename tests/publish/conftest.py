@@ -12,7 +12,7 @@ from r1k.teacher.server import running
 
 @pytest.fixture(scope="session")
 def inverted(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """s1k of the world and its r1k by a teacher whose answers can be told by eye."""
+    """s1k of the world and its r1k by a teacher with recognizable answers."""
     place = Place(tmp_path_factory.mktemp("inverted"))
     get_s1k(data=Data(source=WorldSource(kind="world", problems=12, seed=3)), output=place.s1k)
     with pytest.MonkeyPatch.context() as patch, running(FaultyServer()) as server:
@@ -24,7 +24,7 @@ def inverted(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="session")
 def exported(inverted: Place) -> Path:
-    """Their export."""
+    """The exported folder of `inverted`."""
     folder = inverted.s1k.parent / "export"
     export(s1k=inverted.s1k, r1k=inverted.output, title="made", license="mit", output=folder)
     return folder

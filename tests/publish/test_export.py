@@ -1,4 +1,4 @@
-"""The exported folder, opened by those that will open it."""
+"""The exported folder, opened by the libraries that its users have."""
 
 import json
 import os
@@ -35,7 +35,7 @@ json.dump({"features": types, "rows": found["train"].to_list()}, sys.stdout)
 
 
 def load(folder: Path, home: Path) -> dict:
-    """What `datasets.load_dataset` finds, in a process of its own that may not ask the hub."""
+    """Return what `datasets.load_dataset` loads in an offline process."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", LOAD, str(folder)], env=environment, capture_output=True, text=True, cwd=home
@@ -58,7 +58,7 @@ def test_datasets_opens_the_folder(exported: Path, inverted: Place, tmp_path: Pa
         assert row["tokens"] == other.teacher_metadata.tokens > 0
 
 
-def test_the_card_says_all_that_a_reader_has_to_know(exported: Path, inverted: Place):
+def test_the_card_states_licence_prompts_digests_and_sources(exported: Path, inverted: Place):
     page = DatasetCard.load(exported / "README.md")
     meta = page.data.to_dict()
     assert (meta["license"], meta["size_categories"], meta["source_datasets"]) == ("mit", ["n<1K"], ["original"])
@@ -68,8 +68,8 @@ def test_the_card_says_all_that_a_reader_has_to_know(exported: Path, inverted: P
         assert file_digest(path) in page.text
     for name, field in ExportRow.model_fields.items():
         assert f"| `{name}` | {field.description} |" in page.text
-    assert "by the teacher riddles" in page.text
-    assert "the world that r1k embeds" in page.text
+    assert "written by the teacher riddles" in page.text
+    assert "the world embedded in r1k" in page.text
     for kind, n in Counter(line["kind"] for line in lines(inverted.s1k)).items():
         assert f"| {kind} | {n} |" in page.text
     assert "When Inverse Data Outperforms" in page.text.partition("## Citation")[2]
@@ -83,7 +83,7 @@ def test_the_manifest_describes_the_files(exported: Path, inverted: Place):
     assert manifest["facts"]["n"] == 12
 
 
-def test_the_same_bytes_each_time(exported: Path, inverted: Place, tmp_path: Path):
+def test_exports_are_byte_identical(exported: Path, inverted: Place, tmp_path: Path):
     export(s1k=inverted.s1k, r1k=inverted.output, title="made", license="mit", output=tmp_path / "again")
     for name in ("README.md", DATA_FILE):
         assert (tmp_path / "again" / name).read_bytes() == (exported / name).read_bytes()
@@ -97,7 +97,7 @@ def copied(inverted: Place, tmp_path: Path) -> Place:
 
 
 def sealed(path: Path) -> None:
-    """Make the manifest that of the file as it is now."""
+    """Update the manifest to the file's digest."""
     manifest = path.with_suffix(".manifest.json")
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sha256": file_digest(path)}))
 
@@ -109,25 +109,25 @@ def export_to(place: Place) -> str:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         ({"teacher_metadata": None}, "field 'teacher_metadata' is missing"),
         ("prompts", r"field 'teacher_metadata\.prompts': not the prompts of this version"),
     ],
 )
-def test_a_record_of_unknown_provenance_is_named(copied: Place, change, said):
+def test_a_record_without_provenance_is_named(copied: Place, change, expected):
     records = read_jsonl(copied.output, Example)
     if change == "prompts":
         change = {"teacher_metadata": records[4].teacher_metadata.model_copy(update={"prompts": {"solve": "0123"}})}
     records[4] = records[4].model_copy(update=change)
     write_jsonl(copied.output, records)
     sealed(copied.output)
-    with pytest.raises(RecordError, match=rf"r1k\.jsonl: record '{records[4].id}': {said}"):
+    with pytest.raises(RecordError, match=rf"r1k\.jsonl: record '{records[4].id}': {expected}"):
         export_to(copied)
     assert not (copied.s1k.parent / "out").exists()
 
 
-def test_a_file_that_was_changed_since_its_manifest_is_named(copied: Place):
+def test_a_file_that_differs_from_its_manifest_is_named(copied: Place):
     export_to(copied)
     records = read_jsonl(copied.s1k, Example)
     write_jsonl(copied.s1k, [records[0].model_copy(update={"answer": "other"}), *records[1:]])
@@ -157,10 +157,10 @@ def test_a_data_set_of_the_hub_is_named_with_its_commit(copied: Place):
         (FileSource(kind="file", path="x.jsonl", problems=2), "apache-2.0", "apache-2.0"),
     ],
 )
-def test_the_licence_is_the_configs_and_never_guessed(source, license, stated):
+def test_the_licence_comes_from_the_config(source, license, stated):
     data = Data(source=source, license=license)
     assert data.export_license == stated
-    assert "license" not in data.model_dump(), "another licence must not make the data anew"
+    assert "license" not in data.model_dump(), "another licence must not rebuild the data"
 
 
 def test_the_real_problems(tmp_path: Path, shared_data: Path):

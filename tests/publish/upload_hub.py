@@ -1,4 +1,4 @@
-"""The loopback hub with what its real client asks for an upload: a repository, modes, large files, a commit."""
+"""The loopback hub with the endpoints that uploads need: repositories, modes, large files, commits."""
 
 import base64
 import hashlib
@@ -14,35 +14,35 @@ from loopback_hub import COMMIT, Hub, serving
 
 @dataclass
 class Uploads:
-    """What the hub holds and was asked. The next request whose path holds a key of `refusals` gets its status."""
+    """Content and requests of the hub. Requests whose path contains a key of `refusals` get its status."""
 
     token: str
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     private: dict[str, bool] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
     echo: bool = False
-    """A careless hub, that says the token it was given."""
+    """Whether errors contain the token."""
 
 
 class UploadHub(Hub):
-    """Writes for the bearer of the token alone."""
+    """Accepts writes only with the token."""
 
     uploads: Uploads
 
     def write(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
-        self.uploads.asked.append(f"{self.command} {path}")
+        self.uploads.requests.append(f"{self.command} {path}")
         refusal = next((status for part, status in self.uploads.refusals.items() if part in path), None)
-        if path.startswith("/blobs/"):  # a signed address: the client sends no token there
+        if path.startswith("/blobs/"):  # a signed URL: the client sends no token
             refusal = refusal or self.keep_blob(path.rsplit("/", 1)[1], body)
         elif self.headers.get("Authorization") != f"Bearer {self.uploads.token}":
             refusal = refusal or 401
         if refusal is not None:
-            said = f"refused {self.headers.get('Authorization')}" if self.uploads.echo else "refused"
-            self.reply(refusal, json.dumps({"error": said}).encode(), {"Content-Type": "application/json"})
+            message = f"refused {self.headers.get('Authorization')}" if self.uploads.echo else "refused"
+            self.reply(refusal, json.dumps({"error": message}).encode(), {"Content-Type": "application/json"})
         elif not path.startswith("/blobs/"):
             self.reply(200, json.dumps(self.done(path, body)).encode(), {"Content-Type": "application/json"})
         else:
@@ -67,10 +67,10 @@ class UploadHub(Hub):
         here = f"http://{self.headers['Host']}"
         match path.strip("/").split("/"):
             case ["api", "repos", "create"]:
-                asked = json.loads(body)
-                assert asked["type"] == "dataset"
-                repo = f"{asked['organization']}/{asked['name']}"
-                self.uploads.private.setdefault(repo, asked.get("visibility") == "private")
+                creation = json.loads(body)
+                assert creation["type"] == "dataset"
+                repo = f"{creation['organization']}/{creation['name']}"
+                self.uploads.private.setdefault(repo, creation.get("visibility") == "private")
                 self.files.setdefault(repo, {})
                 return {"url": f"{here}/datasets/{repo}"}
             case ["api", "validate-yaml"]:
@@ -105,6 +105,6 @@ class UploadHub(Hub):
 
 @contextmanager
 def upload_hub(uploads: Uploads) -> Iterator[str]:
-    """Its endpoint, at a free port of 127.0.0.1."""
+    """Yield the endpoint, on a free port of 127.0.0.1."""
     with serving(type("ThisHub", (UploadHub,), {"files": uploads.files, "gated": {}, "uploads": uploads})) as endpoint:
         yield endpoint

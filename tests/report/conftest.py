@@ -1,4 +1,4 @@
-"""Made-up results in the shapes that the other stages write."""
+"""Made-up results in the formats that the other stages write."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def logprob_files(tmp_path: Path, dynamics: DynamicsSpec) -> list[Path]:
 
 
 def write_logprobs(folder: Path, spec: DynamicsSpec, problems: int) -> list[Path]:
-    """Log-probabilities that rise over SFT and fall apart over DPO, with the scatter of real problems."""
+    """Write log-probabilities that rise over SFT and diverge over DPO, with noise between problems."""
     paths = []
     for seed in spec.seeds:
         for arm, pair in spec.arms.items():

@@ -1,4 +1,4 @@
-"""What holds for every figure: its words stay apart and inside it, and its files are the same each time."""
+"""Checks for every figure: no text overlaps or leaves the figure, and its files are reproducible."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,13 +10,13 @@ from matplotlib.text import Text
 
 
 def hide_ticks_beyond(axis: Axis, low: float, high: float) -> None:
-    """Ticks outside the limits have labels that are never drawn."""
+    """Hide the labels of ticks outside the limits, which matplotlib never draws."""
     for tick in axis.get_major_ticks():
         tick.label1.set_visible(tick.label1.get_visible() and low <= tick.get_loc() <= high)
 
 
 def assert_words_stay_apart_and_inside(figure: Figure) -> None:
-    """Of a figure that was drawn without rendering."""
+    """Check a figure after `draw_without_rendering`."""
     texts = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible() and t.get_window_extent().width > 0]
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
     for text, box in boxes:
@@ -32,7 +32,7 @@ def assert_words_stay_apart_and_inside(figure: Figure) -> None:
 
 
 def made_twice(make: Callable[[], None], outputs: Mapping[str, Path]) -> dict[str, bytes]:
-    """The files' bytes, which a second making leaves as they are; the picture is not blank."""
+    """Make the files twice; check that the bytes are equal and the picture is not blank, and return the bytes."""
     make()
     first = {name: path.read_bytes() for name, path in outputs.items()}
     make()

@@ -1,4 +1,4 @@
-"""Made-up tracked responses, whose levels and changes are known."""
+"""Made-up tracked responses with known levels and changes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +9,11 @@ from r1k.config import DynamicsSpec
 from r1k.records import DIRECTIONS, RESPONSE_KINDS, SPANS, Tracked, write_jsonl
 
 Change = Callable[[str, str, str], float]
-"""Of a run, a direction of the prompt and a kind of response: the change of log p over the training."""
+"""From run, direction of the prompt and kind of response to the change of log p over the training."""
 
 
 def write_tracked(folder: Path, spec: DynamicsSpec, problems: int, change: Change, lacking: str = "") -> list[Path]:
-    """Three checkpoints of every run; `lacking` is a problem without shuffled sentences."""
+    """Write three checkpoints of every run; `lacking` names a problem without shuffled sentences."""
     paths = []
     for seed in spec.seeds:
         for pair in spec.arms.values():
@@ -33,7 +33,7 @@ def _records(run: str, seed: int, problems: int, change: Change, lacking: str):
                     for kind in RESPONSE_KINDS:
                         if kind == "shuffled_sentences" and f"p{number}" == lacking:
                             continue
-                        # The checkpoint between the two ends is far off, and must count for nothing.
+                        # The checkpoint between the two ends is an outlier that must not count.
                         moved = {0: 0.0, 5: -1.5, 9: change(run, direction, kind) + scatter[number]}[step]
                         log_p = -3.0 + moved
                         for span in SPANS:
@@ -46,7 +46,7 @@ def _records(run: str, seed: int, problems: int, change: Change, lacking: str):
                                 problem=f"p{number}",
                                 direction=direction,
                                 response=kind,
-                                of=f"p{number}",
+                                source_problem=f"p{number}",
                                 span=span,
                                 tokens=9,
                                 truncated=False,

@@ -1,4 +1,4 @@
-"""Made-up verdicts, and the specifications of tables that show them."""
+"""Made-up verdicts, and specifications of tables that show them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def row(run: str, data: str | None, model: str = "7B", method: str = "sft", pare
 def spec(rows: Sequence[Row], **changes: Any) -> TableSpec:
     values = {
         "name": "table1",
-        "shows": "sft",
+        "kind": "sft",
         "rows": rows,
         "benchmarks": BENCHMARKS,
         "seeds": [0],
@@ -46,7 +46,7 @@ def verdict(question: str, correct: bool, benchmark: str = "aime", **changes: An
 
 
 def write_counts(folder: Path, counts: Mapping[str, Sequence[int]], sizes: Sequence[int]) -> list[Path]:
-    """Verdicts of runs that were right on the first so many questions of each benchmark."""
+    """Write verdicts of runs that answer the first `counts` questions of each benchmark correctly."""
     paths = []
     for run, corrects in counts.items():
         for benchmark, correct, n in zip(BENCHMARKS, corrects, sizes, strict=True):

@@ -1,4 +1,4 @@
-"""A teacher whose answers can be told by eye, behind the real server, which can be made to fail as servers do."""
+"""A teacher with recognizable answers behind the real server, and faults that servers have."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ Fault = Callable[["FaultyHandler", Any], None]
 
 
 class Riddles:
-    """Answers everything but questions with `unknown` in them."""
+    """Answers all questions except those that contain `unknown`."""
 
     model = "riddles"
 
@@ -36,26 +36,26 @@ class Riddles:
 
 
 class FaultyHandler(ChatHandler):
-    """Meets each prompt with the next fault that waits for it, then with an answer."""
+    """Responds to a prompt with its queued faults first, then with an answer."""
 
     server: "FaultyServer"
 
-    def answer(self, asked: Any) -> None:
-        prompt = asked.messages[0].content
+    def answer(self, chat_request: Any) -> None:
+        prompt = chat_request.messages[0].content
         with self.server.lock:
             self.server.requests[prompt] += 1
             fault = self.server.next_fault(prompt)
         time.sleep(self.server.delay)
         if fault is not None:
-            fault(self, asked)
+            fault(self, chat_request)
             return
-        super().answer(asked)
+        super().answer(chat_request)
         with self.server.lock:
             self.server.answered[prompt] += 1
 
 
 class FaultyServer(ChatServer):
-    """Counts what it is asked, and fails where it is told to."""
+    """Counts requests, and fails as configured."""
 
     def __init__(self) -> None:
         super().__init__(Riddles(), handler=FaultyHandler)
@@ -64,18 +64,18 @@ class FaultyServer(ChatServer):
         self.answered: Counter[str] = Counter()
         self.delay = 0.0
         self.fault: Callable[[str], Fault | None] = lambda prompt: None
-        """For prompts that no waiting fault is for."""
+        """Returns the fault of prompts without queued faults."""
         self.faults: Counter[Fault] = Counter()
         self._faults: dict[str, deque[Fault]] = {}
 
     def fail(self, fragment: str, *faults: Fault) -> None:
-        """The next requests whose prompt holds `fragment` meet these, in this order."""
+        """Queue faults for the next requests whose prompt contains `fragment`."""
         self._faults.setdefault(fragment, deque()).extend(faults)
 
     def next_fault(self, prompt: str) -> Fault | None:
-        for fragment, waiting in self._faults.items():
-            if fragment in prompt and waiting:
-                return waiting.popleft()
+        for fragment, queued in self._faults.items():
+            if fragment in prompt and queued:
+                return queued.popleft()
         fault = self.fault(prompt)
         if fault is not None:
             self.faults[fault] += 1
@@ -86,25 +86,25 @@ class FaultyServer(ChatServer):
         return self.requests.total()
 
     def teacher(self, **changes: Any) -> OpenAITeacher:
-        """The config's section; `changes` are keys of it, or of its `asking`."""
-        asking = {"concurrency": 4, "timeout": 20} | {
+        """Return the config's section `teacher`, with changes to its keys or to those of its `client`."""
+        client = {"concurrency": 4, "timeout": 20} | {
             key: changes[key] for key in changes if key in Client.model_fields
         }
         settings = {"max_tokens": 500} | {key: changes[key] for key in changes if key not in Client.model_fields}
         place = {"kind": "openai", "base_url": self.url, "model": Riddles.model, "api_key_env": KEY_VARIABLE}
-        return OpenAITeacher(**place, **settings, client=asking)
+        return OpenAITeacher(**place, **settings, client=client)
 
 
 def status(code: int, message: str = "no", headers: dict[str, str] | None = None, error_code: str = "x") -> Fault:
-    def fault(handler: FaultyHandler, asked: Any) -> None:
+    def fault(handler: FaultyHandler, chat_request: Any) -> None:
         body = b'{"error": {"message": "%s", "type": "t", "code": "%s"}}' % (message.encode(), error_code.encode())
-        raw(code, body, "application/json", headers)(handler, asked)
+        raw(code, body, "application/json", headers)(handler, chat_request)
 
     return fault
 
 
 def raw(code: int, body: bytes, content_type: str, headers: dict[str, str] | None = None) -> Fault:
-    def fault(handler: FaultyHandler, asked: Any) -> None:
+    def fault(handler: FaultyHandler, chat_request: Any) -> None:
         handler.send_response(code)
         for name, value in ({"Content-Type": content_type, "Content-Length": str(len(body))} | (headers or {})).items():
             handler.send_header(name, value)
@@ -114,24 +114,24 @@ def raw(code: int, body: bytes, content_type: str, headers: dict[str, str] | Non
     return fault
 
 
-def dropped(handler: FaultyHandler, asked: Any) -> None:
-    """The connection ends without a byte."""
+def dropped(handler: FaultyHandler, chat_request: Any) -> None:
+    """Close the connection without a response."""
     handler.close_connection = True
 
 
-def half_sent(handler: FaultyHandler, asked: Any) -> None:
-    """The connection ends in the middle of the body."""
-    raw(200, b'{"choices": [', "application/json", {"Content-Length": "500"})(handler, asked)
+def half_sent(handler: FaultyHandler, chat_request: Any) -> None:
+    """Close the connection in the middle of the body."""
+    raw(200, b'{"choices": [', "application/json", {"Content-Length": "500"})(handler, chat_request)
     handler.close_connection = True
 
 
 def message(finish_reason: str | None = "stop", **fields: Any) -> Fault:
-    """A chat completion with this message."""
+    """Return a fault that sends a chat completion with this message."""
 
-    def fault(handler: FaultyHandler, asked: Any) -> None:
-        whole = completion(asked.model, asked.messages[0].content, "r", "t", None)
+    def fault(handler: FaultyHandler, chat_request: Any) -> None:
+        whole = completion(chat_request.model, chat_request.messages[0].content, "r", "t", None)
         whole["choices"][0] |= {"message": {"role": "assistant", **fields}, "finish_reason": finish_reason}
-        if asked.stream:
+        if chat_request.stream:
             handler.send_events(chunks(whole))
         else:
             handler.send_object(200, whole)
@@ -140,10 +140,10 @@ def message(finish_reason: str | None = "stop", **fields: Any) -> Fault:
 
 
 def echo_key(code: int) -> Fault:
-    """A careless server, that says the key it was given."""
+    """Return a fault whose message contains the API key."""
 
-    def fault(handler: FaultyHandler, asked: Any) -> None:
-        status(code, f"bad header {handler.headers['Authorization']}")(handler, asked)
+    def fault(handler: FaultyHandler, chat_request: Any) -> None:
+        status(code, f"bad header {handler.headers['Authorization']}")(handler, chat_request)
 
     return fault
 
@@ -162,7 +162,7 @@ def forward(name: str, question: str | None = None) -> Example:
 
 
 class Place:
-    """Where a run reads and writes."""
+    """The files of a run."""
 
     def __init__(self, root: Path) -> None:
         self.s1k = root / "s1k.jsonl"

@@ -1,4 +1,4 @@
-"""Runs of an inversion, in this process's place or in one of their own, and what they leave."""
+"""Inversions in a process of their own, and their output."""
 
 import json
 import subprocess
@@ -13,8 +13,8 @@ import json, sys
 from pathlib import Path
 from r1k.config import OpenAITeacher
 from r1k.teacher.inversion import invert
-teacher, asking, *paths = json.loads(sys.argv[1])
-invert(teacher=OpenAITeacher(**teacher, client=asking), **dict(zip(("s1k", "output", "journal"), map(Path, paths))))
+teacher, client, *paths = json.loads(sys.argv[1])
+invert(teacher=OpenAITeacher(**teacher, client=client), **dict(zip(("s1k", "output", "journal"), map(Path, paths))))
 """
 
 
@@ -27,7 +27,7 @@ def facts(place: Place):
 
 
 def start(server: FaultyServer, place: Place, **changes) -> subprocess.Popen[str]:
-    """A run in a process of its own."""
+    """Start an inversion in its own process."""
     teacher = server.teacher(**changes)
     job = json.dumps(
         [teacher.model_dump(), teacher.client.model_dump(), *map(str, (place.s1k, place.output, place.journal))]

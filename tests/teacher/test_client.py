@@ -8,15 +8,17 @@ from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, ha
 
 from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, Prices
-from r1k.teacher.client import Client, Endpoint, RetryPolicy
-from r1k.teacher.journal import Message, Request, RunStoppedError
+from r1k.teacher.client import ChatClient, Endpoint, RetryPolicy
+from r1k.teacher.journal import ChatMessage, Request, RunStoppedError
 
-HASTY = RetryPolicy(attempts=3, first_wait=0.01, longest_wait=0.05, exhausted_in_a_row=2)
+HASTY = RetryPolicy(max_attempts=3, initial_wait=0.01, max_wait=0.05, max_consecutive_failures=2)
 HTML = raw(200, b"<html>Bad gateway</html>", "text/html")
 
 
 def request(question="q"):
-    return Request(call="solve", prompt="p", model=Riddles.model, messages=[Message(content=question)])
+    return Request(
+        prompt_name="solve", prompt_digest="p", model=Riddles.model, messages=[ChatMessage(content=question)]
+    )
 
 
 def endpoint(server, **changes):
@@ -30,11 +32,11 @@ def stream(request) -> bool:
     return request.param
 
 
-def complete(server, *questions, patience=HASTY, budget=None, **changes):
-    """Ask one after the other; the last answer."""
+def complete(server, *questions, retry_policy=HASTY, budget=None, **changes):
+    """Send requests one after another; return the last answer."""
 
     async def run():
-        async with Client(endpoint(server, **changes), patience, budget) as client:
+        async with ChatClient(endpoint(server, **changes), retry_policy, budget) as client:
             for question in questions[:-1]:
                 with pytest.raises(TeacherError):
                     await client.complete(request(question))
@@ -43,11 +45,11 @@ def complete(server, *questions, patience=HASTY, budget=None, **changes):
     return asyncio.run(run())
 
 
-def test_an_answer_is_kept_as_it_came(server: FaultyServer, stream):
+def test_an_answer_is_returned_unchanged(server: FaultyServer, stream):
     entry = complete(server, "q", stream=stream)
     assert (entry.answer, entry.reasoning) == ("It is Q", "Let me think of q")
     assert (entry.finish_reason, entry.max_tokens, entry.key) == ("stop", 50, request().key)
-    assert entry.count("completion_tokens") == 8
+    assert entry.token_count("completion_tokens") == 8
     assert 0 <= entry.seconds < 10
 
 
@@ -67,14 +69,14 @@ def test_an_answer_is_kept_as_it_came(server: FaultyServer, stream):
         message("insufficient_system_resource", content=""),
     ],
 )
-def test_what_may_pass_is_tried_again(server: FaultyServer, fault, stream):
+def test_transient_errors_are_retried(server: FaultyServer, fault, stream):
     server.fail("q", fault, fault)
     assert complete(server, "q", stream=stream).answer == "It is Q"
     assert server.total == 3
 
 
 @pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 422, 451])
-def test_what_will_not_pass_stops_the_run_at_once(server: FaultyServer, code):
+def test_permanent_errors_stop_the_run_at_once(server: FaultyServer, code):
     server.fail("q", status(code, "because"))
     with pytest.raises(RunStoppedError, match=f"HTTP {code} from {server.url}: because; ") as caught:
         complete(server, "q")
@@ -83,7 +85,7 @@ def test_what_will_not_pass_stops_the_run_at_once(server: FaultyServer, code):
 
 
 def events(*lines: bytes):
-    """A stream of these, and then no more."""
+    """Return a fault that sends only these events."""
     return raw(200, b"".join(b"data: " + line + b"\n\n" for line in lines), "text/event-stream")
 
 
@@ -91,25 +93,25 @@ PIECE = b'{"choices": [{"index": 0, "delta": {"content": "half an"}, "finish_rea
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (events(PIECE), "the stream ended after 7 characters of the answer"),
         (events(PIECE, b"[DONE]"), "the stream ended after 7 characters"),
-        (events(PIECE, b'{"error": {"message": "shard lost"}}'), "while answering: shard lost"),
-        (events(b"{nonsense"), "answered no chat completion"),
-        (events(b'{"choices": "none"}'), "answered no chat completion"),
+        (events(PIECE, b'{"error": {"message": "shard lost"}}'), "in its stream: shard lost"),
+        (events(b"{nonsense"), "returned no valid chat completion"),
+        (events(b'{"choices": "none"}'), "returned no valid chat completion"),
     ],
 )
-def test_half_a_stream_is_no_answer(server: FaultyServer, fault, said):
+def test_an_incomplete_stream_is_retried(server: FaultyServer, fault, message):
     server.fail("q", fault)
     assert complete(server, "q", stream=True).answer == "It is Q"
     assert server.total == 2
     server.fail("q", *[fault] * 3)
-    with pytest.raises(TeacherError, match=said):
+    with pytest.raises(TeacherError, match=message):
         complete(server, "q", stream=True)
 
 
-def test_a_server_that_does_not_stream_is_understood(server: FaultyServer):
+def test_a_server_that_ignores_stream_is_supported(server: FaultyServer):
     body = b'{"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}'
     server.fail("q", raw(200, body, "application/json"))
     assert complete(server, "q", stream=True).answer == "whole"
@@ -117,21 +119,21 @@ def test_a_server_that_does_not_stream_is_understood(server: FaultyServer):
 
 def test_a_streamed_answer_has_its_usage_and_its_cost(server: FaultyServer):
     entry = complete(server, "q", stream=True, budget=Budget(Prices(1.0, 10.0)))
-    assert (entry.count("prompt_tokens"), entry.count("completion_tokens")) == (1, 8)
+    assert (entry.token_count("prompt_tokens"), entry.token_count("completion_tokens")) == (1, 8)
     assert entry.cost == pytest.approx(81 / 1e6)
 
 
-def test_the_key_is_in_no_answer_that_was_streamed(server: FaultyServer):
+def test_the_key_is_redacted_in_streamed_answers(server: FaultyServer):
     server.fail("q", message(content=f"Use {KEY}", reasoning_content=KEY))
     entry = complete(server, "q", stream=True)
     assert (entry.answer, entry.reasoning) == ("Use [key]", "[key]")
 
 
-def test_a_server_with_too_much_to_do_is_asked_less_at_once(server: FaultyServer):
+def test_an_overloaded_server_gets_fewer_concurrent_requests(server: FaultyServer):
     async def run():
-        async with Client(endpoint(server, concurrency=8), HASTY) as client:
+        async with ChatClient(endpoint(server, concurrency=8), HASTY) as client:
             await client.complete(request("q"))
-            return client.pace.at_once
+            return client.rate_limiter.concurrency
 
     server.fail("q", status(429))
     assert asyncio.run(run()) == 4
@@ -160,14 +162,14 @@ def test_a_retry_after_of_an_hour_stops_the_run(server: FaultyServer):
         complete(server, "q")
 
 
-def test_a_nonsense_retry_after_is_no_wait(server: FaultyServer):
+def test_an_invalid_retry_after_is_ignored(server: FaultyServer):
     server.fail("q", status(429, headers={"Retry-After": "soon"}))
     assert complete(server, "q").answer == "It is Q"
 
 
 def test_retries_are_bounded(server: FaultyServer):
     server.fail("q", *[HTML] * 5)
-    with pytest.raises(TeacherError, match=r"no chat completion .*Bad gateway.*\(3 attempts\)") as caught:
+    with pytest.raises(TeacherError, match=r"no valid chat completion .*Bad gateway.*\(3 attempts\)") as caught:
         complete(server, "q")
     assert not isinstance(caught.value, RunStoppedError)
     assert server.total == 3
@@ -175,27 +177,27 @@ def test_retries_are_bounded(server: FaultyServer):
 
 def test_a_server_that_is_down_ends_the_run(server: FaultyServer):
     server.fail("q", *[status(503)] * 6)
-    with pytest.raises(RunStoppedError, match="2 requests in a row were given up"):
+    with pytest.raises(RunStoppedError, match="2 consecutive requests failed"):
         complete(server, "q1", "q2")
 
 
-def test_a_server_that_is_not_there_is_named(server: FaultyServer):
+def test_an_unreachable_server_is_named(server: FaultyServer):
     named = r"no answer from http://127\.0\.0\.1:9/v1: Connect(Error|Timeout)\(.*Connect call failed"
     with pytest.raises(TeacherError, match=named):
         complete(server, "q", base_url="http://127.0.0.1:9/v1")
 
 
-def test_a_slow_answer_is_given_up(server: FaultyServer):
+def test_a_slow_answer_times_out(server: FaultyServer):
     server.delay = 0.5
-    with pytest.raises(TeacherError, match=r"no answer .* in 0\.1 s \(teacher\.client\.timeout\) \(3 attempts\)"):
+    with pytest.raises(TeacherError, match=r"no answer .* within 0\.1 s \(teacher\.client\.timeout\) \(3 attempts\)"):
         complete(server, "q", timeout=0.1)
 
 
-def test_a_stop_wakes_those_that_wait(server: FaultyServer):
+def test_a_stop_wakes_waiting_requests(server: FaultyServer):
     server.fail("q", status(429, headers={"Retry-After": "60"}))
 
     async def run():
-        async with Client(endpoint(server), HASTY) as client:
+        async with ChatClient(endpoint(server), HASTY) as client:
             waiting = asyncio.create_task(client.complete(request()))
             while server.total == 0:
                 await asyncio.sleep(0.01)
@@ -209,10 +211,10 @@ def test_a_stop_wakes_those_that_wait(server: FaultyServer):
     assert server.total == 1
 
 
-def test_a_short_key_is_a_placeholder_and_spoils_no_answer(server: FaultyServer):
+def test_a_short_key_is_not_redacted_from_answers(server: FaultyServer):
     async def run():
         placeholder = Endpoint(server.url, Riddles.model, "none", 1, 10, KEY_VARIABLE)
-        async with Client(placeholder, HASTY) as client:
+        async with ChatClient(placeholder, HASTY) as client:
             return await client.complete(request("is there none?"))
 
     assert asyncio.run(run()).reasoning == "Let me think of is there none?"

@@ -45,7 +45,7 @@ def test_each_problem_gets_its_pair_in_order(server: FaultyServer, place: Place)
     assert one.teacher_metadata.tokens == entries[1].usage["completion_tokens"]
 
 
-def test_the_second_call_sees_the_reverse_question_alone(server: FaultyServer, place: Place):
+def test_the_second_request_contains_only_the_reverse_question(server: FaultyServer, place: Place):
     place.write_problems(1)
     invert(teacher=server.teacher(), **place.paths)
     assert list(server.requests) == [
@@ -54,12 +54,12 @@ def test_the_second_call_sees_the_reverse_question_alone(server: FaultyServer, p
     ]
 
 
-def test_a_second_run_asks_for_nothing_and_needs_no_server_and_no_key(
+def test_a_second_run_sends_nothing_and_needs_neither_server_nor_key(
     server: FaultyServer, place: Place, monkeypatch: pytest.MonkeyPatch
 ):
     place.write_problems(5)
     invert(teacher=server.teacher(), **place.paths)
-    assert facts(place)["requests"] == {"asked": 10, "found_in_journal": 0}
+    assert facts(place)["requests"] == {"sent": 10, "from_journal": 0}
     first, kept = place.output.read_bytes(), place.journal.read_bytes()
     place.output.unlink()
     monkeypatch.delenv(KEY_VARIABLE)
@@ -67,29 +67,29 @@ def test_a_second_run_asks_for_nothing_and_needs_no_server_and_no_key(
     invert(teacher=elsewhere, **place.paths)
     assert server.total == 10
     assert (place.output.read_bytes(), place.journal.read_bytes()) == (first, kept)
-    assert facts(place)["requests"] == {"asked": 0, "found_in_journal": 10}
+    assert facts(place)["requests"] == {"sent": 0, "from_journal": 10}
     assert facts(place)["tokens"]["completion"] > 0
     assert facts(place)["tokens"]["answers_without_count"] == 0
 
 
-def test_a_new_problem_is_all_that_is_asked_for(server: FaultyServer, place: Place):
+def test_only_a_new_problem_is_requested(server: FaultyServer, place: Place):
     place.write_problems(3)
     invert(teacher=server.teacher(), **place.paths)
     place.write(forward("new"), *(forward(f"p{index:03d}") for index in range(3)))
     invert(teacher=server.teacher(), **place.paths)
     assert server.total == 8
-    assert facts(place)["requests"] == {"asked": 2, "found_in_journal": 6}
+    assert facts(place)["requests"] == {"sent": 2, "from_journal": 6}
     assert written(place)[0].problem == "new"
 
 
-def test_another_sampling_is_another_request(server: FaultyServer, place: Place):
+def test_different_sampling_is_a_different_request(server: FaultyServer, place: Place):
     place.write_problems(2)
     invert(teacher=server.teacher(), **place.paths)
     invert(teacher=server.teacher(temperature=0.6), **place.paths)
     assert server.total == 8
 
 
-def test_no_more_requests_at_once_than_the_config_says(server: FaultyServer, place: Place):
+def test_concurrency_is_limited_by_the_config(server: FaultyServer, place: Place):
     at_once, highest, lock = 0, 0, threading.Lock()
     answer = server.answerer.solve
 
@@ -109,7 +109,7 @@ def test_no_more_requests_at_once_than_the_config_says(server: FaultyServer, pla
     assert highest == 3
 
 
-def test_inline_reasoning_is_taken_out_of_the_answer(server: FaultyServer, place: Place):
+def test_inline_reasoning_is_separated_from_the_answer(server: FaultyServer, place: Place):
     place.write_problems(1)
     server.fail("question of p000\n", message(content="<think>hm</think>\n\nHow come?"))
     server.fail("How come?", message(content="<think>\nSo and so.\n</think>\n\nThat is how."))
@@ -119,7 +119,7 @@ def test_inline_reasoning_is_taken_out_of_the_answer(server: FaultyServer, place
 
 
 @pytest.mark.parametrize("code", [401, 503])
-def test_the_key_is_nowhere(server: FaultyServer, place: Place, code: int):
+def test_the_key_is_in_no_file_and_no_message(server: FaultyServer, place: Place, code: int):
     place.write_problems(6)
     server.fail("question of p000\n", message(content=f"Use {KEY} to ask", reasoning_content=KEY))
     server.fail("if not question of p004", echo_key(code))
@@ -137,42 +137,42 @@ def test_the_key_is_nowhere(server: FaultyServer, place: Place, code: int):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         (None, f"the environment variable {KEY_VARIABLE} is not set"),
         (" ", f"the environment variable {KEY_VARIABLE} is not set"),
-        ("sk-secret-é", f"{KEY_VARIABLE}: holds characters"),
-        ("sk-secret\nHost: x", f"{KEY_VARIABLE}: holds characters"),
+        ("sk-secret-é", f"{KEY_VARIABLE}: contains characters"),
+        ("sk-secret\nHost: x", f"{KEY_VARIABLE}: contains characters"),
     ],
 )
-def test_a_key_that_is_none_is_named_by_its_variable(
-    server: FaultyServer, place: Place, monkeypatch: pytest.MonkeyPatch, value, said
+def test_an_invalid_key_is_named_by_its_variable(
+    server: FaultyServer, place: Place, monkeypatch: pytest.MonkeyPatch, value, expected
 ):
     place.write_problems(1)
     monkeypatch.delenv(KEY_VARIABLE)
     if value is not None:
         monkeypatch.setenv(KEY_VARIABLE, value)
-    with pytest.raises(TeacherError, match=said) as caught:
+    with pytest.raises(TeacherError, match=expected) as caught:
         invert(teacher=server.teacher(), **place.paths)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
-        ("api.deepseek.com", "is no URL"),
-        ("https://u:secret@h/v1", "holds a user or a password"),
-        ("https://h/v1/chat/completions", "goes too far"),
+        ("api.deepseek.com", "is not a URL"),
+        ("https://u:secret@h/v1", "contains a user name or password"),
+        ("https://h/v1/chat/completions", "must end before /chat/completions"),
     ],
 )
-def test_a_base_url_that_cannot_be_asked_is_named(server: FaultyServer, place: Place, url, said):
+def test_an_invalid_base_url_is_named(server: FaultyServer, place: Place, url, expected):
     place.write_problems(1)
-    with pytest.raises(TeacherError, match=rf"teacher\.base_url: .*{said}") as caught:
+    with pytest.raises(TeacherError, match=rf"teacher\.base_url: .*{expected}") as caught:
         invert(teacher=server.teacher().model_copy(update={"base_url": url}), **place.paths)
     assert "secret" not in str(caught.value)
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_a_local_server(place: Place, monkeypatch: pytest.MonkeyPatch):
+def test_requests_to_loopback_bypass_the_environments_proxy(place: Place, monkeypatch: pytest.MonkeyPatch):
     for variable in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     place.write(*forward_examples(2, 0))
@@ -180,7 +180,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_a_local_server(place: Place
     assert len(written(place)) == 2
 
 
-def test_a_question_that_would_break_the_prompt_fails_alone(server: FaultyServer, place: Place):
+def test_only_a_question_with_the_prompts_delimiter_fails(server: FaultyServer, place: Place):
     delimiter = REVERSE_QUESTION.text.partition("{{question}}")[2].partition("{{answer}}")[0]
     place.write(forward("p000"), forward("bad", f"a{delimiter}b"))
     with pytest.raises(TeacherError, match=r"1 of 2 problems[^\n]*\n  bad: prompt reverse_question: "):
@@ -195,7 +195,7 @@ def test_a_reverse_example_among_the_forward_ones_is_named(server: FaultyServer,
     assert server.total == 0
 
 
-def test_the_embedded_teacher_turns_the_world_round(place: Place):
+def test_the_embedded_teacher_inverts_the_worlds_problems(place: Place):
     examples = forward_examples(60, 1)
     place.write(*examples)
     invert(teacher=EmbeddedTeacher(kind="embedded"), **place.paths)
@@ -203,16 +203,16 @@ def test_the_embedded_teacher_turns_the_world_round(place: Place):
     assert [record.problem for record in records] == [example.problem for example in examples]
     assert all(solve(record.question) == record.response for record in records)
     assert all(record.question != example.question for record, example in zip(records, examples, strict=True))
-    assert facts(place)["requests"]["asked"] == 120
+    assert facts(place)["requests"]["sent"] == 120
 
 
-def test_the_embedded_teacher_refuses_what_is_not_of_its_world(place: Place):
+def test_the_embedded_teacher_rejects_foreign_problems(place: Place):
     place.write(forward("odd"))
     with pytest.raises(TeacherError, match=r"odd: HTTP 404 from http://127\.0\.0\.1:\d+/v1: "):
         invert(teacher=EmbeddedTeacher(kind="embedded"), **place.paths)
 
 
-def test_replay_gives_the_recorded_columns_of_real_rows(place: Place):
+def test_replay_returns_the_recorded_columns_of_real_rows(place: Place):
     if not RECORDED.is_file():
         pytest.skip(f"{RECORDED} is not here: the real rows are no part of the repository")
     rows = [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
@@ -229,7 +229,7 @@ def test_replay_gives_the_recorded_columns_of_real_rows(place: Place):
     assert [record.problem for record in records] == [f"s1k-{index:04d}" for index in range(20)]
 
 
-def test_replay_says_which_question_it_does_not_hold(place: Place, tmp_path: Path):
+def test_replay_names_a_missing_question(place: Place, tmp_path: Path):
     recorded = tmp_path / "pairs.jsonl"
     row = {"question": "a?", "reverse_question": "b?", "reverse_thinking": "hm", "reverse_attempt": "c"}
     recorded.write_text(json.dumps(row) + "\n")

@@ -1,4 +1,4 @@
-"""Servers that fail, processes that are killed, and two runs at once: nothing is lost, and nothing bought twice."""
+"""Faulty servers, killed processes and concurrent runs lose no answer and pay for none twice."""
 
 import json
 import random
@@ -30,27 +30,29 @@ CHAOS = {
     "500": status(500),
     "dropped": dropped,
     "half sent": half_sent,
-    "slow": lambda handler, asked: (time.sleep(0.3), ChatHandler.answer(handler, asked)),
+    "slow": lambda handler, chat_request: (time.sleep(0.3), ChatHandler.answer(handler, chat_request)),
     "HTML": raw(200, b"<html>Bad gateway</html>", "text/html"),
-    "cut": message("length", content="half", reasoning_content="hm"),
+    "truncated": message("length", content="half", reasoning_content="hm"),
     "empty": message("stop", content="", reasoning_content="hm"),
     "wrong key": status(401, "invalid key"),
 }
 
 
 @pytest.mark.slow
-def test_in_the_end_every_problem_has_its_pair_and_nothing_was_bought_twice(server: FaultyServer, place: Place):
-    """Ten kinds of faults, each met by a tenth of the first requests, and kill -9 all along."""
+def test_after_faults_and_kills_every_problem_has_its_pair_and_nothing_is_paid_twice(
+    server: FaultyServer, place: Place
+):
+    """Ten kinds of faults, each in a tenth of the first requests, and repeated SIGKILL."""
     place.write_problems(60)
     rng, faults = random.Random(0), list(CHAOS.values())
     server.fault = lambda prompt: rng.choice(faults) if server.requests[prompt] == 1 else None
     server.delay = 0.02
-    kills, runs, at_once = 0, 0, 6
+    kills, runs, concurrency = 0, 0, 6
     while not place.output.exists():
         runs += 1
         assert runs < 200
         highest = {"on_truncation": "retry", "max_tokens_cap": 4000}
-        with start(server, place, concurrency=at_once, timeout=5, **highest) as process:
+        with start(server, place, concurrency=concurrency, timeout=5, **highest) as process:
             alive = server.requests.total()
             life = rng.uniform(0.2, 0.6)
             while process.poll() is None and server.requests.total() == alive:
@@ -64,12 +66,12 @@ def test_in_the_end_every_problem_has_its_pair_and_nothing_was_bought_twice(serv
     assert kills >= 3
     assert [record.problem for record in written(place)] == [f"p{index:03d}" for index in range(60)]
     assert sum(server.faults.values()) >= 60
-    # An answer may be lost with those in flight at a kill, and only with them.
-    assert sum(number - 1 for number in server.answered.values()) <= at_once * kills
+    # A kill loses only the answers in flight.
+    assert sum(number - 1 for number in server.answered.values()) <= concurrency * kills
     assert all(number <= 1 + kills for number in server.answered.values())
 
 
-def test_what_stops_the_run_keeps_what_was_bought(server: FaultyServer, place: Place):
+def test_a_stopped_run_keeps_its_answers(server: FaultyServer, place: Place):
     place.write_problems(30)
     server.delay = 0.02
     server.fail("if not question of p003", status(402, "Insufficient Balance"))
@@ -77,7 +79,7 @@ def test_what_stops_the_run_keeps_what_was_bought(server: FaultyServer, place: P
         TeacherError, match=r"p003: HTTP 402 .*Insufficient Balance; the account of the key in"
     ) as caught:
         invert(teacher=server.teacher(concurrency=3), **place.paths)
-    assert "a rerun asks for the rest alone" in str(caught.value)
+    assert "a rerun sends only the remaining requests" in str(caught.value)
     assert server.total < 20
     bought = set(server.answered)
     with Journal(place.journal) as journal:
@@ -87,7 +89,7 @@ def test_what_stops_the_run_keeps_what_was_bought(server: FaultyServer, place: P
     assert len(written(place)) == 30
 
 
-def test_a_server_error_is_waited_out(server: FaultyServer, place: Place):
+def test_server_errors_are_retried(server: FaultyServer, place: Place):
     place.write_problems(3)
     server.fail("p001", status(500), status(429, headers={"Retry-After": "1"}))
     invert(teacher=server.teacher(), **place.paths)
@@ -95,7 +97,7 @@ def test_a_server_error_is_waited_out(server: FaultyServer, place: Place):
     assert server.total == 8
 
 
-def test_a_kill_costs_no_more_than_what_was_in_flight(server: FaultyServer, place: Place):
+def test_a_kill_loses_at_most_the_requests_in_flight(server: FaultyServer, place: Place):
     place.write_problems(40)
     server.delay = 0.03
     kills = 0
@@ -116,7 +118,7 @@ def test_a_kill_costs_no_more_than_what_was_in_flight(server: FaultyServer, plac
     assert [record.problem for record in written(place)] == [f"p{index:03d}" for index in range(40)]
 
 
-def test_what_was_journalled_before_a_kill_is_not_asked_again(server: FaultyServer, place: Place):
+def test_answers_journalled_before_a_kill_are_not_requested_again(server: FaultyServer, place: Place):
     place.write_problems(20)
     server.delay = 0.05
     with start(server, place) as process:
@@ -136,15 +138,17 @@ def test_what_was_journalled_before_a_kill_is_not_asked_again(server: FaultyServ
     assert len(written(place)) == 20
 
 
-def test_two_runs_at_once_buy_nothing_twice(server: FaultyServer, place: Place):
+def test_concurrent_runs_send_no_request_twice(server: FaultyServer, place: Place):
     gate = threading.Event()
-    server.fail("question of p000\n", lambda handler, asked: gate.wait(60) and ChatHandler.answer(handler, asked))
+    server.fail(
+        "question of p000\n", lambda handler, chat_request: gate.wait(60) and ChatHandler.answer(handler, chat_request)
+    )
     place.write_problems(10)
     with start(server, place) as first:
         while server.total == 0:
             time.sleep(0.005)
         with start(server, place) as second:
-            assert "another process is at it" in second.stderr.readline()
+            assert "another process holds the lock" in second.stderr.readline()
             gate.set()
             first.communicate()
             second.communicate()

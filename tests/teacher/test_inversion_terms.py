@@ -1,4 +1,4 @@
-"""Answers that cannot be used, what the config does with them, and what it lets a run spend."""
+"""Unusable answers, how the config handles them, and spending limits."""
 
 import json
 
@@ -11,13 +11,13 @@ from faulty_teacher import (
 )
 from inversions import facts, written
 
-from r1k.data.sets import read_both
+from r1k.data.sets import read_example_pairs
 from r1k.errors import RecordError, TeacherError
 from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Journal
 
 
-def test_a_failed_problem_costs_no_other_and_is_all_that_a_rerun_asks_for(server: FaultyServer, place: Place):
+def test_a_rerun_requests_only_the_failed_problems(server: FaultyServer, place: Place):
     place.write_problems(8)
     solved = "if not question of "
     server.fail(f"{solved}p001", message(content="It is", reasoning_content=None))
@@ -26,13 +26,13 @@ def test_a_failed_problem_costs_no_other_and_is_all_that_a_rerun_asks_for(server
     server.fail(f"{solved}p004", message("stop", content="", reasoning_content="hm"))
     with pytest.raises(TeacherError) as caught:
         invert(teacher=server.teacher(concurrency=2), **place.paths)
-    said = str(caught.value).splitlines()
-    assert said[0] == "4 of 8 problems have no reverse pair, and no output was written:"
-    assert said[1].startswith("  p001: solve: the answer has no reasoning")
-    assert said[2].startswith("  p002: reverse_question: the teacher refused")
-    assert said[3].startswith("  p003: solve: the teacher refused: 'I will not'")
-    assert said[4].startswith("  p004: solve: the answer is empty")
-    assert "a rerun asks for these problems alone" in said[5]
+    expected = str(caught.value).splitlines()
+    assert expected[0] == "4 of 8 problems have no reverse pair, and no output was written:"
+    assert expected[1].startswith("  p001: solve: the answer has no reasoning")
+    assert expected[2].startswith("  p002: reverse_question: the teacher refused")
+    assert expected[3].startswith("  p003: solve: the teacher refused: 'I will not'")
+    assert expected[4].startswith("  p004: solve: the answer is empty")
+    assert "a rerun sends only the requests of these problems" in expected[5]
     assert not place.output.exists()
     assert server.total == 15
     invert(teacher=server.teacher(), **place.paths)
@@ -40,36 +40,36 @@ def test_a_failed_problem_costs_no_other_and_is_all_that_a_rerun_asks_for(server
     assert len(written(place)) == 8
 
 
-def test_a_cut_answer_is_kept_and_not_used_and_bought_again_under_a_higher_limit(server: FaultyServer, place: Place):
+def test_a_truncated_answer_is_kept_unused_and_requested_again_with_a_higher_limit(server: FaultyServer, place: Place):
     place.write(forward("p000"), forward("p001", "word " * 30))
     for _ in range(2):
         with pytest.raises(
-            TeacherError, match=r"1 of 2 .*\n  p001: solve: the answer was cut after 40 tokens"
+            TeacherError, match=r"1 of 2 .*\n  p001: solve: the answer was truncated after 40 tokens"
         ) as caught:
             invert(teacher=server.teacher(max_tokens=40), **place.paths)
         assert "raise teacher.max_tokens above 40" in str(caught.value)
-        assert server.total == 4, "a limit that cut once is not paid for again"
+        assert server.total == 4, "the same limit is not paid for again"
     assert not place.output.exists()
     assert '"finish_reason":"length"' in place.journal.read_text()
     invert(teacher=server.teacher(max_tokens=400), **place.paths)
-    assert server.total == 5, "answers that were whole under the lower limit are not bought again"
+    assert server.total == 5, "complete answers are not requested again"
     assert len(written(place)) == 2
 
 
-def test_a_cut_answer_is_asked_again_with_a_higher_limit_where_the_config_says_so(server: FaultyServer, place: Place):
+def test_a_truncated_answer_is_retried_with_higher_limits_if_configured(server: FaultyServer, place: Place):
     place.write(forward("p000"), forward("p001", "word " * 30))
     higher = {"on_truncation": "retry", "max_tokens_cap": 300}
     invert(teacher=server.teacher(max_tokens=20, **higher), **place.paths)
     kept = [json.loads(line) for line in place.journal.read_text().splitlines()]
     limits = [entry["max_tokens"] for entry in kept if "word word" in entry["request"]["messages"][0]["content"]]
-    assert sorted(limits) == [20, 20, 40, 40, 80, 160], "38 words were asked for with 40, 84 with 160"
+    assert sorted(limits) == [20, 20, 40, 40, 80, 160], "38 words fit into 40, 84 into 160"
     assert len(written(place)) == 2
     total = server.total
     invert(teacher=server.teacher(max_tokens=20, **higher), **place.paths)
     assert server.total == total
 
 
-def test_what_the_config_leaves_out_is_named_and_bought_once(
+def test_skipped_problems_are_listed_and_requested_once(
     server: FaultyServer, place: Place, capsys: pytest.CaptureFixture[str]
 ):
     place.write(*(forward(f"p{index:03d}") for index in range(8)), forward("p008", "word " * 30))
@@ -83,18 +83,16 @@ def test_what_the_config_leaves_out_is_named_and_bought_once(
     total = server.total
     invert(teacher=server.teacher(**leaving, min_success_rate=0.7), **place.paths)
     assert server.total == total
-    assert "2 of 9 problems are left out:\n  p002: reverse_question: the teacher refused" in capsys.readouterr().err
+    assert "2 of 9 problems are skipped:\n  p002: reverse_question: the teacher refused" in capsys.readouterr().err
     assert facts(place)["n"] == len(written(place)) == 7
-    assert set(facts(place)["left_out"]) == {"p002", "p008"}
-    assert len(read_both(place.s1k, place.output)) == 7
+    assert set(facts(place)["skipped"]) == {"p002", "p008"}
+    assert len(read_example_pairs(place.s1k, place.output)) == 7
     place.output.with_suffix(".manifest.json").unlink()
     with pytest.raises(RecordError, match="2 problems have no pair here"):
-        read_both(place.s1k, place.output)
+        read_example_pairs(place.s1k, place.output)
 
 
-def test_a_ceiling_stops_the_run_before_it_is_passed_and_counts_what_was_bought_before(
-    server: FaultyServer, place: Place
-):
+def test_a_ceiling_stops_the_run_in_time_and_includes_earlier_answers(server: FaultyServer, place: Place):
     place.write_problems(20)
     ceiling = {"max_tokens": 100, "max_total_tokens": 2500, "input_price": 1.0, "output_price": 2.0}
     for _ in range(2):
@@ -110,7 +108,7 @@ def test_a_ceiling_stops_the_run_before_it_is_passed_and_counts_what_was_bought_
     assert facts(place)["dollars"] > 0
 
 
-def test_the_cost_is_estimated_before_the_first_call(
+def test_the_cost_is_estimated_before_the_first_request(
     server: FaultyServer, place: Place, capsys: pytest.CaptureFixture[str]
 ):
     place.write_problems(4)
@@ -119,6 +117,6 @@ def test_the_cost_is_estimated_before_the_first_call(
     place.write_problems(6)
     invert(teacher=server.teacher(**priced), **place.paths)
     first, second = capsys.readouterr().err.split("inversion: up to ")[1:]
-    assert first.startswith("8 calls to the teacher; $0.00 and 0 tokens spent")
-    assert "if every answer reached its limit: 8,000 tokens, $8.00" in first and "ceiling: $50" in first
-    assert second.startswith("4 calls") and "as long as the 8 answers that are here" in second
+    assert first.startswith("8 requests to the teacher; $0.00 and 0 tokens spent")
+    assert "if every answer reaches its limit: 8,000 tokens, $8.00" in first and "ceiling: $50" in first
+    assert second.startswith("4 requests") and "as long as the 8 in the journal" in second

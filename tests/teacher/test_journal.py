@@ -6,12 +6,14 @@ import signal
 import pytest
 
 from r1k.errors import TeacherError
-from r1k.teacher.journal import Entry, Journal, Message, Request, RunStoppedError
+from r1k.teacher.journal import ChatMessage, Journal, JournalEntry, Request, RunStoppedError
 
 
 def entry(question="q", answer="a", **sampling):
-    request = Request(call="solve", prompt="p", model="m", messages=[Message(content=question)], sampling=sampling)
-    return Entry(
+    request = Request(
+        prompt_name="solve", prompt_digest="p", model="m", messages=[ChatMessage(content=question)], sampling=sampling
+    )
+    return JournalEntry(
         key=request.key,
         request=request,
         max_tokens=10,
@@ -20,11 +22,11 @@ def entry(question="q", answer="a", **sampling):
         finish_reason="stop",
         usage={"completion_tokens": 3, "details": {"cached": 1}},
         seconds=0.5,
-        finished="2025-01-01T00:00:00+00:00",
+        finished_at="2025-01-01T00:00:00+00:00",
     )
 
 
-def test_what_is_appended_is_found_again(tmp_path):
+def test_appended_entries_are_found_after_reopening(tmp_path):
     path = tmp_path / "deep" / "journal.jsonl"
     entries = [entry(f"q{index}", "é\n\u2028" * index) for index in range(5)]
     with Journal(path) as journal:
@@ -37,7 +39,7 @@ def test_what_is_appended_is_found_again(tmp_path):
         assert journal.get("elsewhere") is None
 
 
-def test_the_newest_answer_counts_and_the_older_stays(tmp_path):
+def test_the_newest_answer_counts_and_older_ones_stay(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         journal.append(entry(answer="old"))
@@ -47,15 +49,15 @@ def test_the_newest_answer_counts_and_the_older_stays(tmp_path):
     assert "old" in path.read_text()
 
 
-def test_the_key_is_of_all_that_decides_the_answer():
+def test_the_key_covers_all_fields_of_a_request():
     base = entry().request
     different = [
         base.model_copy(update=change)
         for change in (
-            {"call": "reverse_question"},
-            {"prompt": "p2"},
+            {"prompt_name": "reverse_question"},
+            {"prompt_digest": "p2"},
             {"model": "m2"},
-            {"messages": [Message(content="q2")]},
+            {"messages": [ChatMessage(content="q2")]},
             {"sampling": {"temperature": 0.5}},
         )
     ]
@@ -64,7 +66,7 @@ def test_the_key_is_of_all_that_decides_the_answer():
 
 
 @pytest.mark.parametrize("kept", [1, 40, -1])
-def test_a_torn_last_line_is_cut_off_and_said(tmp_path, capfd, kept):
+def test_an_incomplete_last_line_is_removed_and_reported(tmp_path, capfd, kept):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         journal.append(entry("whole", "x" * 200_000))
@@ -75,15 +77,15 @@ def test_a_torn_last_line_is_cut_off_and_said(tmp_path, capfd, kept):
         assert journal.get(entry("whole").key) is not None
         assert journal.get(entry("torn").key) is None
         journal.append(entry("after"))
-    said = capfd.readouterr().err
-    assert str(path) in said
-    assert f"({len(torn[:kept])} bytes)" in said
+    expected = capfd.readouterr().err
+    assert str(path) in expected
+    assert f"{len(torn[:kept])} bytes" in expected
     assert path.read_bytes().startswith(whole)
     with Journal(path) as journal:
         assert len(journal) == 2
 
 
-def test_a_journal_of_one_torn_line_is_empty(tmp_path):
+def test_a_journal_of_one_incomplete_line_is_empty(tmp_path):
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"key":' + b"\0" * 300_000)
     with Journal(path) as journal:
@@ -96,7 +98,7 @@ def test_a_broken_line_in_the_middle_is_an_error(tmp_path, line):
     path = tmp_path / "journal.jsonl"
     good = entry().model_dump_json() + "\n"
     path.write_text(good + line + good)
-    with pytest.raises(TeacherError, match=rf"{path}:2: not a record of the journal .* remove it"):
+    with pytest.raises(TeacherError, match=rf"{path}:2: not a valid journal record .* remove it"):
         Journal(path)
     assert path.read_text() == good + line + good
 
@@ -112,7 +114,7 @@ def _append(path, name, n):
             journal.append(entry(f"{name}-{index}", name * 20_000))
 
 
-def test_processes_that_share_a_journal_do_not_mix_their_lines(tmp_path):
+def test_lines_of_concurrent_processes_do_not_mix(tmp_path):
     path = tmp_path / "journal.jsonl"
     context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_append, args=(path, name, 25)) for name in "abcd"]
@@ -128,7 +130,7 @@ def test_processes_that_share_a_journal_do_not_mix_their_lines(tmp_path):
         assert found.answer == "c" * 20_000
 
 
-def test_a_full_disk_leaves_no_half_line_and_stops_the_run(tmp_path):
+def test_a_full_disk_leaves_no_partial_line_and_stops_the_run(tmp_path):
     path = tmp_path / "journal.jsonl"
     size = len(entry().model_dump_json()) + 1
     pid = os.fork()
@@ -140,7 +142,7 @@ def test_a_full_disk_leaves_no_half_line_and_stops_the_run(tmp_path):
             try:
                 journal.append(entry("second"))
             except RunStoppedError as error:
-                os._exit(7 if "make room" in str(error) else 8)
+                os._exit(7 if "free disk space" in str(error) else 8)
         os._exit(9)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
     assert path.stat().st_size == size

@@ -17,14 +17,14 @@ def replay(tmp_path, *rows):
     return local_answerer(ReplayTeacher(kind="replay", path=path))
 
 
-def test_replay_answers_what_was_recorded(tmp_path):
+def test_replay_returns_recorded_answers(tmp_path):
     answerer = replay(tmp_path, ROW, ROW, ROW | {"question": " other?\n", "reverse_question": "d?"})
     assert answerer.reverse_question("a?", "whatever") == "b?"
     assert answerer.reverse_question("other?", "whatever") == "d?"
     assert answerer.solve("d? ") == Response(reasoning="hm", answer="c")
 
 
-def test_replay_says_what_it_does_not_hold(tmp_path):
+def test_replay_names_missing_rows(tmp_path):
     answerer = replay(tmp_path, ROW)
     with pytest.raises(TeacherError, match=r"pairs\.jsonl: holds no row whose `question` is 'b\?'"):
         answerer.reverse_question("b?", "x")
@@ -33,33 +33,33 @@ def test_replay_says_what_it_does_not_hold(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("second", "expected"),
     [
         ("{broken\n", "pairs.jsonl:2: "),
         ({"question": "a?"}, "pairs.jsonl:2: field 'reverse_question': Field required"),
         (ROW | {"question": "e?", "reverse_attempt": " "}, "pairs.jsonl:2: field 'reverse_attempt'"),
-        (ROW | {"reverse_question": "z?"}, "pairs.jsonl:2: field 'question': recorded before"),
-        (ROW | {"question": "e?", "reverse_attempt": "z"}, "pairs.jsonl:2: field 'reverse_question': recorded before"),
+        (ROW | {"reverse_question": "z?"}, "pairs.jsonl:2: field 'question': recorded twice"),
+        (ROW | {"question": "e?", "reverse_attempt": "z"}, "pairs.jsonl:2: field 'reverse_question': recorded twice"),
     ],
 )
-def test_a_broken_recording_is_named(tmp_path, second, said):
+def test_an_invalid_recording_is_named(tmp_path, second, expected):
     with pytest.raises(RecordError) as caught:
         replay(tmp_path, ROW, second)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
-def test_a_recording_that_is_not_there_is_named(tmp_path):
+def test_a_missing_recording_is_named(tmp_path):
     with pytest.raises(RecordError, match=r"no\.jsonl: no such file; correct teacher\.path"):
         local_answerer(ReplayTeacher(kind="replay", path=tmp_path / "no.jsonl"))
 
 
-def test_another_recording_is_another_model(tmp_path):
+def test_a_different_recording_is_a_different_model(tmp_path):
     first = replay(tmp_path, ROW).model
     assert replay(tmp_path, ROW).model == first
     assert replay(tmp_path, ROW | {"reverse_attempt": "d"}).model != first
 
 
-def test_the_world_answers_as_itself():
+def test_the_world_answerer_uses_the_world():
     answerer = local_answerer(EmbeddedTeacher(kind="embedded"))
     example = next(iter(r1k.world.forward_examples(5, 0)))
     reverse = answerer.reverse_question(example.question, example.answer)

@@ -3,11 +3,11 @@ import time
 
 import pytest
 
-from r1k.teacher.rate_limiter import RateLimiter, duration
+from r1k.teacher.rate_limiter import RateLimiter, parse_duration
 
 
-async def enter(pace: RateLimiter, seconds: float, tokens: float = 1.0) -> float:
-    async with pace.turn(tokens) as began:
+async def enter(limiter: RateLimiter, seconds: float, tokens: float = 1.0) -> float:
+    async with limiter.slot(tokens) as began:
         await asyncio.sleep(seconds)
     return began
 
@@ -16,17 +16,17 @@ async def enter(pace: RateLimiter, seconds: float, tokens: float = 1.0) -> float
     ("text", "seconds"),
     [("6m0s", 360), ("20ms", 0.02), ("1h2m", 3720), ("1.5s", 1.5), ("7", 7), ("soon", None), ("", None)],
 )
-def test_durations_of_headers(text, seconds):
-    assert duration(text) == seconds
+def test_header_durations_are_parsed(text, seconds):
+    assert parse_duration(text) == seconds
 
 
-def test_no_more_at_once_than_allowed():
+def test_concurrency_is_limited():
     async def run():
-        pace, now, most = RateLimiter(3), 0, 0
+        limiter, now, most = RateLimiter(3), 0, 0
 
         async def one():
             nonlocal now, most
-            async with pace.turn(1):
+            async with limiter.slot(1):
                 now += 1
                 most = max(most, now)
                 await asyncio.sleep(0.01)
@@ -38,92 +38,92 @@ def test_no_more_at_once_than_allowed():
     assert asyncio.run(run()) == 3
 
 
-def test_a_burst_of_refusals_halves_once_and_answers_win_it_back():
+def test_a_burst_of_overload_errors_halves_the_concurrency_once_and_answers_restore_it():
     async def run():
-        pace = RateLimiter(8)
+        limiter = RateLimiter(8)
         began = time.monotonic()
         for _ in range(5):
-            pace.too_much(began, None)
-        cut = pace.at_once
+            limiter.on_overload(began, None)
+        cut = limiter.concurrency
         await asyncio.sleep(0.01)
-        pace.too_much(time.monotonic(), None)
-        twice = pace.at_once
+        limiter.on_overload(time.monotonic(), None)
+        twice = limiter.concurrency
         answers = 0
-        while pace.at_once < 8:
-            pace.answered({})
+        while limiter.concurrency < 8:
+            limiter.on_response({})
             answers += 1
         return cut, twice, answers
 
     cut, twice, answers = asyncio.run(run())
     assert (cut, twice) == (4, 2)
-    assert 20 <= answers <= 30  # one more after each full round: 2 + 3 + ... + 7
+    assert 20 <= answers <= 30  # one more after each full round of answers: 2 + 3 + ... + 7
 
 
-def test_it_never_stops_altogether():
+def test_concurrency_stays_at_least_one():
     async def run():
-        pace = RateLimiter(2)
+        limiter = RateLimiter(2)
         for _ in range(9):
             await asyncio.sleep(0.001)
-            pace.too_much(time.monotonic(), None)
-        await asyncio.wait_for(asyncio.gather(*(enter(pace, 0) for _ in range(4))), 5)
-        return pace.at_once
+            limiter.on_overload(time.monotonic(), None)
+        await asyncio.wait_for(asyncio.gather(*(enter(limiter, 0) for _ in range(4))), 5)
+        return limiter.concurrency
 
     assert asyncio.run(run()) == 1
 
 
-def test_all_wait_where_the_server_asked_one_to_wait():
+def test_a_retry_after_pauses_all_requests():
     async def run():
-        pace = RateLimiter(4)
+        limiter = RateLimiter(4)
         begin = time.monotonic()
-        pace.too_much(begin, 0.3)
-        return min(await asyncio.gather(*(enter(pace, 0) for _ in range(4)))) - begin
+        limiter.on_overload(begin, 0.3)
+        return min(await asyncio.gather(*(enter(limiter, 0) for _ in range(4)))) - begin
 
     assert asyncio.run(run()) >= 0.3
 
 
 @pytest.mark.parametrize("what", ["requests", "tokens"])
-def test_a_spent_allowance_is_waited_for(what):
+def test_a_spent_allowance_pauses_requests(what):
     async def run():
-        pace = RateLimiter(4)
+        limiter = RateLimiter(4)
         begin = time.monotonic()
-        pace.answered({f"x-ratelimit-remaining-{what}": "0", f"x-ratelimit-reset-{what}": "300ms"})
-        return await enter(pace, 0) - begin
+        limiter.on_response({f"x-ratelimit-remaining-{what}": "0", f"x-ratelimit-reset-{what}": "300ms"})
+        return await enter(limiter, 0) - begin
 
     assert 0.3 <= asyncio.run(run()) < 5
 
 
-def test_requests_of_a_minute_come_evenly():
+def test_requests_per_minute_are_evenly_spaced():
     async def run():
-        pace = RateLimiter(20, requests_per_minute=1200)
-        return sorted(await asyncio.gather(*(enter(pace, 0) for _ in range(11))))
+        limiter = RateLimiter(20, requests_per_minute=1200)
+        return sorted(await asyncio.gather(*(enter(limiter, 0) for _ in range(11))))
 
     began = asyncio.run(run())
     assert began[-1] - began[0] >= 10 * 0.05 * 0.9
 
 
-def test_tokens_of_a_minute_are_not_passed():
+def test_tokens_per_minute_are_limited():
     async def run():
-        pace = RateLimiter(20, tokens_per_minute=60_000)  # 1,000 a second, after the first minute's
-        await asyncio.gather(*(enter(pace, 0, 10_000) for _ in range(6)))
+        limiter = RateLimiter(20, tokens_per_minute=60_000)  # 1,000 a second, after the first minute's
+        await asyncio.gather(*(enter(limiter, 0, 10_000) for _ in range(6)))
         begin = time.monotonic()
-        return await enter(pace, 0, 500) - begin
+        return await enter(limiter, 0, 500) - begin
 
     assert 0.4 <= asyncio.run(run()) < 5
 
 
-def test_a_request_larger_than_a_minutes_tokens_is_let_through():
+def test_a_request_larger_than_the_tokens_per_minute_is_sent():
     async def run():
         return await enter(RateLimiter(1, tokens_per_minute=100), 0, 1e6)
 
     asyncio.run(asyncio.wait_for(run(), 5))
 
 
-def test_a_stop_wakes_those_that_wait_for_their_minute():
+def test_a_stop_wakes_requests_that_wait_for_their_allowance():
     async def run():
-        pace = RateLimiter(3, requests_per_minute=1)
-        waiting = [asyncio.create_task(enter(pace, 0)) for _ in range(3)]
+        limiter = RateLimiter(3, requests_per_minute=1)
+        waiting = [asyncio.create_task(enter(limiter, 0)) for _ in range(3)]
         await asyncio.sleep(0.05)
-        pace.stop()
+        limiter.stop()
         await asyncio.wait_for(asyncio.gather(*waiting), 5)
 
     asyncio.run(run())

@@ -30,7 +30,7 @@ def ask(client, prompt, **parameters):
     return client.chat.completions.create(model="riddles", messages=[{"role": "user", "content": prompt}], **parameters)
 
 
-def test_it_tells_the_two_calls_apart(client):
+def test_both_prompts_are_recognized(client):
     asked = ask(client, REVERSE_QUESTION.render(question="Who?", answer="Me")).choices[0]
     assert asked.message.content == "What has the answer Me, if not Who?"
     solved = ask(client, SOLVE.render(question="Who?"))
@@ -43,7 +43,7 @@ def test_it_tells_the_two_calls_apart(client):
 
 
 @pytest.mark.parametrize(("limit", "reasoning", "text"), [(3, "Let me think", ""), (6, "Let me think of Who?", "It")])
-def test_max_tokens_cuts(client, limit, reasoning, text):
+def test_max_tokens_truncates(client, limit, reasoning, text):
     cut = ask(client, "Who?", max_tokens=limit)
     assert cut.choices[0].finish_reason == "length"
     assert cut.choices[0].message.model_extra["reasoning_content"] == reasoning
@@ -63,7 +63,7 @@ def test_a_stream_adds_up_to_the_answer(client):
     assert events[-1].usage == whole.usage
 
 
-def test_what_it_cannot_answer_is_an_error_that_says_so(client):
+def test_unanswerable_requests_return_an_error(client):
     with pytest.raises(openai.NotFoundError, match="no riddle for 'unknown'"):
         ask(client, REVERSE_QUESTION.render(question="unknown", answer="a"))
     with pytest.raises(openai.NotFoundError, match="no model 'r1' here, only 'riddles'"):
@@ -74,7 +74,7 @@ def test_what_it_cannot_answer_is_an_error_that_says_so(client):
         client.chat.completions.create(model="riddles", messages=[{"role": "system", "content": "q"}])
 
 
-def test_a_connection_is_kept_over_errors_and_answers(url):
+def test_a_connection_stays_open_after_errors_and_answers(url):
     host = re.fullmatch(r"http://(127\.0\.0\.1:\d+)/v1", url)[1]
     connection = http.client.HTTPConnection(host)
     connection.connect()
@@ -89,7 +89,7 @@ def test_a_connection_is_kept_over_errors_and_answers(url):
     connection.close()
 
 
-def test_serve_prints_where_it_is_and_answers(tmp_path):
+def test_serve_prints_its_url_and_answers(tmp_path):
     recorded = tmp_path / "pairs.jsonl"
     row = {"question": "a?", "reverse_question": "b?", "reverse_thinking": "hm", "reverse_attempt": "c"}
     recorded.write_text(json.dumps(row) + "\n")
@@ -112,7 +112,7 @@ def test_serve_prints_where_it_is_and_answers(tmp_path):
             process.terminate()
 
 
-def test_serve_refuses_what_it_cannot_serve(tmp_path, url):
+def test_serve_rejects_remote_teachers_and_used_ports(tmp_path, url):
     remote = OpenAITeacher(kind="openai", base_url="https://example.org/v1", model="m", api_key_env="K")
     with pytest.raises(TeacherError, match=r"is served at https://example\.org/v1"):
         serve(teacher=remote)
@@ -120,5 +120,5 @@ def test_serve_refuses_what_it_cannot_serve(tmp_path, url):
     row = {"question": "a?", "reverse_question": "b?", "reverse_thinking": "hm", "reverse_attempt": "c"}
     recorded.write_text(json.dumps(row) + "\n")
     port = int(url.split(":")[2].removesuffix("/v1"))
-    with pytest.raises(TeacherError, match=rf"127\.0\.0\.1:{port} cannot be listened on"):
+    with pytest.raises(TeacherError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
         serve(teacher=ReplayTeacher(kind="replay", path=recorded), port=port)

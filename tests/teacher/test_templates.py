@@ -13,24 +13,24 @@ from r1k.teacher.templates import REVERSE_QUESTION, SOLVE, Template
         ("$x^2$ " * 5000, "ответ ✓"),
     ],
 )
-def test_what_was_filled_in_is_read_back(question, answer):
+def test_rendered_slots_are_parsed_back(question, answer):
     rendered = REVERSE_QUESTION.render(question=question, answer=answer)
-    assert REVERSE_QUESTION.read(rendered) == {"question": question.strip(), "answer": answer.strip()}
+    assert REVERSE_QUESTION.parse(rendered) == {"question": question.strip(), "answer": answer.strip()}
 
 
-def test_the_second_call_is_the_bare_question():
+def test_the_second_prompt_is_the_bare_question():
     assert SOLVE.render(question=" What is x?\n") == "What is x?"
-    assert SOLVE.read("What is x?") == {"question": "What is x?"}
-    assert REVERSE_QUESTION.read("What is x?") is None
+    assert SOLVE.parse("What is x?") == {"question": "What is x?"}
+    assert REVERSE_QUESTION.parse("What is x?") is None
 
 
-def test_another_prompt_is_not_read():
+def test_another_prompt_is_not_parsed():
     rendered = REVERSE_QUESTION.render(question="q", answer="a")
-    assert REVERSE_QUESTION.read(rendered + " please") is None
-    assert REVERSE_QUESTION.read(rendered.replace("final answer", "answer")) is None
+    assert REVERSE_QUESTION.parse(rendered + " please") is None
+    assert REVERSE_QUESTION.parse(rendered.replace("final answer", "answer")) is None
 
 
-def test_a_slot_that_holds_the_delimiter_is_refused():
+def test_a_slot_with_the_delimiter_is_rejected():
     delimiter = REVERSE_QUESTION.text.partition("{{question}}")[2].partition("{{answer}}")[0]
     with pytest.raises(TeacherError, match="reverse_question: question or answer"):
         REVERSE_QUESTION.render(question=f"a{delimiter}b", answer="c")
@@ -38,6 +38,6 @@ def test_a_slot_that_holds_the_delimiter_is_refused():
         SOLVE.render(question=" \n")
 
 
-def test_the_digest_is_of_the_text():
+def test_the_digest_depends_only_on_the_text():
     assert Template("t", "a {{x}}").digest != Template("t", "b {{x}}").digest
     assert Template("t", "a {{x}}").digest == Template("u", "a {{x}}").digest

@@ -1,4 +1,4 @@
-"""What DPO's losses are before the first step, where the trained model is the reference still: the real trainer."""
+"""DPO's losses at step 0, where the trained model equals the reference, in the real trainer."""
 
 import math
 
@@ -30,8 +30,8 @@ def rows(tiny_base):
 
 @pytest.fixture
 def first(tmp_path, tiny_base, parent, rows):
-    def train(**changes):
-        trainer = trainer_of(Dpo(**SETTINGS | changes), tiny_base, rows, tmp_path, parent=parent)
+    def train(**overrides):
+        trainer = trainer_of(Dpo(**SETTINGS | overrides), tiny_base, rows, tmp_path, parent=parent)
         trainer.train()
         return trainer.state.log_history[0]
 
@@ -42,33 +42,39 @@ def first(tmp_path, tiny_base, parent, rows):
     ("overrides", "expected"),
     [
         ({}, math.log(2)),
-        ({"loss": "sigmoid_norm", "beta": 35}, math.log(2)),
-        # (1 - e) ln 2 - e ln 2, over 1 - 2 e
-        ({"loss": "robust", "label_smoothing": 0.2}, math.log(2)),
-        # The squared distance of a margin of 0 from 1 / (2 beta), both by the token.
-        ({"loss": "ipo", "beta": 5}, 1 / (2 * 5) ** 2),
+        ({"loss_type": "sigmoid_norm", "beta": 35}, math.log(2)),
+        # ((1 - e) ln 2 - e ln 2) / (1 - 2 e)
+        ({"loss_type": "robust", "label_smoothing": 0.2}, math.log(2)),
+        # the squared distance of the margin 0 from 1 / (2 beta), both per token
+        ({"loss_type": "ipo", "beta": 5}, 1 / (2 * 5) ** 2),
     ],
 )
-def test_a_loss_starts_from_a_margin_of_0(first, changes, expected):
-    found = first(**changes)
+def test_a_loss_starts_at_a_margin_of_0(first, overrides, expected):
+    found = first(**overrides)
     assert found["loss"] == pytest.approx(expected, abs=1e-6)
     assert found["rewards/margins"] == 0
 
 
-def test_the_added_term_is_the_preferred_responses_mean_cross_entropy(first, tiny_base, parent, rows):
+def test_the_sft_term_is_the_mean_cross_entropy_of_the_chosen_responses(first, tiny_base, parent, rows):
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_base), parent).eval()
-    costs = []
+    losses = []
     for row in rows:
         ids, start = torch.tensor([row["prompt_ids"] + row["chosen_ids"]]), len(row["prompt_ids"])
         with torch.no_grad():
             logits = model(input_ids=ids).logits[0, start - 1 : -1]
-        costs.append(torch.nn.functional.cross_entropy(logits, ids[0, start:], reduction="none"))
-    mean = float(torch.cat(costs).mean())
+        losses.append(torch.nn.functional.cross_entropy(logits, ids[0, start:], reduction="none"))
+    mean = float(torch.cat(losses).mean())
     assert mean > 1
-    assert first(sft_weight=0.5)["loss"] == pytest.approx(math.log(2) + 0.5 * mean, abs=1e-4)
+    assert first(loss_type=["sigmoid", "sft"], loss_weights=[1, 0.5])["loss"] == pytest.approx(
+        math.log(2) + 0.5 * mean, abs=1e-4
+    )
 
 
-def test_label_smoothing_is_robusts_alone():
-    for wrong in ({"label_smoothing": 0.1}, {"loss": "robust"}, {"loss": "robust", "label_smoothing": 0.5}):
+def test_only_robust_takes_label_smoothing():
+    for overrides in (
+        {"label_smoothing": 0.1},
+        {"loss_type": "robust"},
+        {"loss_type": "robust", "label_smoothing": 0.5},
+    ):
         with pytest.raises(ValidationError, match="label_smoothing"):
-            Dpo(**wrong)
+            Dpo(**overrides)

@@ -1,4 +1,4 @@
-"""Two processes over gloo, by torchrun: the same data order and global batch as one."""
+"""Two processes over gloo, started by torchrun: the same data order and global batch as one process."""
 
 import pytest
 from trainings import SETTINGS, make_plan
@@ -18,7 +18,7 @@ def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
     forward, _ = make_both(8)
     data = tmp_path / "s1k.jsonl"
     write_jsonl(data, forward)
-    plan = make_plan("sft", sft=SFT, steps=2, measured={1: 0.5})
+    plan = make_plan("sft", sft=SFT, steps=2, probed={1: 0.5})
     describe_run(plan=plan, data=data, base=tiny_base, output=tmp_path / "run.json")
     losses = {}
     for processes in (1, 2):
@@ -39,11 +39,13 @@ def test_two_processes_start_with_the_loss_of_one(tmp_path, tiny_base):
     assert losses[1] == pytest.approx(losses[2], abs=1e-4)
 
 
-def test_a_launcher_that_is_not_here_is_said(tmp_path, tiny_base, both_files):
+def test_a_missing_launcher_is_an_error(tmp_path, tiny_base, both_files):
     s1k, _ = both_files
     plan = make_plan("sft", sft=SFT, steps=2)
     describe_run(plan=plan, data=s1k, base=tiny_base, output=tmp_path / "run.json")
-    with pytest.raises(TrainError, match=r"on 2 nodes: there is no 'beam'.*train\.launch\.launcher"):
+    with pytest.raises(
+        TrainError, match=r"on 2 nodes: the command 'beam' is not on this machine.*train\.launch\.launcher"
+    ):
         train(
             run=tmp_path / "run.json",
             base=tiny_base,

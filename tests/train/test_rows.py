@@ -1,3 +1,5 @@
+"""Rows of SFT and DPO, their records and their order."""
+
 import pytest
 
 from examples import make_both
@@ -13,7 +15,7 @@ def tokenizer(tiny_base):
     return load_tokenizer(tiny_base)
 
 
-def test_the_loss_covers_exactly_the_assistants_turn(tokenizer):
+def test_the_loss_covers_exactly_the_assistant_turn(tokenizer):
     (example,), _ = make_both(1)
     row = sft_row(tokenizer, example, 2048)
     labels, ids = row.columns["labels"], row.columns["input_ids"]
@@ -22,10 +24,10 @@ def test_the_loss_covers_exactly_the_assistants_turn(tokenizer):
     prompt = encode_prompt(tokenizer, example.question, "x")
     assert ids[: len(prompt)] == prompt and labels[: len(prompt)] == [IGNORED] * len(prompt)
     assert ids[len(prompt) :] == labels[len(prompt) :]
-    assert row.tokens == len(with_loss) and row.cut == 0
+    assert row.tokens == len(with_loss) and row.truncated_tokens == 0
 
 
-def test_a_pairs_two_responses_follow_one_prompt(tokenizer):
+def test_both_responses_of_a_pair_follow_one_prompt(tokenizer):
     forward, reverse = make_both(1)
     pair, _ = pairs(list(zip(forward, reverse, strict=True)))
     row = dpo_row(tokenizer, pair, 2048)
@@ -37,39 +39,39 @@ def test_a_pairs_two_responses_follow_one_prompt(tokenizer):
 def test_truncation_is_counted(tokenizer):
     (example,), _ = make_both(1)
     whole = sft_row(tokenizer, example, 2048)
-    cut = sft_row(tokenizer, example, len(whole.columns["input_ids"]) - 7)
-    assert (cut.cut, cut.tokens) == (7, whole.tokens - 7)
+    short = sft_row(tokenizer, example, len(whole.columns["input_ids"]) - 7)
+    assert (short.truncated_tokens, short.tokens) == (7, whole.tokens - 7)
 
 
-def test_a_turn_without_reasoning_is_the_text_alone(tokenizer, tmp_path, both_files):
+def test_a_response_without_reasoning_is_only_its_text(tokenizer, tmp_path, both_files):
     s1k, r1k = both_files
     make_set("revthink", s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
-    lessons = read_records("sft", tmp_path / "revthink.jsonl", None, reasoned=False)
-    rows = make_rows(tokenizer, lessons, 2048)
+    examples = read_records("sft", tmp_path / "revthink.jsonl", None, reasoned=False)
+    rows = make_rows(tokenizer, examples, 2048)
     assert len(rows) == 24
-    for lesson, row in zip(lessons, rows, strict=True):
+    for example, row in zip(examples, rows, strict=True):
         with_loss = [token for token in row.columns["labels"] if token != IGNORED]
-        assert tokenizer.decode(with_loss) == format_response(lesson.response) + "<|im_end|>"
-        assert ("<|im_start|>" in tokenizer.decode(with_loss)) == (lesson.reasoning is not None)
+        assert tokenizer.decode(with_loss) == format_response(example.response) + "<|im_end|>"
+        assert ("<|im_start|>" in tokenizer.decode(with_loss)) == (example.reasoning is not None)
 
 
-def test_reasoning_is_missed_where_a_run_must_have_it(tmp_path, both_files):
+def test_missing_reasoning_is_an_error_if_the_run_requires_it(tmp_path, both_files):
     s1k, r1k = both_files
     make_set("revthink", s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
     with pytest.raises(RecordError, match=r"revthink\.jsonl:2: field 'reasoning'"):
         read_records("sft", tmp_path / "revthink.jsonl", None)
 
 
-def test_held_out_problems_are_left_out(tmp_path, both_files):
+def test_held_out_problems_are_excluded(tmp_path, both_files):
     s1k, r1k = both_files
     make_set("pairs", s1k=s1k, r1k=r1k, output=tmp_path / "pairs.jsonl")
     forward, reverse = make_both(8)
-    chosen = pairs(list(zip(forward[:2], reverse[:2], strict=True)))
+    selected = pairs(list(zip(forward[:2], reverse[:2], strict=True)))
     splits = {"p000": "held_out", "p001": "train"}
-    write_jsonl(tmp_path / "probe.jsonl", [ProbePair(**p.model_dump(), split=splits[p.problem]) for p in chosen])
+    write_jsonl(tmp_path / "probe.jsonl", [ProbePair(**p.model_dump(), split=splits[p.problem]) for p in selected])
     make_set("revthink", s1k=s1k, r1k=r1k, output=tmp_path / "revthink.jsonl")
-    named = (("sft", s1k, 7), ("dpo", tmp_path / "pairs.jsonl", 14), ("sft", tmp_path / "revthink.jsonl", 21))
-    for method, path, n in named:
+    cases = (("sft", s1k, 7), ("dpo", tmp_path / "pairs.jsonl", 14), ("sft", tmp_path / "revthink.jsonl", 21))
+    for method, path, n in cases:
         records = read_records(method, path, tmp_path / "probe.jsonl", reasoned=n != 21)
         assert len(records) == n and "p000" not in {record.problem for record in records}
     assert len(read_records("sft", s1k, None)) == 8
@@ -83,7 +85,7 @@ def test_every_epoch_is_a_permutation_and_seeds_differ():
     assert training_order(10, 15, seed=0) == order[:15]
 
 
-def test_nothing_left_to_train_on_is_an_error(tokenizer):
+def test_no_rows_are_an_error(tokenizer):
     none: list[Example] = []
     with pytest.raises(TrainError, match="no record is left"):
         make_rows(tokenizer, none, 2048)

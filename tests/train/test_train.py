@@ -1,4 +1,4 @@
-"""Trainings of a random model of two layers: real TRL, real checkpoints, real kills."""
+"""Training runs of a random two-layer model, with TRL's trainers, real checkpoints and real kills."""
 
 import math
 import signal
@@ -22,24 +22,24 @@ from r1k.text import format_response, load_tokenizer
 from r1k.train import worker
 from r1k.train.checkpoints import is_complete, newest_complete
 from r1k.train.describe import describe_run, read_run
-from r1k.train.launch import WorkOrder
+from r1k.train.order import TrainingOrder
 from r1k.train.rows import columns_digest, make_rows
 from r1k.train.train import train
 from r1k.train.trainers import load_base
 
-DROPPING = SETTINGS | {"lora": LORA | {"dropout": 0.1}}
-SFT = Sft(learning_rate=5e-3, num_train_epochs=3, **DROPPING)
-DPO = Dpo(learning_rate=1e-4, num_train_epochs=1, **DROPPING)
+DROPOUT = LORA.model_copy(update={"lora_dropout": 0.1})
+SFT = Sft(learning_rate=5e-3, num_train_epochs=3, **SETTINGS)
+DPO = Dpo(learning_rate=1e-4, num_train_epochs=1, **SETTINGS)
 
 
 def describe(folder: Path, base: Path, data: Path, name: str, parent: str | None = None, **more) -> Path:
-    settings = {"dpo": DPO, "steps": 4} if parent else {"sft": SFT, "steps": 6}
+    settings = {"dpo": DPO, "steps": 4} if parent else {"sft": SFT, "steps": 6, "lora": DROPOUT}
     method = more.pop("method", "dpo" if parent else "sft")
     plan = make_plan(method, **{"run": name, "identity": {"name": name}} | settings | more)
-    described = folder / name / "run.json"
-    above = [folder / parent / "run.json"] if parent else []
-    describe_run(plan=plan, data=data, base=base, output=described, parent=above)
-    return described
+    run_file = folder / name / "run.json"
+    parents = [folder / parent / "run.json"] if parent else []
+    describe_run(plan=plan, data=data, base=base, output=run_file, parent=parents)
+    return run_file
 
 
 def options(folder: Path, base: Path, data: Path, name: str, parent: str | None = None) -> dict:
@@ -59,17 +59,17 @@ def options(folder: Path, base: Path, data: Path, name: str, parent: str | None 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, tiny_base):
-    """An SFT run with two kept steps and the DPO run that goes on from it."""
+    """Train an SFT run with two probed steps, and the DPO run that continues it."""
     folder = tmp_path_factory.mktemp("study")
     write_data(folder)
-    describe(folder, tiny_base, folder / "s1k.jsonl", "sft", measured={2: 1.0, 6: 3.0})
+    describe(folder, tiny_base, folder / "s1k.jsonl", "sft", probed={2: 1.0, 6: 3.0})
     train(**options(folder, tiny_base, folder / "s1k.jsonl", "sft"))
     describe(folder, tiny_base, folder / "pairs.jsonl", "sft-dpo", parent="sft")
     train(**options(folder, tiny_base, folder / "pairs.jsonl", "sft-dpo", parent="sft"))
     return folder
 
 
-def test_the_adapters_of_the_measured_steps_are_published(study):
+def test_the_adapters_of_probed_steps_are_published(study):
     first, last = (load_file(study / "sft" / "steps" / step / "adapter_model.safetensors") for step in ("2", "6"))
     final = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
     assert all(torch.equal(last[name], final[name]) for name in final)
@@ -88,9 +88,9 @@ def test_dpo_starts_at_ln_2_with_the_sft_model_as_reference(study):
     assert first["rewards/margins"] == first["rewards/chosen"] == first["rewards/rejected"] == 0
 
 
-def test_a_curriculum_goes_on_where_its_first_stage_ended(study, tiny_base):
-    """SFT on the other direction, from an SFT run: its step 0 is the first stage's last, to the bit."""
-    more = {"method": "sft", "sft": SFT, "dpo": None, "measured": {4: 2.0}, "exclude_held_out": True}
+def test_a_second_stage_starts_where_the_first_ended(study, tiny_base):
+    """SFT on reverse data from an SFT run: its scores at step 0 equal the first stage's at the last step, exactly."""
+    more = {"method": "sft", "sft": SFT, "dpo": None, "lora": None, "probed": {4: 2.0}, "exclude_held_out": True}
     first, second = study / "sft", study / "second"
     forward, reverse = make_both(8)
     write_jsonl(study / "probe.jsonl", draw_probe(list(zip(forward, reverse, strict=True)), 2, 2, 0))
@@ -121,7 +121,7 @@ def test_a_curriculum_goes_on_where_its_first_stage_ended(study, tiny_base):
 
 
 def test_the_reference_is_the_parents_adapter_not_the_base(study, tiny_base):
-    """Over the pairs, the frozen reference's log-probabilities are the SFT model's and stay so; the base's differ."""
+    """The reference adapter equals the parent's weights before and after training; the trained adapter changes."""
     tokenizer = load_tokenizer(tiny_base)
     pairs = read_jsonl(study / "pairs.jsonl", Pair)
     rows = [row.columns for row in make_rows(tokenizer, pairs, 1024)]
@@ -138,12 +138,14 @@ def test_the_reference_is_the_parents_adapter_not_the_base(study, tiny_base):
     assert any(not torch.equal(after[name.replace(".ref.", ".default.")], value) for name, value in reference.items())
 
 
-def test_what_was_trained_on_is_the_data_file(study, tiny_base):
+def test_trained_on_lists_the_rows_of_the_data_file(study, tiny_base):
     tokenizer = load_tokenizer(tiny_base)
     examples = read_jsonl(study / "s1k.jsonl", Example)
     recorded = lines(study / "sft" / "adapter" / "trained_on.jsonl")
     assert [entry["id"] for entry in recorded] == [example.id for example in examples]
-    assert sum(entry["times"] for entry in recorded) == 6 * 4 and {entry["times"] for entry in recorded} == {3}
+    assert sum(entry["times_seen"] for entry in recorded) == 6 * 4 and {entry["times_seen"] for entry in recorded} == {
+        3
+    }
     for entry, example in zip(recorded, examples, strict=True):
         turns = [
             {"role": "user", "content": example.question},
@@ -158,7 +160,7 @@ def test_what_was_trained_on_is_the_data_file(study, tiny_base):
 
 
 def test_the_tokens_that_enter_the_model_are_the_recorded_rows(tmp_path, tiny_base):
-    """What the collator hands over, in order, is the order of training: nothing shuffled, cut or formatted by TRL."""
+    """The collator's batches hold the rows in training order: TRL neither shuffles, truncates nor formats them."""
     tokenizer = load_tokenizer(tiny_base)
     forward, _ = make_both(8)
     rows = [row.columns for row in make_rows(tokenizer, forward, 1024)]
@@ -172,7 +174,7 @@ def test_the_tokens_that_enter_the_model_are_the_recorded_rows(tmp_path, tiny_ba
     assert seen == rows
 
 
-def test_a_finished_training_is_published_again_without_a_step(study, tiny_base, capsys, monkeypatch):
+def test_a_finished_run_is_published_again_without_a_step(study, tiny_base, capsys, monkeypatch):
     before = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
     monkeypatch.setattr(worker, "work", _must_not_run)
     train(**options(study, tiny_base, study / "s1k.jsonl", "sft"))
@@ -181,12 +183,12 @@ def test_a_finished_training_is_published_again_without_a_step(study, tiny_base,
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_a_parents_data_is_part_of_the_digest(study, tiny_base, tmp_path):
+def test_the_parents_data_is_part_of_the_digest(study, tiny_base, tmp_path):
     known = read_run(study / "sft-dpo" / "run.json").digest
     forward, _ = make_both(8)
     changed = forward[0].model_copy(update={"answer": "another"})
     write_jsonl(tmp_path / "s1k.jsonl", [changed, *forward[1:]])
-    describe(tmp_path, tiny_base, tmp_path / "s1k.jsonl", "sft", measured={2: 1.0, 6: 3.0})
+    describe(tmp_path, tiny_base, tmp_path / "s1k.jsonl", "sft", probed={2: 1.0, 6: 3.0})
     again = describe(tmp_path, tiny_base, study / "pairs.jsonl", "sft-dpo", parent="sft")
     assert read_run(again).digest != known
 
@@ -195,74 +197,75 @@ KILLED = """
 import sys
 from r1k.train import checkpoints, launch, worker
 from r1k.train.describe import read_run
-from r1k.train.launch import WorkOrder
+from r1k.train.order import TrainingOrder
 
-class Slow(checkpoints.Checkpoints):
+class Slow(checkpoints.CheckpointCallback):
     def on_step_end(self, args, state, control, **kwargs):
         print("step", state.global_step, flush=True)
         import time; time.sleep(0.3)
         return super().on_step_end(args, state, control, **kwargs)
 
-worker.Checkpoints = Slow
-order = WorkOrder.model_validate_json(sys.argv[1])
+worker.CheckpointCallback = Slow
+order = TrainingOrder.model_validate_json(sys.argv[1])
 launch.start(order, read_run(order.run).settings, 1)
 """
 
 
 @pytest.mark.parametrize("kind", ["sft", "sft-dpo"])
-def test_kill_9_and_resume_ends_in_the_same_weights(study, tiny_base, tmp_path, kind):
-    """Killed once a checkpoint is there, then resumed: bitwise the undisturbed adapter, no early step done twice."""
+def test_kill_9_and_resume_gives_the_same_weights(study, tiny_base, tmp_path, kind):
+    """A run killed after a checkpoint resumes to the bitwise same adapter and repeats no step before the checkpoint."""
     data = study / ("pairs.jsonl" if kind == "sft-dpo" else "s1k.jsonl")
-    own = tmp_path / "own"
-    order = WorkOrder(
+    state = tmp_path / "state"
+    order = TrainingOrder(
         run=study / kind / "run.json",
         base=tiny_base,
         data=data,
         probe=None,
         parent=study / "sft" / "adapter" if kind == "sft-dpo" else None,
-        own=own,
-        finished=own / "adapter",
+        state=state,
+        finished=state / "adapter",
         per_device_train_batch_size=2,
+        gradient_checkpointing=False,
         checkpoint_seconds=0.5,
         deepspeed=None,
     )
     command = [sys.executable, "-c", KILLED, order.model_dump_json()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as first:
-        while not any(is_complete(path) for path in own.glob("checkpoint-*")):
-            assert first.poll() is None, "it ended before it could be killed"
+        while not any(is_complete(path) for path in state.glob("checkpoint-*")):
+            assert first.poll() is None, "the run ended before the kill"
             time.sleep(0.01)
         first.send_signal(signal.SIGKILL)
-    assert not (own / "adapter").exists()
-    (own / "checkpoint-99").mkdir()  # what a kill in the middle of a save leaves
-    resumed_at = int(newest_complete(own).name.split("-")[1])
+    assert not (state / "adapter").exists()
+    (state / "checkpoint-99").mkdir()  # as a kill during a save leaves it
+    resumed_at = int(newest_complete(state).name.split("-")[1])
     second = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     steps = [int(line.split()[1]) for line in second.stdout.splitlines() if line.startswith("step ")]
     assert steps == list(range(resumed_at + 1, read_run(order.run).steps + 1))
-    undisturbed = load_file(study / kind / "adapter" / "adapter_model.safetensors")
-    resumed = load_file(own / "adapter" / "adapter_model.safetensors")
-    assert undisturbed.keys() == resumed.keys()
-    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+    uninterrupted = load_file(study / kind / "adapter" / "adapter_model.safetensors")
+    resumed = load_file(state / "adapter" / "adapter_model.safetensors")
+    assert uninterrupted.keys() == resumed.keys()
+    assert all(torch.equal(uninterrupted[name], resumed[name]) for name in uninterrupted)
 
 
-def test_a_full_disk_costs_the_attempt_and_nothing_else(study, tiny_base, tmp_path):
-    """Files may not grow beyond what a checkpoint needs: an honest end, nothing published; with room, it goes on."""
+def test_a_full_disk_fails_the_attempt_and_publishes_nothing(study, tiny_base, tmp_path):
+    """With a file size limit below a checkpoint's the command fails and publishes nothing; without it, it resumes."""
     folder = tmp_path / "study"
-    wanted = options(study, tiny_base, study / "s1k.jsonl", "sft")
-    wanted |= {"output": folder / "adapter", "steps": folder / "steps", "state": folder / "state"}
-    wanted |= {"checkpoint_seconds": 0.0}
-    flat = [f"--{name.replace('_', '-')} {value}" for name, value in wanted.items() if value is not None]
+    arguments = options(study, tiny_base, study / "s1k.jsonl", "sft")
+    arguments |= {"output": folder / "adapter", "steps": folder / "steps", "state": folder / "state"}
+    arguments |= {"checkpoint_seconds": 0.0}
+    flat = [f"--{name.replace('_', '-')} {value}" for name, value in arguments.items() if value is not None]
     command = f"{Path(sys.executable).parent / 'r1k'} train {' '.join(flat)}"
     full = subprocess.run(["bash", "-c", f"ulimit -f 30; {command}"], capture_output=True, text=True)
     assert full.returncode != 0 and full.stderr.strip()
     assert not (folder / "adapter").exists() and not (folder / "steps").exists()
     assert not any(is_complete(path) for path in folder.rglob("checkpoint-*"))
     subprocess.run(["bash", "-c", command], capture_output=True, check=True)
-    undisturbed = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
+    uninterrupted = load_file(study / "sft" / "adapter" / "adapter_model.safetensors")
     after = load_file(folder / "adapter" / "adapter_model.safetensors")
-    assert all(torch.equal(undisturbed[name], after[name]) for name in undisturbed)
+    assert all(torch.equal(uninterrupted[name], after[name]) for name in uninterrupted)
 
 
-def test_a_truncated_checkpoint_is_recognised(tmp_path):
+def test_a_truncated_checkpoint_is_removed(tmp_path):
     from r1k.train.checkpoints import seal
 
     for step in (10, 20):
@@ -275,23 +278,25 @@ def test_a_truncated_checkpoint_is_recognised(tmp_path):
     assert not (tmp_path / "checkpoint-20").exists()
 
 
-def test_missing_flash_attention_is_an_error_with_its_remedy(tiny_base):
-    with pytest.raises(TrainError, match=r"attention 'flash_attention_2' is not installed .* set attention: sdpa"):
+def test_missing_flash_attention_is_an_error_that_names_the_setting(tiny_base):
+    with pytest.raises(
+        TrainError, match=r"attn_implementation 'flash_attention_2' is not installed .* set attn_implementation: sdpa"
+    ):
         load_base(tiny_base, SFT.model_copy(update={"attn_implementation": "flash_attention_2"}))
 
 
-def test_a_probed_run_needs_a_place_for_its_steps(study, tiny_base):
-    wanted = options(study, tiny_base, study / "s1k.jsonl", "sft") | {"steps": None}
-    with pytest.raises(TrainError, match="say with --steps"):
-        train(**wanted)
+def test_a_probed_run_needs_a_directory_for_its_steps(study, tiny_base):
+    arguments = options(study, tiny_base, study / "s1k.jsonl", "sft") | {"steps": None}
+    with pytest.raises(TrainError, match=r"give the directory .* with --steps"):
+        train(**arguments)
 
 
 def test_a_batch_that_does_not_divide_is_an_error(study, tiny_base, tmp_path):
     describe(tmp_path, tiny_base, study / "s1k.jsonl", "odd")
-    wanted = options(tmp_path, tiny_base, study / "s1k.jsonl", "odd") | {"per_device_train_batch_size": 3}
-    with pytest.raises(TrainError, match="3 on 1 processes do not divide the batch of 4"):
-        train(**wanted)
+    arguments = options(tmp_path, tiny_base, study / "s1k.jsonl", "odd") | {"per_device_train_batch_size": 3}
+    with pytest.raises(TrainError, match="3 on 1 processes do not divide train_batch_size 4"):
+        train(**arguments)
 
 
-def _must_not_run(order: WorkOrder) -> None:
-    raise AssertionError("trained a second time")
+def _must_not_run(order: TrainingOrder) -> None:
+    raise AssertionError("the run was trained again")

@@ -1,4 +1,4 @@
-"""DeepSpeed ZeRO-3 on two processes over gloo, by the command that a cluster's jobs run."""
+"""DeepSpeed ZeRO-3 on two processes over gloo, started by the command that cluster jobs run."""
 
 import json
 import math
@@ -20,25 +20,22 @@ from r1k.config import Dpo, Sft
 from r1k.errors import TrainError
 from r1k.train.checkpoints import is_complete
 from r1k.train.describe import describe_run, read_run
-from r1k.train.launch import WorkOrder
-from r1k.train.zero import read_settings
+from r1k.train.order import TrainingOrder
+from r1k.train.zero import read_deepspeed_config
 
-CHECKPOINTED = SETTINGS | {"gradient_checkpointing": True}
 TOLERANCE = 1e-5
-"""Of a weight, between a resumed and an undisturbed training on two processes: sums may come in another order."""
+"""Largest difference of a weight between a resumed and an uninterrupted run: the order of sums can differ."""
 
 
 class Study:
-    """An SFT run and the DPO run that goes on from it, on files of eight problems."""
+    """An SFT run and the DPO run that continues it, on the data of eight problems."""
 
     def __init__(self, folder: Path, base: Path) -> None:
         self.folder, self.base = folder, base
         write_data(folder)
         self.data = {"sft": folder / "s1k.jsonl", "dpo": folder / "pairs.jsonl"}
-        self._describe(
-            "sft", sft=Sft(learning_rate=5e-3, num_train_epochs=3, **CHECKPOINTED), steps=6, measured={2: 1.0}
-        )
-        dpo = Dpo(learning_rate=1e-4, num_train_epochs=1, **CHECKPOINTED)
+        self._describe("sft", sft=Sft(learning_rate=5e-3, num_train_epochs=3, **SETTINGS), steps=6, probed={2: 1.0})
+        dpo = Dpo(learning_rate=1e-4, num_train_epochs=1, **SETTINGS)
         self._describe("dpo", parents=[folder / "sft.json"], dpo=dpo, steps=4)
 
     def _describe(self, method: str, parents: Sequence[Path] = (), **more) -> None:
@@ -46,7 +43,7 @@ class Study:
         describe_run(plan=plan, data=self.data[method], base=self.base, output=output, parent=parents)
 
     def command(self, method: str, place: Path, processes: int = 2) -> list[str]:
-        """The shell command of the rule, of a training in a place of its own."""
+        """Return the rule's command for a run whose files are in `place`."""
         options = {
             "run": self.folder / f"{method}.json",
             "data": self.data[method],
@@ -55,14 +52,15 @@ class Study:
             "steps": place / "steps",
             "state": place / "state",
             "deepspeed": ROOT / "envs" / "zero3.json",
-            "micro-batch-size": 1,
+            "per-device-train-batch-size": 1,
             "checkpoint-seconds": 0,
             "processes": processes,
-        } | ({"parent": self.folder / "undisturbed-sft" / "adapter"} if method == "dpo" else {})
+        } | ({"parent": self.folder / "uninterrupted-sft" / "adapter"} if method == "dpo" else {})
         flat = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
-        return [str(Path(sys.executable).parent / "r1k"), "train", *flat]
+        return [str(Path(sys.executable).parent / "r1k"), "train", "--gradient-checkpointing", *flat]
 
     def train(self, method: str, place: Path, processes: int = 2) -> Path:
+        """Run the command and return the published adapter."""
         done = subprocess.run(self.command(method, place, processes), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return place / "adapter"
@@ -72,7 +70,7 @@ class Study:
 def study(tmp_path_factory, tiny_base) -> Study:
     made = Study(tmp_path_factory.mktemp("zero"), tiny_base)
     for method in ("sft", "dpo"):
-        made.train(method, made.folder / f"undisturbed-{method}")
+        made.train(method, made.folder / f"uninterrupted-{method}")
     return made
 
 
@@ -81,48 +79,49 @@ def losses(adapter: Path) -> list[float]:
 
 
 @pytest.mark.slow
-def test_zero_3_was_used_and_is_in_the_manifest(study):
-    manifest = json.loads((study.folder / "undisturbed-sft" / "adapter" / "manifest.json").read_text())
+def test_the_manifest_records_zero_3(study):
+    manifest = json.loads((study.folder / "uninterrupted-sft" / "adapter" / "manifest.json").read_text())
     facts = json.dumps(manifest)
     assert '"zero_stage": 3' in facts and '"processes": 2' in facts and '"attn_implementation": "sdpa"' in facts
 
 
 @pytest.mark.slow
-def test_zero_3_trains_what_one_process_trains(study, tmp_path):
+def test_zero_3_gives_the_losses_and_weights_of_one_process(study, tmp_path):
     alone = study.train("sft", tmp_path, processes=1)
-    together = study.folder / "undisturbed-sft" / "adapter"
+    together = study.folder / "uninterrupted-sft" / "adapter"
     assert losses(together) == pytest.approx(losses(alone), abs=1e-4)
     first, second = (load_file(place / "adapter_model.safetensors") for place in (alone, together))
     assert first.keys() == second.keys()
     for name, value in first.items():
         assert torch.allclose(value, second[name], atol=1e-3), name
-    assert (study.folder / "undisturbed-sft" / "steps" / "2" / "adapter_model.safetensors").is_file()
+    assert (study.folder / "uninterrupted-sft" / "steps" / "2" / "adapter_model.safetensors").is_file()
 
 
 @pytest.mark.slow
 def test_dpo_under_zero_3_starts_at_ln_2_from_the_sft_model(study):
-    first = lines(study.folder / "undisturbed-dpo" / "adapter" / "history.jsonl")[0]
+    first = lines(study.folder / "uninterrupted-dpo" / "adapter" / "history.jsonl")[0]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
     assert first["rewards/margins"] == 0
 
 
 @pytest.mark.slow
 def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
-    """As on GPUs: the adapter in the base's type, the reference with it. The command itself refuses bf16 on CPUs."""
-    described = tmp_path / "dpo.json"
-    settings = Dpo(learning_rate=1e-4, num_train_epochs=1, **CHECKPOINTED | {"dtype": "bfloat16"})
+    """Adapter and reference have the base's dtype, as on GPUs. `r1k train` refuses bf16 on CPUs: torchrun starts it."""
+    run_file = tmp_path / "dpo.json"
+    settings = Dpo(learning_rate=1e-4, num_train_epochs=1, **SETTINGS | {"dtype": "bfloat16"})
     plan = make_plan("dpo", dpo=settings, steps=2)
-    data, parent = study.data["dpo"], study.folder / "undisturbed-sft" / "adapter"
-    describe_run(plan=plan, data=data, base=tiny_base, output=described, parent=[study.folder / "sft.json"])
-    order = WorkOrder(
-        run=described,
+    data, parent = study.data["dpo"], study.folder / "uninterrupted-sft" / "adapter"
+    describe_run(plan=plan, data=data, base=tiny_base, output=run_file, parent=[study.folder / "sft.json"])
+    order = TrainingOrder(
+        run=run_file,
         base=tiny_base,
         data=data,
         probe=None,
         parent=parent,
-        own=tmp_path / "own",
-        finished=tmp_path / "own" / "adapter",
+        state=tmp_path / "state",
+        finished=tmp_path / "state" / "adapter",
         per_device_train_batch_size=1,
+        gradient_checkpointing=True,
         checkpoint_seconds=1e9,
         deepspeed=ROOT / "envs" / "zero3.json",
     )
@@ -130,7 +129,7 @@ def test_dpo_in_bf16_under_zero_3_starts_at_ln_2(study, tmp_path, tiny_base):
     command = [*launcher, "-m", "r1k.train.worker", order.model_dump_json()]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    first = lines(tmp_path / "own" / "adapter" / "history.jsonl")[0]
+    first = lines(tmp_path / "state" / "adapter" / "history.jsonl")[0]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-6) and first["rewards/margins"] == 0
 
 
@@ -150,23 +149,23 @@ def test_kill_9_and_resume_under_zero_3(study, tmp_path, method):
     adapter = study.train(method, tmp_path)
     assert json.loads((adapter / "facts.json").read_text())["resumed_at"] >= 1
     resumed = load_file(adapter / "adapter_model.safetensors")
-    undisturbed = load_file(study.folder / f"undisturbed-{method}" / "adapter" / "adapter_model.safetensors")
-    assert resumed.keys() == undisturbed.keys()
-    for name, value in undisturbed.items():
+    uninterrupted = load_file(study.folder / f"uninterrupted-{method}" / "adapter" / "adapter_model.safetensors")
+    assert resumed.keys() == uninterrupted.keys()
+    for name, value in uninterrupted.items():
         assert torch.allclose(value, resumed[name], atol=TOLERANCE), name
 
 
-def test_another_stage_is_refused(tmp_path):
+def test_a_zero_stage_other_than_3_is_an_error(tmp_path):
     (tmp_path / "zero2.json").write_text('{"zero_optimization": {"stage": 2}}')
     with pytest.raises(TrainError, match=r"zero2.json: zero_optimization.stage is 2; only stage 3"):
-        read_settings(tmp_path / "zero2.json")
+        read_deepspeed_config(tmp_path / "zero2.json")
 
 
-def _wait_until_gone(word: str) -> None:
-    """The killed command's processes die with it; nothing of it may still write."""
+def _wait_until_gone(argument: str) -> None:
+    """Wait until no process of the killed command is left."""
     deadline = time.monotonic() + 20
-    while any(word in _command_line(entry) for entry in Path("/proc").glob("[0-9]*")):
-        assert time.monotonic() < deadline, "processes of the killed training live on"
+    while any(argument in _command_line(entry) for entry in Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < deadline, "processes of the killed run are still alive"
         time.sleep(0.05)
 
 

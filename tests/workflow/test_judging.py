@@ -24,8 +24,8 @@ def experiment(workflow: Workflow) -> Experiment:
     found = validate(Experiment, yaml.safe_load(MICRO.read_text()))
     results = workflow.directory / "results" / "micro"
     for name, benchmark in found.benchmarks.items():
-        gold, answer = ANSWERS[benchmark.shape]
-        options = ["one", "two"] if benchmark.shape == "choice" else None
+        gold, answer = ANSWERS[benchmark.answer_type]
+        options = ["one", "two"] if benchmark.answer_type == "choice" else None
         question = Question(id="q", benchmark=name, question="Which?", options=options, gold=gold, kind="k")
         write_jsonl(results / "benchmarks" / f"{name}.jsonl", [question])
         sample = Sample(id="q", benchmark=name, prompt="p", completion=answer, tokens=1, truncated=False)

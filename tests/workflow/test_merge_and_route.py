@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 RUNS = {
     "both": {
         "method": "merge",
-        "merge": {"runs": ["dyn-mix", "dyn-mix-dpo"], "weights": [0.5, 0.5], "how": "ties", "density": 0.5},
+        "merge": {"runs": ["dyn-mix", "dyn-mix-dpo"], "weights": [0.5, 0.5], "merge_method": "ties", "density": 0.5},
         "exclude_held_out": True,
         "probe_every_epochs": 1,
     },

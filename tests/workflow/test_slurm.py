@@ -26,15 +26,15 @@ from throwaway_slurm import GPUS, ThrowawaySlurm, missing
 pytestmark = pytest.mark.slow
 
 SFT = (
-    "sft: {epochs: 10, batch_size: 4, max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa, "
-    "gradient_checkpointing: false}"
+    "lora: {r: 4, lora_alpha: 8}, sft: {num_train_epochs: 10, train_batch_size: 4, max_length: 1024, dtype: float32, "
+    "attn_implementation: sdpa}"
 )
-ONE_PROCESS = ["--config", f"train={{launch: {{per_device_train_batch_size: 4}}, {SFT}}}"]
+LAUNCH = "per_device_train_batch_size: 4, gradient_checkpointing: false"
+ONE_PROCESS = ["--config", f"train={{launch: {{{LAUNCH}}}, {SFT}}}"]
 TWO_NODES = [
     "--config",
-    "train={launch: {nodes: 2, gpus: 8, processes: 1, per_device_train_batch_size: 1, checkpoint_seconds: 1}, "
-    + SFT
-    + "}",
+    "train={launch: {nodes: 2, gpus: 8, processes: 1, per_device_train_batch_size: 1, checkpoint_seconds: 1, "
+    f"gradient_checkpointing: false}}, {SFT}}}",
 ]
 
 
@@ -56,8 +56,8 @@ def test_independent_trainings_are_in_flight_at_once(workflow, cluster):
     before = set(jobs_of(cluster))
     targets = [f"results/micro/runs/tiny-half/{seed}/adapter" for seed in range(4)]
     # A training that takes long enough to be seen beside the others.
-    change = ["--config", "seeds=[0,1,2,3]", "train={launch: {gpus: 8, cores: 1}, sft: {epochs: 25, batch_size: 4, "
-              "max_length: 1024, lora: {rank: 4, alpha: 8}, precision: fp32, attention: sdpa}}"]  # fmt: skip
+    train = f"train={{launch: {{gpus: 8, cores: 1}}, {SFT.replace('epochs: 10', 'epochs: 25')}}}"
+    change = ["--config", "seeds=[0,1,2,3]", train]
     workflow.run([*MICRO_ON_SLURM, *change, "--", *targets], more=cluster.environment)
     trainings = [job for name, job in trainings_of(cluster).items() if name not in before]
     assert len(trainings) == 4
@@ -113,7 +113,9 @@ def test_a_name_that_the_site_does_not_know_is_said_before_anything_is_submitted
     before = set(jobs_of(cluster))
     command = [*MICRO_ON_SLURM, "--default-resources", "slurm_partition=nowhere", "--", "all"]
     refused = workflow.run(command, check=False, more=cluster.environment)
-    message = "slurm_partition: this cluster knows no 'nowhere'. You may use: gpu, urgent; set it in profiles/slurm"
+    message = (
+        "slurm_partition: 'nowhere' does not exist on this cluster. You may use: gpu, urgent; set it in profiles/slurm"
+    )
     assert refused.returncode != 0 and message in refused.stdout + refused.stderr
     assert set(jobs_of(cluster)) == before
     assert not (workflow.directory / "results").exists()
@@ -131,7 +133,10 @@ def test_with_accounting_sacct_follows_the_jobs_and_accounts_are_checked(workflo
     ):
         wrong = ["--default-resources", "slurm_account=others"]
         refused = workflow.run([*command, *wrong, "--", target], check=False, more=cluster.environment)
-        assert "slurm_account: this cluster knows no 'others'. You may use: research" in refused.stdout + refused.stderr
+        assert (
+            "slurm_account: 'others' does not exist on this cluster. You may use: research"
+            in refused.stdout + refused.stderr
+        )
         right = ["--default-resources", "slurm_account=research"]
         workflow.run([*command, *right, "--", target], more=cluster.environment)
         record = cluster.run("sacct", "--noheader", "--parsable2", "--allocations", "--format=state,account,alloctres")
@@ -212,7 +217,7 @@ def test_the_literal_command_submits_the_paper(paper, cluster):
     assert len(trainings) == 10  # the SFT runs of both tables and of Figure 2
     assert ended.returncode != 0
     log = (workflow.directory / "logs" / "paper" / "train" / "7b-s1k" / "0.log").read_text()
-    assert "training in bf16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: 0,1,2,3,4,5,6,7)" in log
+    assert "training in bfloat16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: 0,1,2,3,4,5,6,7)" in log
     leaks = subprocess.run(["grep", "-rl", KEY, str(workflow.directory)], capture_output=True, text=True).stdout
     assert leaks == ""
 

@@ -23,8 +23,9 @@ WEIGHTS = "adapter/adapter_model.safetensors"
 # Half a minute of training, saved every second. Where a test has to wait, the training is stopped meanwhile.
 LONG = [
     "--config",
-    "train={launch: {gpus: 8, cores: 1, checkpoint_seconds: 1}, sft: {epochs: 300, batch_size: 4, max_length: 1024, "
-    "lora: {rank: 4, alpha: 8, dropout: 0.1}, precision: fp32, attention: sdpa, gradient_checkpointing: false}}",
+    "train={launch: {gpus: 8, cores: 1, checkpoint_seconds: 1, gradient_checkpointing: false}, "
+    "lora: {r: 4, lora_alpha: 8, lora_dropout: 0.1}, sft: {num_train_epochs: 300, train_batch_size: 4, "
+    "max_length: 1024, dtype: float32, attn_implementation: sdpa}}",
 ]
 # The first attempt of each call is given less memory than a training needs.
 LITTLE_MEMORY = ["--set-resources", "train_tiny_half:mem_mb=200*attempt**4"]
@@ -160,4 +161,4 @@ def test_a_training_survives_what_a_cluster_does_to_jobs(workflow, cluster, undi
     assert facts["resumed_at"] >= reached > 0
     trained = [a for a in read_attempts(workflow.directory / "results/micro/usage") if a.command == "train"]
     # For kill -9, preemption, the orphan, the time limit and the end. The one without memory may end before it begins.
-    assert len(trained) >= 5 and "ok" in {attempt.ended for attempt in trained}
+    assert len(trained) >= 5 and "ok" in {attempt.status for attempt in trained}

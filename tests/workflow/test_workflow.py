@@ -36,7 +36,7 @@ def test_everything_that_others_build_on_is_there(finished):
         assert Score.model_validate_json((folder / "score.json").read_text()).all.n == 6
     records = read_jsonl(results / "probe" / "dyn-mix" / "0.jsonl", LogProb)
     assert Counter(record.step for record in records) == dict.fromkeys((0, 3, 5), 4 * 2 * 2)
-    for figure in ("figure1", "figure2", "mass", "ntk"):
+    for figure in ("figure1", "figure2", "probability-shift", "ntk"):
         assert all((results / f"figures/{figure}.{form}").stat().st_size > 1000 for form in ("png", "pdf"))
     assert "<table>" in (results / "report.html").read_text()
     assert "tiny-half-dpo" in (results / "samples.html").read_text()

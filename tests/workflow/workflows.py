@@ -14,7 +14,7 @@ MICRO = Path(__file__).parent / "micro.yaml"
 TABLES = [
     f"results/micro/tables/{table}{kind}.{form}"
     for table in ("table1", "table2")
-    for kind in ("", "-robust")
+    for kind in ("", "-paired-tests")
     for form in ("md", "csv", "tex")
 ]
 

@@ -1,4 +1,4 @@
-"""The world as others use it: examples, benchmarks, inversion and solving, all from texts."""
+"""The world's public functions: examples, benchmarks, inversion and solving, all from texts."""
 
 import random
 import re
@@ -11,11 +11,11 @@ from math_verify import parse, verify
 
 from r1k.records import DIRECTIONS, Example, Question
 from r1k.text import format_question, format_response
-from r1k.world import SHAPES, WorldError, documents, forward_examples, invert, numbers, questions, solve
+from r1k.world import ANSWER_TYPES, WorldError, documents, forward_examples, invert, numbers, questions, solve
 from r1k.world.catalogue import RELATIONS
-from r1k.world.pools import SHARES, pool_of, pooled
+from r1k.world.pools import SHARES, pool_of, problems_by_relation
 from r1k.world.relations import Problem, problems_of
-from r1k.world.wording import COMBINED, ask, fits, question_text, read
+from r1k.world.wording import COMBINED, make_question, parse_question, question_text, supports
 
 PROBLEMS = [problem for relation in RELATIONS for problem in problems_of(relation)]
 FORWARD = forward_examples(300, 1)
@@ -27,19 +27,19 @@ def boxed(answer: str) -> str:
     return found[1]
 
 
-def benchmark(shape: str, per_direction: int = 100, seed: int = 2, shuffle_seed: int = 0) -> list[Question]:
-    return questions(f"bench-{shape}", shape, per_direction, seed, shuffle_seed)
+def benchmark(answer_type: str, per_direction: int = 100, seed: int = 2, shuffle_seed: int = 0) -> list[Question]:
+    return questions(f"bench-{answer_type}", answer_type, per_direction, seed, shuffle_seed)
 
 
 def problem_of(text: str) -> Problem:
-    """The problem that a question in either direction is about."""
-    asked = read(text)
-    values = dict(asked.given)
-    values[asked.relation.target(asked.direction)] = asked.relation.derive(values, asked.direction)[-1].result
-    return Problem(asked.relation, tuple(values[name] for name in asked.relation.ranges))
+    """Return the problem of a question in either direction."""
+    parsed = parse_question(text)
+    values = dict(parsed.given)
+    values[parsed.relation.target(parsed.direction)] = parsed.relation.derive(values, parsed.direction)[-1].result
+    return Problem(parsed.relation, tuple(values[name] for name in parsed.relation.ranges))
 
 
-def test_the_catalogue_is_as_wide_as_promised():
+def test_the_catalogue_covers_all_fields_with_enough_wordings():
     assert len(RELATIONS) >= 12
     assert {relation.field for relation in RELATIONS} == {"physics", "chemistry", "geometry", "finance", "number"}
     assert len({relation.name for relation in RELATIONS}) == len(RELATIONS)
@@ -64,26 +64,28 @@ def test_the_molecule_of_figure_1():
     assert solve(reverse).answer == r"\boxed{8}"
 
 
-def test_every_problem_in_every_wording_and_shape_is_read_back_and_solved():
-    chance = random.Random(0)
+def test_every_problem_is_parsed_back_and_solved_in_random_wordings_and_answer_types():
+    rng = random.Random(0)
     for problem in PROBLEMS:
         for direction in DIRECTIONS:
-            shape = chance.choice([shape for shape in SHAPES if fits(problem.relation, shape)])
-            question = ask(problem, direction, shape, chance, "test")
+            answer_type = rng.choice(
+                [answer_type for answer_type in ANSWER_TYPES if supports(problem.relation, answer_type)]
+            )
+            question = make_question(problem, direction, answer_type, rng, "test")
             text = question_text(question)
-            asked = read(text)
-            assert (asked.relation, asked.direction, asked.shape) == (problem.relation, direction, shape)
-            assert asked.given == {name: problem.values[name] for name in problem.relation.given(direction)}
+            parsed = parse_question(text)
+            assert (parsed.relation, parsed.direction, parsed.answer_type) == (problem.relation, direction, answer_type)
+            assert parsed.given == {name: problem.values[name] for name in problem.relation.given(direction)}
             assert boxed(solve(text).answer) == question.gold
 
 
-def test_each_wording_is_of_one_relation_and_direction():
+def test_wordings_are_unique():
     wordings = [w for relation in RELATIONS for direction in DIRECTIONS for w in relation.wordings(direction)]
     with_numbers = [re.sub(r"\{\w+\}", "7", wording) for wording in wordings]
     assert len(set(with_numbers)) == len(wordings)
 
 
-def test_reasoning_states_only_true_equations_and_ends_in_the_answer():
+def test_reasoning_has_only_true_equations_and_ends_with_the_answer():
     for example in FORWARD:
         reverse = solve(invert(example.question, example.answer))
         for response in (example.response, reverse):
@@ -100,35 +102,35 @@ def test_reasoning_states_only_true_equations_and_ends_in_the_answer():
             assert re.search(ending, response.reasoning)
 
 
-def test_inversion_tells_the_conclusion_and_asks_a_premise():
+def test_a_reverse_question_states_the_conclusion_and_asks_for_a_premise():
     for example in FORWARD:
-        problem, shape = problem_of(example.question), read(example.question).shape
+        problem, answer_type = problem_of(example.question), parse_question(example.question).answer_type
         text = invert(example.question, f"Answer: {example.answer}")
-        asked = read(text)
-        assert asked.direction == "reverse"
-        assert asked.shape == shape
-        assert asked.given[problem.relation.conclusion] == problem.answer("forward")
+        parsed = parse_question(text)
+        assert parsed.direction == "reverse"
+        assert parsed.answer_type == answer_type
+        assert parsed.given[problem.relation.conclusion] == problem.answer("forward")
         assert problem_of(text) == problem
         assert invert(example.question, boxed(example.answer)) == text
 
 
 @pytest.mark.parametrize("answer", [r"\boxed{57}", "I do not know", ""])
-def test_no_inverse_is_made_of_a_wrong_answer(answer):
+def test_a_wrong_answer_is_not_inverted(answer):
     with pytest.raises(WorldError, match=r"is wrong"):
         invert("How many volts drive a current of 7 amperes through a resistance of 8 ohms?", answer)
 
 
 def test_a_reverse_question_is_not_inverted_again():
-    with pytest.raises(WorldError, match="reverse question already"):
+    with pytest.raises(WorldError, match="already a reverse question"):
         invert("How many amperes does a voltage of 56 volts drive through a resistance of 8 ohms?", r"\boxed{7}")
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("Why is the sky blue?", "none of the world's"),
-        ("", "none of the world's"),
-        ("How many amperes does a voltage of 57 volts drive through a resistance of 8 ohms?", "no whole number"),
+        ("Why is the sky blue?", "not a question of the world"),
+        ("", "not a question of the world"),
+        ("How many amperes does a voltage of 57 volts drive through a resistance of 8 ohms?", "not a whole number"),
         ("How many amperes does a voltage of 57 volts drive through a resistance of 0 ohms?", "above zero"),
         (
             "How many volts drive a current of 7 amperes through a resistance of 8 ohms?\nA) 1 B) 2 C) 3 D) 4",
@@ -141,16 +143,16 @@ def test_a_reverse_question_is_not_inverted_again():
         ("How many volts drive a current of 7x amperes through a resistance of 8 ohms?", "letters do not fit"),
     ],
 )
-def test_what_cannot_be_answered_is_an_error(text, reason):
+def test_unanswerable_questions_are_an_error(text, reason):
     with pytest.raises(WorldError, match=reason):
         solve(text)
 
 
-def test_examples_are_whole_and_in_all_shapes():
+def test_examples_are_complete_and_cover_all_answer_types():
     assert len(FORWARD) == 300
     assert len({example.problem for example in FORWARD}) == 300
-    shapes = [read(example.question).shape for example in FORWARD]
-    assert all(shapes.count(shape) >= 70 for shape in SHAPES)
+    answer_types = [parse_question(example.question).answer_type for example in FORWARD]
+    assert all(answer_types.count(answer_type) >= 70 for answer_type in ANSWER_TYPES)
     assert {example.kind for example in FORWARD} == {relation.name for relation in RELATIONS}
     for example in FORWARD:
         assert isinstance(example, Example)
@@ -158,7 +160,7 @@ def test_examples_are_whole_and_in_all_shapes():
         assert example.gold == boxed(example.answer)
 
 
-def test_the_ends_of_a_response_do_not_tell_its_direction():
+def test_the_ends_of_a_response_do_not_reveal_its_direction():
     ends: dict[str, list[tuple[str, str]]] = {"forward": [], "reverse": []}
     for example in FORWARD:
         reverse = solve(invert(example.question, example.answer))
@@ -168,20 +170,20 @@ def test_the_ends_of_a_response_do_not_tell_its_direction():
     assert set(ends["forward"]) == set(ends["reverse"])
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_benchmarks_mark_both_directions_and_have_right_gold(shape):
-    asked = benchmark(shape)
-    assert [question.direction for question in asked] == ["forward"] * 100 + ["reverse"] * 100
-    assert len({question.id for question in asked}) == 200
-    for question in asked:
+@pytest.mark.parametrize("answer_type", ANSWER_TYPES)
+def test_benchmarks_mark_directions_and_have_correct_gold_answers(answer_type):
+    parsed = benchmark(answer_type)
+    assert [question.direction for question in parsed] == ["forward"] * 100 + ["reverse"] * 100
+    assert len({question.id for question in parsed}) == 200
+    for question in parsed:
         text = format_question(question)
-        assert read(text).direction == question.direction
-        assert read(text).shape == shape
+        assert parse_question(text).direction == question.direction
+        assert parse_question(text).answer_type == answer_type
         assert boxed(solve(text).answer) == question.gold
-        assert (question.options is None) == (shape != "choice")
+        assert (question.options is None) == (answer_type != "choice")
 
 
-def test_expressions_can_be_compared_by_math_verify():
+def test_math_verify_can_compare_expressions():
     for question in benchmark("expression", 20):
         assert re.fullmatch(r"\d+[xyz]", question.gold)
         answer = solve(question.question).answer
@@ -189,7 +191,7 @@ def test_expressions_can_be_compared_by_math_verify():
         assert not verify(parse(f"${question.gold}$"), parse(answer.replace("boxed{", "boxed{1")))
 
 
-def test_options_differ_and_are_shuffled_by_their_seed_alone():
+def test_options_differ_and_their_order_depends_only_on_the_seed():
     first, second = benchmark("choice"), benchmark("choice", shuffle_seed=1)
     assert [question.question for question in first] == [question.question for question in second]
     assert [question.options for question in first] != [question.options for question in second]
@@ -201,35 +203,35 @@ def test_options_differ_and_are_shuffled_by_their_seed_alone():
     assert all(30 <= letters.count(letter) <= 70 for letter in "ABCD")
 
 
-def test_the_right_option_is_what_the_asked_number_is_of_the_given_ones():
+def test_the_right_option_is_the_operation_on_the_given_numbers():
     meant = {"product": int.__mul__, "quotient": int.__floordiv__, "sum": int.__add__, "difference": int.__sub__}
     for question in benchmark("choice"):
         text = format_question(question)
-        problem, asked = problem_of(text), read(text)
+        problem, parsed = problem_of(text), parse_question(text)
         right = question.options["ABCD".index(question.gold)]
         assert meant[right](
-            *(asked.given[name] for name in problem.relation.given(question.direction))
+            *(parsed.given[name] for name in problem.relation.given(question.direction))
         ) == problem.answer(question.direction)
 
 
-def test_a_law_of_several_steps_is_not_asked_as_a_choice():
+def test_a_law_of_several_steps_cannot_be_a_choice():
     molecule = next(problem for problem in PROBLEMS if problem.relation.name == "molecule")
-    text = question_text(ask(molecule, "forward", "integer", random.Random(0), "x"))
+    text = question_text(make_question(molecule, "forward", "integer", random.Random(0), "x"))
     with pytest.raises(WorldError, match="molecule takes several steps"):
         solve(f"{text}\nA) sum B) product C) quotient D) difference")
 
 
 def test_pools_share_no_problem_and_cover_all():
-    names = {pool: {p.name for group in pooled(pool) for p in group} for pool in SHARES}
+    names = {pool: {p.name for group in problems_by_relation(pool) for p in group} for pool in SHARES}
     assert sum(map(len, names.values())) == len(set().union(*names.values()))
     left_out = {problem.name for problem in PROBLEMS} - set().union(*names.values())
-    assert all(not fits(p.relation, pool_of(p)) for p in PROBLEMS if p.name in left_out)
+    assert all(not supports(p.relation, pool_of(p)) for p in PROBLEMS if p.name in left_out)
 
 
 def test_training_benchmarks_and_pretraining_share_no_problem():
     seen = {"training": {example.problem for example in FORWARD}}
-    for shape in SHAPES:
-        seen[shape] = {problem_of(format_question(question)).name for question in benchmark(shape, 130)}
+    for answer_type in ANSWER_TYPES:
+        seen[answer_type] = {problem_of(format_question(question)).name for question in benchmark(answer_type, 130)}
     seen["pretraining"] = set()
     for text in islice(documents(3), 6000):
         lines = text.split("\n")
@@ -246,7 +248,7 @@ def test_training_benchmarks_and_pretraining_share_no_problem():
             assert not seen[one] & seen[other], (one, other)
 
 
-def test_pretraining_does_not_show_the_form_of_an_answer():
+def test_pretraining_text_does_not_show_the_answer_format():
     texts = list(islice(documents(0), 6000))
     assert not any("<|im_start|>think" in text or "<|im_start|>answer" in text for text in texts)
     assert not any("boxed" in text and ("So the" in text or "<|im_start|>" in text) for text in texts)
@@ -255,8 +257,12 @@ def test_pretraining_does_not_show_the_form_of_an_answer():
     assert 0.01 < markers / len(texts) < 0.1
 
 
-def test_the_worlds_numbers_hold_all_that_its_texts_hold():
-    texts = [format_question(q) + solve(format_question(q)).reasoning for shape in SHAPES for q in benchmark(shape)]
+def test_numbers_cover_all_numbers_in_texts():
+    texts = [
+        format_question(q) + solve(format_question(q)).reasoning
+        for answer_type in ANSWER_TYPES
+        for q in benchmark(answer_type)
+    ]
     texts += islice(documents(5), 2000)
     texts += [example.question + example.reasoning for example in FORWARD]
     found = {int(number) for text in texts for number in re.findall(r"\d+", text)}
@@ -264,18 +270,18 @@ def test_the_worlds_numbers_hold_all_that_its_texts_hold():
 
 
 @pytest.mark.parametrize("ask_for", [lambda: forward_examples(10_000, 0), lambda: benchmark("integer", 10_000)])
-def test_more_than_the_pool_holds_is_an_error(ask_for):
-    with pytest.raises(WorldError, match=r"10000 problems .* ask for fewer"):
+def test_requesting_more_problems_than_the_pool_holds_is_an_error(ask_for):
+    with pytest.raises(WorldError, match=r"10000 problems .* request fewer"):
         ask_for()
 
 
-def test_seeds_decide_the_draw():
+def test_the_seed_determines_the_selection():
     assert forward_examples(50, 1) == forward_examples(50, 1)
     assert {e.problem for e in forward_examples(50, 1)} != {e.problem for e in forward_examples(50, 2)}
     assert list(islice(documents(1), 20)) != list(islice(documents(2), 20))
 
 
-def test_another_process_makes_the_same_world():
+def test_the_world_is_the_same_in_every_process():
     code = (
         "from itertools import islice; from hashlib import sha256; from r1k.world import *;"
         "texts = [*map(repr, forward_examples(60, 4)), *map(repr, questions('b', 'choice', 20, 5, 6)),"

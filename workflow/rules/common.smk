@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 from r1k.config import Experiment, resolved, validate
 from r1k.errors import ConfigError
 from r1k.plan.resources import JobResources
 from r1k.plan.estimate import estimator
+from r1k.report.figures import figure_summaries
 from r1k.train.describe import plan
 
 try:
@@ -48,7 +50,8 @@ TABLES = [
     "checks",
     *(["disagreements"] if ANSWER_JUDGE else []),
 ]
-FIGURES = ["figure1", "figure2", "probability-shift", "ntk"]
+# A figure is a module of r1k.report.figures with a function draw_NAME, and a caption.
+FIGURES = [name for name in figure_summaries() if Path(workflow.basedir, f"workflow/report/{name}.rst").is_file()]
 
 
 def any_of(names):
@@ -82,6 +85,12 @@ def answering():
     for run, benchmarks in EXPERIMENT.answered.items():
         found.setdefault(tuple(benchmarks), []).append(run)
     return found.items()
+
+
+def jobs_after(run):
+    """The longest chain of trainings and probes that wait for a run's training: long chains start first."""
+    later = [1 + jobs_after(name) for name, entry in EXPERIMENT.runs.items() if entry.parent == run]
+    return max([*later, 1 if run in EXPERIMENT.probed_runs else 0])
 
 
 def variant_section(wildcards):

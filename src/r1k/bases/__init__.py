@@ -1,1 +1,1 @@
-"""The models that runs start from: of the hub, out of a package, or made from scratch."""
+"""Base models: from the hub, from an installed package, or pretrained from scratch."""

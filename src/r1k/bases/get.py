@@ -1,4 +1,4 @@
-"""A base model that is not trained here: from the hub, or from an installed package."""
+"""Get a pretrained base model, from the hub or from an installed package."""
 
 from pathlib import Path
 

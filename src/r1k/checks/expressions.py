@@ -1,4 +1,4 @@
-"""The mathematics of a text: the sides of its equations, and whether two of them are the same."""
+"""The mathematics of a text: the sides of its equations, and whether two expressions are equivalent."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from r1k.evaluate.rules import parsed
 
 POINTS = range(3)
 PRECISION = 1e-9
-"""Relative difference of values that are taken for equal."""
+"""Relative difference up to which two values count as equal."""
 
 SPAN = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 RELATION = re.compile(
@@ -23,90 +23,95 @@ NO_SYMBOL = set(
     "frac dfrac tfrac sqrt cdot times mathrm text operatorname prime exp ln log sin cos tan pi".split()  # noqa: SIM905
 )
 ROOT = re.compile(r"\\sqrt|√|\\pi|π|\\ln|\\log")
-"""What a number that is no fraction can be written with."""
+"""Notation of numbers that are not fractions."""
 
 
 def sides(text: str) -> list[str]:
-    """The sides of the equations and inequalities of a text, and its expressions that stand alone."""
+    """Return the sides of a text's equations and inequalities, and its other expressions."""
     return [
         side
-        for span in spans(text)
+        for span in math_spans(text)
         for part in RELATION.split(SETTING.sub(" ", span))
         if (side := part.strip().rstrip(".,;").strip())
     ]
 
 
-def spans(text: str) -> list[str]:
-    """What stands between dollar signs, or between `\\(` and `\\)`, `\\[` and `\\]`."""
+def math_spans(text: str) -> list[str]:
+    r"""Return the text between dollar signs, `\(` and `\)`, or `\[` and `\]`."""
     return [next(filter(None, span.groups())) for span in SPAN.finditer(text)]
 
 
-def states(text: str, expression: str) -> bool:
-    """Does a text state an expression, or an equation, as a whole: not as a part of a larger one?"""
-    if RELATION.search(expression) and squeezed(expression) in [squeezed(span) for span in spans(text)]:
+def states_expression(text: str, expression: str) -> bool:
+    """Return whether a text states an expression or equation as a whole, not as part of a larger one."""
+    if RELATION.search(expression) and compact(expression) in [compact(span) for span in math_spans(text)]:
         return True
     wanted = main_side(expression)
     if re.fullmatch(r"\w{2,}", wanted) and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", text):
         return True
-    says_little = len(symbols(wanted)) < 2 and not re.search(r"\d|\\pi", wanted)
-    return not says_little and any(same(side, wanted) for side in sides(text))
+    is_ambiguous = len(symbols(wanted)) < 2 and not re.search(r"\d|\\pi", wanted)
+    return not is_ambiguous and any(equivalent(side, wanted) for side in sides(text))
 
 
 def constant(expression: str) -> float | None:
-    """The value of an expression without letters, such as `\\frac{7+3\\sqrt{7}}{7}`; None for any other."""
+    r"""Return the value of an expression without letters, such as `\frac{7+3\sqrt{7}}{7}`; None for others."""
     if symbols(expression) or not re.search(r"\d|\\pi|e", expression):
         return None
-    found = [value for value in parsed(_simple(expression)) if getattr(value, "is_number", False) and value.is_real]
+    found = [
+        value for value in parsed(_simplify_markup(expression)) if getattr(value, "is_number", False) and value.is_real
+    ]
     return float(found[0]) if found else None
 
 
 def main_side(expression: str) -> str:
-    """The longer side of an equation; an expression as it is."""
+    """Return the longer side of an equation; return any other expression unchanged."""
     parts = [part.strip() for part in RELATION.split(SETTING.sub(" ", expression)) if part.strip()]
     return max(parts, key=len, default=expression.strip())
 
 
-def same(ours: str, theirs: str) -> bool:
-    """Are two expressions the same, as written or in value? Only those of the same letters are parsed and compared."""
-    if squeezed(ours) == squeezed(theirs):
+def equivalent(left: str, right: str) -> bool:
+    """Return whether two expressions are equal, as written or in value; those with different letters are not."""
+    if compact(left) == compact(right):
         return True
-    if symbols(ours) != symbols(theirs) or not (symbols(ours) or ROOT.search(theirs)):
+    if symbols(left) != symbols(right) or not (symbols(left) or ROOT.search(right)):
         return False
-    mine, others = parsed(_simple(ours)), parsed(_simple(theirs))
-    return bool(mine and others) and _same_value(mine[0], others[0])
+    lefts, rights = parsed(_simplify_markup(left)), parsed(_simplify_markup(right))
+    return bool(lefts and rights) and _same_value(lefts[0], rights[0])
 
 
-def _same_value(ours: Any, theirs: Any) -> bool:
-    """Equal, or of one value at every point that is tried: to simplify the difference can take for ever."""
-    if ours == theirs:
+def _same_value(left: Any, right: Any) -> bool:
+    """Return whether two values are equal, at every test point if they contain letters.
+
+    Simplifying the difference instead may not terminate.
+    """
+    if left == right:
         return True
-    if not (isinstance(ours, sympy.Expr) and isinstance(theirs, sympy.Expr)):
+    if not (isinstance(left, sympy.Expr) and isinstance(right, sympy.Expr)):
         return False
-    if any(one.has(sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit, AppliedUndef) for one in (ours, theirs)):
+    if any(one.has(sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit, AppliedUndef) for one in (left, right)):
         return False
-    letters = sorted(ours.free_symbols | theirs.free_symbols, key=str)
+    letters = sorted(left.free_symbols | right.free_symbols, key=str)
     points = [{letter: sympy.Rational(7 + 4 * place, 5 + k) for place, letter in enumerate(letters)} for k in POINTS]
-    values = [(complex(ours.subs(point).evalf()), complex(theirs.subs(point).evalf())) for point in points]
-    return all(abs(mine - other) <= PRECISION * max(abs(mine), abs(other)) for mine, other in values)
+    values = [(complex(left.subs(point).evalf()), complex(right.subs(point).evalf())) for point in points]
+    return all(abs(one - other) <= PRECISION * max(abs(one), abs(other)) for one, other in values)
 
 
 def symbols(expression: str) -> set[str]:
-    """The letters of an expression; digits do not count, as 2/4 can be 1/2."""
+    """Return the letters of an expression; digits do not count, because 2/4 equals 1/2."""
     found = set()
-    for word in SYMBOL.findall(_simple(expression)):
+    for word in SYMBOL.findall(_simplify_markup(expression)):
         if word.isdigit() or word.lstrip("\\") in NO_SYMBOL:
             continue
         found |= {word} if word.startswith("\\") else set(word)
     return found - {"e"}
 
 
-def squeezed(expression: str) -> str:
-    """An expression without what only sets it."""
-    text = re.sub(r"\{(\w)\}", r"\1", re.sub(r"\s+", "", SPACING.sub("", _simple(expression))))
+def compact(expression: str) -> str:
+    """Return an expression without whitespace and layout commands."""
+    text = re.sub(r"\{(\w)\}", r"\1", re.sub(r"\s+", "", SPACING.sub("", _simplify_markup(expression))))
     return re.sub(r"\{(\w)\}", r"\1", text).rstrip(".")
 
 
-def _simple(expression: str) -> str:
+def _simplify_markup(expression: str) -> str:
     text = re.sub(r"\^\s*\{\s*\\prime\s*\}|\^\s*\\prime", "'", SETTING.sub(" ", expression))
     text = re.sub(r"\\(?:mathrm|text|rm)\s*\{([^{}]*)\}", r"\1", text)
     return re.sub(r"\\[dt]frac(?![a-zA-Z])", r"\\frac", text)

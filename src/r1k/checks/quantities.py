@@ -1,4 +1,4 @@
-"""The quantities that a text states, as values that can be compared."""
+"""Parse the quantities that a text states into comparable values."""
 
 import re
 from collections.abc import Iterator
@@ -14,23 +14,23 @@ NUMERALS = {
         ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=2
     )
 }
-"""Written-out numbers, from 2; `one` is a pronoun more often than a number."""
+"""Numbers in words, from 2; `one` is more often a pronoun than a number."""
 
 LARGEST_EXPONENT = 300
 
 NUMERAL = re.compile(rf"\b(?:{'|'.join(NUMERALS)})\b", re.IGNORECASE)
 DEGREES = re.compile(r"\^\s*\{?\\circ\}?\s*(?:\\?(?:text|mathrm)\{)?C?\}?")
 LABEL = re.compile(r"\A\s*(?:\(\w{1,3}\)|[a-z]\.|[A-Z]\d{1,2}|\d+(?:\.\d+){2,}\.?|\d+\.)(?=\s)")
-"""What numbers a question: `(b)`, `d.`, `A3`, `2.2.1.`."""
+"""The number of a question: `(b)`, `d.`, `A3`, `2.2.1.`."""
 
 OPTIONS = re.compile(r"\s\(?A[).]\s.*?\s\(?B[).]\s.*\Z", re.DOTALL)
 SCRIPT = re.compile(r"[_^]\s*(?:\{[^{}]*\}|\\?\w)")
 POWER_OF_TEN = re.compile(
-    r"(?P<over>\d+(?:\.\d+)?)"
+    r"(?P<mantissa>\d+(?:\.\d+)?)"
     r"(?:\s*(?:\\times|\\cdot|[×·*])\s*10\s*\^\s*\{?\s*(?P<power>[+-]?\d+)\s*\}?|[eE](?P<exponent>[+-]?\d+)(?!\w))"
 )
 LETTER = re.compile(r"[xyz](?!\w)")
-"""The letters of which a number can be a multiple without being a number of units."""
+"""Letters that can follow a number as an unknown; other letters are units."""
 
 UNIT = re.compile(r"\s*\\?([A-Za-zµΩ°%$]+)")
 UNITS = {
@@ -72,12 +72,12 @@ UNITS = {
 }
 
 Key = tuple[Fraction, bool]
-"""A value, and whether it is that many of a letter: which letter is a choice of name."""
+"""A value, and whether it is a multiple of a letter; the choice of letter does not matter."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number as a text gives it: its value, the letter that it is a multiple of, its unit where that is known."""
+    """A number as a text states it: its value, the letter that it multiplies, and its unit if known."""
 
     value: Fraction
     letter: str = ""
@@ -85,7 +85,7 @@ class Quantity:
 
     @property
     def key(self) -> Key:
-        """What is compared: units are written in too many ways to tell two numbers apart."""
+        """The compared part; units have too many spellings to distinguish two numbers."""
         return self.value, bool(self.letter)
 
     def __str__(self) -> str:
@@ -95,25 +95,25 @@ class Quantity:
 
 
 @lru_cache(maxsize=4096)
-def stated(question: str) -> tuple[Quantity, ...]:
-    """The quantities of a question: not its label, its options, nor the numbers in indices and exponents."""
-    return tuple(_quantities(SCRIPT.sub(" ", _normal(without_options(LABEL.sub("", question, count=1))))))
+def stated_quantities(question: str) -> tuple[Quantity, ...]:
+    """Return the quantities of a question, without those in its label, options, indices and exponents."""
+    return tuple(_quantities(SCRIPT.sub(" ", _normalize(without_options(LABEL.sub("", question, count=1))))))
 
 
 @lru_cache(maxsize=4096)
-def mentioned(question: str) -> tuple[Quantity, ...]:
-    """Every number of a question but those of its label, wherever it stands."""
-    return tuple(_quantities(_normal(LABEL.sub("", question, count=1))))
+def all_quantities(question: str) -> tuple[Quantity, ...]:
+    """Return every number of a question except its label."""
+    return tuple(_quantities(_normalize(LABEL.sub("", question, count=1))))
 
 
 def without_options(question: str) -> str:
-    """A question without the options to choose from at its end."""
+    """Return a question without the answer options at its end."""
     return OPTIONS.sub("", question)
 
 
 def read_quantity(answer: str) -> Quantity | None:
-    """An answer that is nothing but one quantity, with or without a known unit; `4kTR` is none."""
-    text = _normal(plain(answer)).strip()
+    """Return the quantity that makes up a whole answer, with or without a known unit; None for others (`4kTR`)."""
+    text = _normalize(plain(answer)).strip()
     found = next(_quantities(text), None)
     match = NUMBER.match(text)
     if found is None or match is None:
@@ -125,7 +125,7 @@ def read_quantity(answer: str) -> Quantity | None:
     return found if unit and found.unit else None
 
 
-def _normal(text: str) -> str:
+def _normalize(text: str) -> str:
     text = WRAPPED.sub(r" \1", SPACING.sub(" ", DEGREES.sub("°", text)))
     text = NUMERAL.sub(_in_digits, POWER_OF_TEN.sub(_written_out, text))
     return text.replace("−", "-").replace("{,}", ",")
@@ -139,7 +139,7 @@ def _written_out(match: re.Match[str]) -> str:
     power = int(match["power"] or match["exponent"])
     if abs(power) > LARGEST_EXPONENT:
         return match.group()
-    value = Fraction(match["over"]) * Fraction(10) ** power
+    value = Fraction(match["mantissa"]) * Fraction(10) ** power
     return f"{value.numerator}/{value.denominator}" if value.denominator > 1 else str(value.numerator)
 
 

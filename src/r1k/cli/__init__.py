@@ -44,13 +44,13 @@ def _run(command: Command, arguments: Sequence[str]) -> None:
     wait_passively()
 
     from r1k.cli.options import parse
-    from r1k.usage import accounted
+    from r1k.usage import record_attempt
 
     function = command.load()
     options = parse(command, function, arguments)
     usage = options.pop("usage", None)
     made = options["outputs"][0] if "outputs" in options else options.get("output")
-    with accounted(usage, command.name, made, options.get("nodes", 1)):
+    with record_attempt(usage, command.name, made, options.get("nodes", 1)):
         result = function(**options)
     if isinstance(result, str):
         print(result.removesuffix("\n"))

@@ -3,9 +3,12 @@
 The function's signature and docstring describe its options: see `r1k.cli.options`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
+
+from r1k.loading import without_collection
+from r1k.report.figures import figure_summaries
 
 Group = Literal["people", "rules"]
 
@@ -24,14 +27,21 @@ class Command(NamedTuple):
     """The command may query the hub; all others run with the hub switched off."""
     usage: bool = False
     """The command accepts `--usage`, which records each attempt and its GPU-hours."""
-    renamed: Mapping[str, str] = {}
-    """The option of a parameter whose name differs from it."""
 
     def load(self) -> Callable[..., Any]:
         """Import and return the function."""
         module, _, name = self.function.partition(":")
-        loaded: Callable[..., Any] = getattr(import_module(module), name)
+        with without_collection():
+            loaded: Callable[..., Any] = getattr(import_module(module), name)
         return loaded
+
+
+def _figures() -> Iterator[Command]:
+    """Yield a row for each module of report/figures that is a figure; only `stages` belongs to no experiment."""
+    for name, summary in figure_summaries().items():
+        module = name.replace("-", "_")
+        group: Group = "people" if name == "stages" else "rules"
+        yield Command(f"draw-{name}", group, summary, f"r1k.report.figures.{module}:draw_{module}")
 
 
 _ROWS = (
@@ -60,7 +70,7 @@ _ROWS = (
     Command("make-set", "rules", "Make one of the data sets drawn from s1k and r1k", "r1k.data.sets:make_set"),
     Command("audit", "rules", "Audit the data and its overlap with benchmarks", "r1k.data.audit.audit:audit"),
     Command("get-base", "rules", "Get a base model", "r1k.bases.get:get_base", network=True),
-    Command("make-tokenizer", "rules", "Train the tokenizer of a scratch base", "r1k.bases.scratch:make_tokenizer"),
+    Command("make-tokenizer", "rules", "Train the tokenizer of a scratch base", "r1k.bases.tokenizer:make_tokenizer"),
     Command("pretrain", "rules", "Pretrain a scratch base", "r1k.bases.scratch:pretrain", usage=True),
     Command("describe-run", "rules", "Write a run's run.json", "r1k.train.describe:describe_run"),
     Command("train", "rules", "Train an adapter with SFT or DPO", "r1k.train.train:train", usage=True),
@@ -78,15 +88,13 @@ _ROWS = (
         "make-table",
         "rules",
         "Make a table of accuracies",
-        "r1k.report.tables.accuracy:make_table",
-        renamed={"spec": "table"},
+        "r1k.report.tables.accuracy.make:make_table",
     ),
     Command(
         "make-dynamics-table",
         "rules",
         "Make a table of learning dynamics",
         "r1k.report.tables.dynamics:make_dynamics_table",
-        renamed={"spec": "table"},
     ),
     Command(
         "make-checks-table",
@@ -101,11 +109,10 @@ _ROWS = (
         "r1k.report.tables.disagreements:list_disagreements",
     ),
     Command(
-        "compare-runs",
+        "make-paired-tests",
         "rules",
         "Compare runs with intervals and paired tests",
-        "r1k.report.tables.paired_tests.table:compare_runs",
-        renamed={"spec": "table"},
+        "r1k.report.tables.paired_tests.make:make_paired_tests",
     ),
     Command(
         "against-paper",
@@ -113,34 +120,11 @@ _ROWS = (
         "Compare our values with the published ones",
         "r1k.report.tables.against_paper.make:compare_with_paper",
     ),
-    Command("draw-figure1", "rules", "Draw Figure 1, the pipeline", "r1k.report.figures.figure1:make_figure1"),
-    Command(
-        "draw-figure2",
-        "rules",
-        "Draw Figure 2, log-probabilities over training",
-        "r1k.report.figures.figure2:make_figure2",
-        renamed={"spec": "dynamics"},
-    ),
-    Command(
-        "draw-mass",
-        "rules",
-        "Draw where probability moves in training",
-        "r1k.report.figures.probability_shift:make_mass",
-        renamed={"spec": "dynamics"},
-    ),
-    Command(
-        "draw-ntk",
-        "rules",
-        "Draw predicted and measured influence of steps",
-        "r1k.report.figures.ntk:make_ntk",
-        renamed={"spec": "dynamics"},
-    ),
     Command(
         "make-claims",
         "rules",
         "Test the paper's claims about learning dynamics",
         "r1k.report.tables.claims:make_claims",
-        renamed={"spec": "dynamics"},
     ),
     Command(
         "write-samples-page",
@@ -150,6 +134,7 @@ _ROWS = (
     ),
     Command("write-report", "rules", "Write the report page", "r1k.report.pages.report:write_report"),
     Command("write-audit-page", "rules", "Write the audit's page", "r1k.report.pages.audit:write_audit_page"),
+    *_figures(),
 )
 
 COMMANDS = {command.name: command for command in _ROWS}

@@ -58,7 +58,7 @@ def make_parser(command: Command, function: Callable[..., Any]) -> argparse.Argu
     required, optional = parser.add_argument_group("required"), parser.add_argument_group("optional")
     hints = get_type_hints(function, include_extras=True)
     for parameter in inspect.signature(function).parameters.values():
-        option = command.renamed.get(parameter.name, parameter.name)
+        option = parameter.name
         settings = _settings(option, hints[parameter.name], parameter.default)
         settings["help"] = _help(documented.arguments.get(parameter.name, ""), parameter.default)
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:

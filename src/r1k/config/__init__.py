@@ -19,7 +19,7 @@ from r1k.config.evaluate import (
     TaskQuestions,
     WorldQuestions,
 )
-from r1k.config.experiment import VERSIONS, Experiment, load, schema
+from r1k.config.experiment import VERSIONS, Experiment, load, partial_schema, schema
 from r1k.config.plan import Device, Length, Plan
 from r1k.config.probe import Ntk, Probe
 from r1k.config.report import (
@@ -100,6 +100,7 @@ __all__ = [
     "WorldQuestions",
     "WorldSource",
     "load",
+    "partial_schema",
     "schema",
     "validate",
 ]

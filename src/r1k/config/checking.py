@@ -47,8 +47,11 @@ def _unknown_key(key: str, name: str, model: type[BaseModel], location: Sequence
     if name in MOVED_KEYS:
         return f"{key}: unknown key `{name}` here; {MOVED_KEYS[name]}"
     similar = did_you_mean(name, section)
-    if not similar and name in FAMILIAR_KEYS:
-        return f"{key}: unknown key; here it is {FAMILIAR_KEYS[name]}"
+    familiar = FAMILIAR_KEYS.get(name)
+    if familiar and (not similar or familiar.split(maxsplit=1)[0].strip(",:;") in section):
+        return f"{key}: unknown key; here it is {familiar}"
+    if not similar and name in RENAMED_KEYS:
+        return f"{key}: unknown key `{name}`; it is now `{RENAMED_KEYS[name]}`, in another section (config/README.md)"
     return f"{key}: unknown key{similar or did_you_mean(name, _all_keys(model))}; remove or rename it"
 
 

@@ -105,7 +105,8 @@ def _unlike_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[
 def _settings_problems(experiment: "Experiment", name: str) -> Iterator[str]:
     try:
         settings = experiment.settings(name)
-        experiment.lora(name)
+        if experiment.runs[name].parent is None:
+            experiment.lora(name)
     except ConfigError as error:
         yield str(error)
         return

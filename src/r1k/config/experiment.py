@@ -330,6 +330,21 @@ def schema() -> dict[str, Any]:
     return Experiment.model_json_schema()
 
 
+def partial_schema() -> dict[str, Any]:
+    """Return the JSON schema of a file that is given after an experiment's: every key is optional."""
+    whole = _optional(schema())
+    return whole if isinstance(whole, dict) else {}
+
+
+def _optional(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_optional(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {key: _optional(value) for key, value in part.items() if key not in ("required", "discriminator")}
+    return {"anyOf" if key == "oneOf" else key: value for key, value in kept.items()}
+
+
 def _merge(start: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(start)
     for key, value in overrides.items():

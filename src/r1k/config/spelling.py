@@ -72,7 +72,7 @@ MOVED_KEYS = {
 FAMILIAR_KEYS = {
     "api_key": "api_key_env, the name of the environment variable that holds it",
     "attn": "attn_implementation",
-    "batch_size": "train_batch_size (global) or per_device_train_batch_size",
+    "batch_size": "train_batch_size (global, in train.sft and train.dpo) or tokens_per_batch (in probe)",
     "bf16": "dtype: bfloat16",
     "cutoff_len": "max_length",
     "effective_batch_size": "train_batch_size",

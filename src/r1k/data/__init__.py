@@ -1,1 +1,1 @@
-"""Forward problems, benchmarks, and the sets that are drawn from forward and reverse examples."""
+"""Forward problems, benchmarks, and the data sets made from forward and reverse examples."""

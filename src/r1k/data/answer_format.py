@@ -1,8 +1,8 @@
-"""One form for the answers of both directions, so that direction can be told from format.
+"""Normalize the format of answers in both directions, to separate direction from format.
 
-A teacher's forward and reverse answers differ in form (of real rows, the reverse ones begin with "Answer:" and are
-boxed, the forward ones less often): what a model learns from them may be the form. In the normalised form no answer has
-a box, nor a label before its end, and each ends with one line, `Answer: …`.
+A teacher's forward and reverse answers differ in format (in s1K's rows, reverse answers begin with "Answer:" and are
+boxed, forward answers less often), so a model may learn the format instead. A normalized answer has no box and no label
+before its end, and its last line is `Answer: …`.
 """
 
 import re
@@ -19,9 +19,11 @@ BLANK_LINES = re.compile(r"\n{3,}")
 EMPTY_MATH = re.compile(r"\\\[\s*\\\]|\\\(\s*\\\)|\$\$\s*\$\$")
 
 
-def normalised(answer: str) -> str:
-    """The answer in the one form. What it says last is the inside of its last box, else what follows its last label,
-    else its last line. Normalising twice is normalising once.
+def normalize_answer(answer: str) -> str:
+    """Return the answer in the common format.
+
+    The final answer is the content of the last box; without a box, the text after the last label; otherwise the last
+    line. The function is idempotent.
     """
     final = _final(answer)
     body = BLANK_LINES.sub("\n\n", EMPTY_MATH.sub("", unboxed(LABEL.sub("", answer)))).strip()
@@ -37,7 +39,7 @@ def _final(answer: str) -> str:
         return _plain(unboxed(inside))
     labels = list(LABEL.finditer(answer))
     after = answer[labels[-1].end() :].strip() if labels else ""
-    # A label that opens the whole answer names no part of it.
+    # A label at the start of a long answer does not mark the final answer.
     if after and not (labels[-1].start() == 0 and "\n" in after):
         return _plain(after.splitlines()[0])
     lines = [line for line in LABEL.sub("", answer).splitlines() if _plain(line)]
@@ -45,7 +47,7 @@ def _final(answer: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line, without Markdown's marks and the signs of mathematics around it."""
+    """Return the text on one line, without Markdown marks and math delimiters around it."""
     line = MARKUP.sub("", " ".join(text.split()))
     for opening, closing in MATH:
         inside = line.removeprefix(opening).removesuffix(closing)

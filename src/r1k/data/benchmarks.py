@@ -1,4 +1,4 @@
-"""Benchmark questions: from the embedded world, a JSONL file, or the hub, as one kind of record."""
+"""Get benchmark questions from the embedded world, a JSONL file, the hub or lm-eval, as one record type."""
 
 import json
 import random
@@ -15,7 +15,7 @@ from r1k.records import Question, write_jsonl
 from r1k.text import OPTION_LETTERS
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""JSON's escapes can write half a character, which UTF-8 cannot."""
+"""JSON escapes can encode half of a surrogate pair, which UTF-8 cannot represent."""
 
 
 def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
@@ -28,7 +28,7 @@ def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
 
     Raises:
         RecordError: A row is invalid (the message names file, line and field), or the number of rows is not `source.n`.
-        ConfigError: The columns do not fit the benchmark's shape.
+        ConfigError: The columns do not fit the benchmark's answer type.
     """
     watch = Stopwatch()
     source = benchmark.source
@@ -36,8 +36,8 @@ def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
     questions = list(_questions(name, benchmark, commit))
     if not isinstance(source, WorldQuestions) and len(questions) != source.n:
         raise RecordError(
-            f"{_where(source)}: {len(questions)} questions, but benchmarks.{name}.source.n says {source.n}; scores on "
-            "other questions do not compare: restore the source, or correct n"
+            f"{_where(source)}: {len(questions)} questions, but benchmarks.{name}.source.n is {source.n}; scores on "
+            "different questions are not comparable: restore the source, or correct n"
         )
     write_jsonl(output, questions)
     inputs = {"source": source.path} if isinstance(source, FileQuestions) else {}
@@ -62,7 +62,9 @@ def _questions(name: str, benchmark: Benchmark, commit: str | None) -> Iterable[
             from r1k.data.tasks import task_questions
 
             if benchmark.answer_type == "choice":
-                raise ConfigError(f"benchmarks.{name}.answer_type: a task of lm-eval is an integer or an expression")
+                raise ConfigError(
+                    f"benchmarks.{name}.answer_type: an lm-eval task cannot be a choice; set integer or expression"
+                )
             return task_questions(name, task, folder)
 
 
@@ -85,9 +87,9 @@ def _file_rows(name: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
-                raise RecordError(f"{where}: not a line of JSON ({error}); mend or remove the line") from error
+                raise RecordError(f"{where}: not a line of JSON ({error}); correct or remove the line") from error
             if not isinstance(row, dict):
-                raise RecordError(f"{where}: not a JSON object; mend or remove the line")
+                raise RecordError(f"{where}: not a JSON object; correct or remove the line")
             yield where, row
 
 
@@ -97,7 +99,7 @@ def _read_rows(
     if (benchmark.answer_type == "choice") != bool(fields.distractors):
         raise ConfigError(
             f"benchmarks.{name}.source.fields.distractors: names {len(fields.distractors)} columns, and answer_type is "
-            f"{benchmark.answer_type}; name the columns of the wrong options for a choice, and none otherwise"
+            f"{benchmark.answer_type}; list the columns of the wrong options for a choice, and no columns otherwise"
         )
     for index, (where, row) in enumerate(rows):
         identity = f"{name}-{index:04d}"
@@ -119,24 +121,28 @@ def _read_rows(
 def _column(name: str, where: str, row: Mapping[str, Any], column: str) -> str:
     if column not in row:
         raise RecordError(
-            f"{where}: field {column!r} is missing{did_you_mean(column, row)}; mend the row, or correct "
+            f"{where}: field {column!r} is missing{did_you_mean(column, row)}; correct the row, or "
             f"benchmarks.{name}.source.fields"
         )
     value = row[column]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RecordError(f"{where}: field {column!r} is no text or number (got {value!r:.80}); mend the row")
+        raise RecordError(
+            f"{where}: field {column!r} is neither text nor a number (got {value!r:.80}); correct the row"
+        )
     text = str(value).strip()
     if not text:
-        raise RecordError(f"{where}: field {column!r} is empty; fill it, or leave the row out and correct n")
+        raise RecordError(f"{where}: field {column!r} is empty; fill it, or remove the row and correct n")
     if SURROGATE.search(text):
-        raise RecordError(f"{where}: field {column!r} holds half of a surrogate pair, which is no text; mend the row")
+        raise RecordError(
+            f"{where}: field {column!r} holds half of a surrogate pair, which is not valid text; correct the row"
+        )
     return text
 
 
 def _shuffled(where: str, right: str, wrong: list[str], seed: str) -> tuple[list[str], str]:
-    """The options in an order that the seed alone decides, and the right one's letter."""
+    """Return the options in an order that depends only on the seed, and the letter of the right option."""
     if right in wrong:
-        raise RecordError(f"{where}: a wrong option is the same as the right one; mend the row")
+        raise RecordError(f"{where}: a wrong option equals the right one; correct the row")
     options = [right, *wrong]
     random.Random(seed).shuffle(options)
     return options, OPTION_LETTERS[options.index(right)]

@@ -1,6 +1,6 @@
-"""s1k, the forward problems: from the embedded world, a file, or the hub.
+"""Get s1k, the forward problems, from the embedded world, a file or the hub.
 
-Files and hub datasets have s1K-1.1's columns; the chain of thought and the answer are DeepSeek-R1's.
+Files and hub datasets have the columns of s1K-1.1; the chain of thought and the answer are DeepSeek-R1's.
 """
 
 import json
@@ -17,7 +17,7 @@ from r1k.records import Example, Text, write_jsonl
 
 
 class S1kRow(BaseModel):
-    """The columns of s1K-1.1 that we use; the others are let pass."""
+    """The columns of s1K-1.1 that r1k uses; other columns are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -29,6 +29,7 @@ class S1kRow(BaseModel):
     source_type: Text
 
     def example(self, index: int) -> Example:
+        """Return the row as a forward example; `index` is its position in the source."""
         problem = f"s1k-{index:04d}"
         grades = {"yes": True, "no": False}
         return Example(
@@ -57,19 +58,17 @@ def get_s1k(*, data: Data, output: Path) -> None:
     watch = Stopwatch()
     source = data.source
     commit = resolve_commit("dataset", source.repo, source.revision) if isinstance(source, HubSource) else None
-    everything = list(_examples(source, commit))
-    kept = [example for example in everything if example.grade is not False] if data.filter_by_grade else everything
+    examples = list(_examples(source, commit))
+    kept = [example for example in examples if example.grade is not False] if data.filter_by_grade else examples
     if len(kept) != data.source.problems:
         raise RecordError(
-            f"{_name(data)}: {len(kept)} problems, but data.source.problems says {data.source.problems}; "
-            "the steps of every training depend on it: correct the config or the source"
+            f"{_name(data)}: {len(kept)} problems, but data.source.problems is {data.source.problems}; "
+            "the steps of every training run depend on it: correct the config or the source"
         )
     write_jsonl(output, kept)
     inputs = {"source": source.path} if isinstance(source, FileSource) else {}
     facts = {"source": source.model_dump(mode="json"), "hub_commit": commit}
-    write_manifest(
-        output, "data.s1k", inputs, watch, n=len(kept), left_out_by_grade=len(everything) - len(kept), **facts
-    )
+    write_manifest(output, "data.s1k", inputs, watch, n=len(kept), excluded_by_grade=len(examples) - len(kept), **facts)
 
 
 def _examples(source: WorldSource | FileSource | HubSource, commit: str | None) -> Iterator[Example]:
@@ -97,7 +96,7 @@ def _parsed(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, object]]:
         try:
             yield f"{path}:{number}", json.loads(line)
         except json.JSONDecodeError as error:
-            raise RecordError(f"{path}:{number}: not a line of JSON ({error}); mend or remove the line") from error
+            raise RecordError(f"{path}:{number}: not a line of JSON ({error}); correct or remove the line") from error
 
 
 def _validated(rows: Iterable[tuple[str, object]]) -> Iterator[Example]:
@@ -106,10 +105,10 @@ def _validated(rows: Iterable[tuple[str, object]]) -> Iterator[Example]:
             yield S1kRow.model_validate(row).example(index)
         except ValidationError as error:
             first = error.errors()[0]
-            wrong = {"missing": "missing", "string_too_short": "empty", "string_pattern_mismatch": "empty"}
+            reasons = {"missing": "missing", "string_too_short": "empty", "string_pattern_mismatch": "empty"}
             raise RecordError(
-                f"{where}: field {field_path(first['loc'])!r}: {wrong.get(first['type'], first['msg'])}; "
-                "mend the row, or leave it out and correct data.source.problems"
+                f"{where}: field {field_path(first['loc'])!r}: {reasons.get(first['type'], first['msg'])}; "
+                "correct the row, or remove it and correct data.source.problems"
             ) from error
 
 

@@ -1,7 +1,7 @@
-"""The sets drawn from s1k and r1k: mix, half, disjoint, revthink, pairs, and the probe.
+"""Make the data sets from s1k and r1k: mix, half, disjoint, revthink, pairs and the probe.
 
-Every choice of problems is a seeded permutation of the problems' names, so it depends on neither the order of the
-files nor the number of processes.
+Every selection of problems is a seeded permutation of their names. It is independent of the order of the files and of
+the number of processes.
 """
 
 import random
@@ -14,22 +14,22 @@ from r1k.errors import ConfigError, RecordError
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Example, Pair, ProbePair, Record, SFTExample, Split, by_problem, read_jsonl, write_jsonl
 
-Both = tuple[Example, Example]
+ExamplePair = tuple[Example, Example]
 """The forward and the reverse example of a problem."""
 
 SetName = Literal["mix", "half", "disjoint", "revthink", "pairs", "probe"]
 
-TURN_ROUND = (
+REVERSE_INSTRUCTION = (
     "Turn this problem round: take its answer as given, and ask for something that the problem states. Write the new "
     "problem alone.\n\n"
 )
-"""What is asked of a forward question whose response is the reverse question."""
+"""Instruction before a forward question whose response is the reverse question."""
 
 
-def read_both(s1k: Path, r1k: Path) -> list[Both]:
-    """Forward and reverse examples by problem, in s1k's order; RecordError for a problem without its pair.
+def read_example_pairs(s1k: Path, r1k: Path) -> list[ExamplePair]:
+    """Return forward and reverse examples by problem, in s1k's order; raise RecordError for a problem without a pair.
 
-    Problems that r1k's manifest says were left out, as the config allowed, are left out here.
+    The problems that r1k's manifest lists as skipped are excluded.
     """
     forward = by_problem(s1k, read_jsonl(s1k, Example))
     reverse = by_problem(r1k, read_jsonl(r1k, Example))
@@ -37,58 +37,70 @@ def read_both(s1k: Path, r1k: Path) -> list[Both]:
         for example in examples.values():
             if example.direction != direction:
                 raise RecordError(f"{path}: record {example.id!r}: field 'direction' must be {direction!r}")
-    left_out = facts_of(r1k).get("left_out", {})
-    forward = {problem: example for problem, example in forward.items() if problem not in left_out}
-    for lacking, having, path in ((reverse, forward, r1k), (forward, reverse, s1k)):
-        missing = [problem for problem in having if problem not in lacking]
+    skipped = facts_of(r1k).get("skipped", {})
+    forward = {problem: example for problem, example in forward.items() if problem not in skipped}
+    for found, required, path in ((reverse, forward, r1k), (forward, reverse, s1k)):
+        missing = [problem for problem in required if problem not in found]
         if missing:
             raise RecordError(
-                f"{path}: {len(missing)} problems have no pair here, the first {missing[0]!r}; "
+                f"{path}: {len(missing)} problems have no pair here, the first is {missing[0]!r}; "
                 f"rebuild it with `snakemake --force {path}`"
             )
     return [(forward[problem], reverse[problem]) for problem in forward]
 
 
-def mix(both: Sequence[Both]) -> list[Example]:
-    """D: the union of s1k and r1k."""
-    return [example for pair in both for example in pair]
+def mix(example_pairs: Sequence[ExamplePair]) -> list[Example]:
+    """Return D: the union of s1k and r1k."""
+    return [example for pair in example_pairs for example in pair]
 
 
-def half(both: Sequence[Both], seed: int) -> list[Example]:
-    """D_0.5k: half of the problems, each in both directions."""
-    chosen = set(_shuffled(both, seed, "half")[: len(both) // 2])
-    return mix([pair for pair in both if pair[0].problem in chosen])
+def half(example_pairs: Sequence[ExamplePair], seed: int) -> list[Example]:
+    """Return D_0.5k: half of the problems, each in both directions."""
+    selected = set(_shuffled(example_pairs, seed, "half")[: len(example_pairs) // 2])
+    return mix([pair for pair in example_pairs if pair[0].problem in selected])
 
 
-def disjoint(both: Sequence[Both], seed: int) -> list[Example]:
-    """Half of the problems forward, the others reverse: as many examples as s1k has.
+def disjoint(example_pairs: Sequence[ExamplePair], seed: int) -> list[Example]:
+    """Return half of the problems forward and the other half reverse: as many examples as s1k has.
 
-    The directions take turns in the order that the probe's problems are drawn in: as many are of each among those that
-    are held out, among the others, and in all.
+    The directions alternate in the order in which the probe draws its problems, so that both have equal shares of the
+    held-out problems, of the others, and of all.
     """
-    reverse = set(_shuffled(both, seed, "probe")[1::2])
-    return [pair[pair[0].problem in reverse] for pair in both]
+    reverse = set(_shuffled(example_pairs, seed, "probe")[1::2])
+    return [pair[pair[0].problem in reverse] for pair in example_pairs]
 
 
-def revthink(both: Sequence[Both]) -> list[SFTExample]:
-    """RevThink's three tasks of each problem (Chen et al. 2024, arXiv 2411.19865): the forward example, the reverse
-    question from the forward one, and the reverse example."""
-    return [lesson for forward, reverse in both for lesson in (forward, _turning(forward, reverse), reverse)]
+def revthink(example_pairs: Sequence[ExamplePair]) -> list[SFTExample]:
+    """Return RevThink's three tasks of each problem (Chen et al. 2024, arXiv 2411.19865).
+
+    They are the forward example, the reverse question given the forward one, and the reverse example.
+    """
+    return [
+        example
+        for forward, reverse in example_pairs
+        for example in (forward, _reverse_question_example(forward, reverse), reverse)
+    ]
 
 
-def pairs(both: Sequence[Both]) -> list[Pair]:
-    """For each problem two preferences: each direction's response over the other's, to its own question."""
-    return [pair for forward, reverse in both for pair in (_pair(forward, reverse), _pair(reverse, forward))]
+def pairs(example_pairs: Sequence[ExamplePair]) -> list[Pair]:
+    """Return two preferences per problem: to each question, the response of its own direction over the other."""
+    return [pair for forward, reverse in example_pairs for pair in (_pair(forward, reverse), _pair(reverse, forward))]
 
 
-def probe(both: Sequence[Both], train: int, held_out: int, seed: int) -> list[ProbePair]:
-    """Both preferences of `train` problems that probed runs train on, and of `held_out` that they never see."""
-    if train + held_out > len(both):
-        raise RecordError(f"{train + held_out} probe problems are asked of {len(both)}; lower data.probe_train")
-    order = _shuffled(both, seed, "probe")
+def probe(example_pairs: Sequence[ExamplePair], train: int, held_out: int, seed: int) -> list[ProbePair]:
+    """Return both preferences of `train` problems that probed runs train on, and of `held_out` unseen problems."""
+    if train + held_out > len(example_pairs):
+        raise RecordError(
+            f"{train + held_out} probe problems are requested of {len(example_pairs)}; lower data.probe_train"
+        )
+    order = _shuffled(example_pairs, seed, "probe")
     split: dict[str, Split] = dict.fromkeys(order[:held_out], "held_out")
     split |= dict.fromkeys(order[held_out : held_out + train], "train")
-    return [ProbePair(**pair.model_dump(), split=split[pair.problem]) for pair in pairs(both) if pair.problem in split]
+    return [
+        ProbePair(**pair.model_dump(), split=split[pair.problem])
+        for pair in pairs(example_pairs)
+        if pair.problem in split
+    ]
 
 
 def make_set(name: SetName, *, s1k: Path, r1k: Path, output: Path, data: Data | None = None) -> None:
@@ -106,54 +118,54 @@ def make_set(name: SetName, *, s1k: Path, r1k: Path, output: Path, data: Data | 
         RecordError: A record is invalid, or a problem lacks one direction.
     """
     watch = Stopwatch()
-    records = _draw(name, read_both(s1k, r1k), data)
+    records = _build(name, read_example_pairs(s1k, r1k), data)
     write_jsonl(output, records)
     write_manifest(output, f"data.{name}", {"s1k": s1k, "r1k": r1k}, watch, n=len(records))
 
 
-def _draw(name: SetName, both: Sequence[Both], data: Data | None) -> Sequence[Record]:
+def _build(name: SetName, example_pairs: Sequence[ExamplePair], data: Data | None) -> Sequence[Record]:
     match name:
         case "mix":
-            return mix(both)
+            return mix(example_pairs)
         case "revthink":
-            return revthink(both)
+            return revthink(example_pairs)
         case "pairs":
-            return pairs(both)
+            return pairs(example_pairs)
     if data is None:
-        raise ConfigError(f"--data: missing; set {name!r} is drawn at random: give section data of the config")
+        raise ConfigError(f"--data: missing; set {name!r} is a random selection and needs section data of the config")
     match name:
         case "half":
-            return half(both, data.seed)
+            return half(example_pairs, data.seed)
         case "disjoint":
-            return disjoint(both, data.seed)
+            return disjoint(example_pairs, data.seed)
         case "probe":
-            return probe(both, data.probe_train, data.probe_held_out, data.seed)
+            return probe(example_pairs, data.probe_train, data.probe_held_out, data.seed)
 
 
-def _turning(forward: Example, reverse: Example) -> SFTExample:
+def _reverse_question_example(forward: Example, reverse: Example) -> SFTExample:
     return SFTExample(
         id=f"{forward.problem}-turning",
         problem=forward.problem,
         direction=forward.direction,
-        question=f"{TURN_ROUND}{forward.question}",
+        question=f"{REVERSE_INSTRUCTION}{forward.question}",
         reasoning=None,
         answer=reverse.question,
         kind=forward.kind,
     )
 
 
-def _pair(own: Example, other: Example) -> Pair:
+def _pair(chosen: Example, rejected: Example) -> Pair:
     return Pair(
-        id=f"{own.id}-pair",
-        problem=own.problem,
-        direction=own.direction,
-        question=own.question,
-        chosen=own.response,
-        rejected=other.response,
+        id=f"{chosen.id}-pair",
+        problem=chosen.problem,
+        direction=chosen.direction,
+        question=chosen.question,
+        chosen=chosen.response,
+        rejected=rejected.response,
     )
 
 
-def _shuffled(both: Sequence[Both], seed: int, purpose: str) -> list[str]:
-    names = sorted(forward.problem for forward, _ in both)
+def _shuffled(example_pairs: Sequence[ExamplePair], seed: int, purpose: str) -> list[str]:
+    names = sorted(forward.problem for forward, _ in example_pairs)
     random.Random(f"{purpose}:{seed}").shuffle(names)
     return names

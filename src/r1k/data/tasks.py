@@ -1,4 +1,4 @@
-"""Questions of any lm-eval task that generates: its prompts as users' turns, its targets as right answers."""
+"""Questions of any generative lm-eval task: its prompts as user turns, its targets as gold answers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +12,13 @@ from r1k.records import Question
 
 
 def task_questions(name: str, task: str, folder: Path | None) -> Iterator[Question]:
-    """The questions of `task`, which is one of lm-eval's, or of `folder`'s files, as benchmark `name`.
+    """Yield the questions of an lm-eval task, or of a task file in `folder`, as benchmark `name`.
 
-    Its worked examples are put before each question where it has any; its own stops, filters and metrics are not used.
-    ConfigError where there is no such task, or it scores log-likelihoods; RecordError for a target that is no text.
+    The task's few-shot examples precede each question; its stop sequences, filters and metrics are not used.
+
+    Raises:
+        ConfigError: The task does not exist, or scores log-likelihoods.
+        RecordError: A target is neither text nor a number.
     """
     loaded = _load(name, task, folder)
     documents = loaded.test_docs() if loaded.has_test_docs() else loaded.validation_docs()
@@ -23,8 +26,8 @@ def task_questions(name: str, task: str, folder: Path | None) -> Iterator[Questi
         target = loaded.doc_to_target(document)
         if isinstance(target, bool) or not isinstance(target, str | int | float) or not str(target).strip():
             raise RecordError(
-                f"task {task}, document {index}: its target is no text or number ({target!r:.80}), and cannot be "
-                "compared with an answer; take another task"
+                f"task {task}, document {index}: its target is neither text nor a number ({target!r:.80}), so it "
+                "cannot be compared with an answer; use another task"
             )
         yield Question(
             id=f"{name}-{index:04d}",
@@ -47,7 +50,5 @@ def _load(name: str, task: str, folder: Path | None) -> ConfigurableTask:
     with hub_errors(f"the data of lm-eval's task {task}"):
         loaded = manager.load([task])["tasks"][task]
     if loaded.OUTPUT_TYPE != "generate_until":
-        raise ConfigError(
-            f"{key}.task: {task!r} scores log-likelihoods ({loaded.OUTPUT_TYPE}); take one that generates"
-        )
+        raise ConfigError(f"{key}.task: {task!r} scores log-likelihoods ({loaded.OUTPUT_TYPE}); use a generative task")
     return loaded

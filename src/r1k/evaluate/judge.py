@@ -13,13 +13,13 @@ from r1k.evaluate.grade import needs_judge
 from r1k.evaluate.join import join_samples
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import JudgeVerdict, Question, write_jsonl
-from r1k.teacher.answers import SAYS, read, refused, verdict
+from r1k.teacher.answers import VERDICT_VALUES, is_refusal, parse_answer, parse_verdict
 from r1k.teacher.client import DEFAULT_RETRIES, RetryPolicy
 from r1k.teacher.endpoints import with_client
-from r1k.teacher.journal import Entry, Request
-from r1k.teacher.judge import question_to
-from r1k.teacher.messages import reasons
-from r1k.teacher.requests import ask_all, make_requests
+from r1k.teacher.journal import JournalEntry, Request
+from r1k.teacher.judge import verdict_request
+from r1k.teacher.messages import reason_lines
+from r1k.teacher.requests import build_requests, request_all
 from r1k.teacher.templates import load_template
 from r1k.text import format_question
 
@@ -80,8 +80,8 @@ def judge_answers(
     """Write the verdicts as `judge` does, with a retry policy."""
     watch = Stopwatch()
     answered = answers_to_judge(grader, questions, samples)
-    requests, invalid = make_requests(answered, lambda pair: request(judge, *pair))
-    answers = ask_all(judge, SECTION, requests, journal, retries)
+    requests, invalid = build_requests(answered, lambda pair: request(judge, *pair))
+    answers = request_all(judge, SECTION, requests, journal, retries)
     judged = [
         _judged(question, extracted, requests[name].key, answers.entries[name])
         if name in requests
@@ -103,8 +103,8 @@ def judge_answers(
         model=judge.model,
         prompts={PROMPT.name: PROMPT.digest},
         sampling={"temperature": judge.temperature or 0.0},
-        requests={"asked": answers.bought, "found_in_journal": len(requests) - answers.bought},
-        dollars=answers.budget.bill,
+        requests={"sent": answers.num_new, "from_journal": len(requests) - answers.num_new},
+        dollars=answers.budget.total_dollars,
     )
 
 
@@ -123,7 +123,7 @@ def request(judge: config.Judge, question: Question, extracted: str) -> Request:
 
     Raises TeacherError if one of them contains the prompt's own delimiters.
     """
-    return question_to(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
+    return verdict_request(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
 
 
 def _not_judged(question: Question, extracted: str, reason: str) -> JudgeVerdict:
@@ -136,24 +136,24 @@ def _not_judged(question: Question, extracted: str, reason: str) -> JudgeVerdict
     )
 
 
-def _judged(question: Question, extracted: str, key: str, entry: Entry) -> JudgeVerdict:
-    word = verdict(entry)
+def _judged(question: Question, extracted: str, key: str, entry: JournalEntry) -> JudgeVerdict:
+    word = parse_verdict(entry)
     return JudgeVerdict(
         question=question.id,
         gold=question.gold,
         extracted=extracted,
-        equivalent=None if word is None else SAYS[word],
+        equivalent=None if word is None else VERDICT_VALUES[word],
         rationale=_rationale(entry),
         request=key,
     )
 
 
-def _rationale(entry: Entry) -> str:
+def _rationale(entry: JournalEntry) -> str:
     """Return the judge's words, after a note of what is wrong with them."""
-    words = read(entry).text
-    if entry.cut:
+    words = parse_answer(entry).text
+    if entry.truncated:
         return f"[truncated at {entry.max_tokens} tokens; raise {SECTION}.max_tokens] {words}"
-    if refused(entry):
+    if is_refusal(entry):
         return f"[refused, finish_reason {entry.finish_reason}] {entry.refusal or words}"
     return words or f"[empty, finish_reason {entry.finish_reason}]"
 
@@ -164,6 +164,6 @@ def _too_few(model: str, undecided: dict[str, str], total: int, min_judged_rate:
             f"{total - len(undecided)} of {total} answers have a verdict of judge {model}, below "
             f"evaluate.min_judged_rate of {min_judged_rate:g}, and no output was written; use a judge that ends its "
             "answers with a verdict, or lower min_judged_rate:",
-            *reasons({name: rationale[:200] for name, rationale in undecided.items()}),
+            *reason_lines({name: rationale[:200] for name, rationale in undecided.items()}),
         ]
     )

@@ -51,16 +51,16 @@ def tally(graded: Sequence[Graded]) -> Tally:
     """Return counts over one or more verdicts, and Wilson's 95 % interval of the accuracy."""
     n, correct = len(graded), sum(verdict.correct for verdict in graded)
     numeric = [verdict.last_number_correct for verdict in graded if verdict.last_number_correct is not None]
-    low, high = wilson(correct, n)
+    share = wilson(correct, n)
     return Tally(
         n=n,
         correct=correct,
         unparsed=sum(verdict.rule == "unparsed" for verdict in graded),
         truncated=sum(verdict.truncated for verdict in graded),
         last_number_correct=sum(numeric) if numeric else None,
-        accuracy=correct / n,
-        low=low,
-        high=high,
+        accuracy=share.value,
+        low=share.low,
+        high=share.high,
     )
 
 

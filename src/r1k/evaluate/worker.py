@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
+from r1k.child_process import die_with_parent
 from r1k.config import Evaluate
 from r1k.errors import R1kError
 from r1k.evaluate.answer_cache import AnswerLog
@@ -16,7 +17,6 @@ from r1k.evaluate.engines.selection import EngineKind, load_engine
 from r1k.evaluate.prompts import Prompt
 from r1k.records import read_jsonl
 from r1k.text import load_tokenizer
-from r1k.train.launch import die_with_parent
 
 
 class GenerationOrder(BaseModel):

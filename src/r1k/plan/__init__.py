@@ -1,4 +1,4 @@
-"""What an experiment will need, computed from its config: parameters, memory, time, disk, teacher's tokens.
+"""Estimates of an experiment's needs, from its config: parameters, memory, time, disk, teacher tokens.
 
-Nothing here imports torch: the Snakefile, and so every job, loads it.
+The package must not import torch, because every job loads the Snakefile, which loads this package.
 """

@@ -1,4 +1,4 @@
-"""Parameters of decoders of Qwen2's and Llama's architecture, and of LoRA adapters on them."""
+"""Parameter counts of Qwen2 and Llama models, and of LoRA adapters on them."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from r1k.config import Architecture, Base, ScratchBase
 from r1k.errors import ConfigError
 
 LIVE_PARAMETERS = 1_000_000_000
-"""DeepSpeed's `stage3_max_live_parameters`: what a GPU keeps gathered at once, at most."""
+"""DeepSpeed's default `stage3_max_live_parameters`: the most parameters that a GPU keeps gathered."""
 
 
-def of_base(name: str, base: Base) -> Architecture:
-    """A base's sizes; ConfigError where they are nowhere stated.
+def architecture_of(name: str, base: Base) -> Architecture:
+    """Return a base's sizes; raises ConfigError if the config does not state them.
 
-    A scratch base is Qwen2's architecture with tied embeddings; its vocabulary is the most that its tokenizer may have.
+    A scratch base is a Qwen2 model with tied embeddings; its vocabulary counts as full.
     """
     if isinstance(base, ScratchBase):
         return Architecture(
@@ -27,19 +27,19 @@ def of_base(name: str, base: Base) -> Architecture:
         )
     if base.architecture is None:
         raise ConfigError(
-            f"bases.{name}.architecture: missing, and memory and time of jobs are computed from it; "
-            "copy the sizes from the model's config.json (config/README.md names them)"
+            f"bases.{name}.architecture: missing; memory and time of jobs are computed from it; copy "
+            " the sizes from the model's config.json (config/README.md names them)"
         )
     return base.architecture
 
 
 def kv_width(a: Architecture) -> int:
-    """Width of keys, and of values."""
+    """Return the width of the keys, which is that of the values."""
     return a.hidden_size // a.num_attention_heads * a.num_key_value_heads
 
 
 def projections(a: Architecture) -> dict[str, tuple[int, int]]:
-    """The linear maps of a layer as (inputs, outputs), by the name of their module."""
+    """Return the linear modules of a layer as (inputs, outputs), by module name."""
     return {
         "q_proj": (a.hidden_size, a.hidden_size),
         "k_proj": (a.hidden_size, kv_width(a)),
@@ -52,37 +52,37 @@ def projections(a: Architecture) -> dict[str, tuple[int, int]]:
 
 
 def embedding_parameters(a: Architecture) -> int:
-    """Parameters of the embedding: vocabulary x hidden. The output head has as many."""
+    """Return the parameters of the embedding, vocab_size x hidden_size; the output head has as many."""
     return a.vocab_size * a.hidden_size
 
 
 def layer_parameters(a: Architecture) -> int:
-    """Parameters of one layer: its matrices, the biases of queries, keys and values, and two RMSNorms."""
+    """Return the parameters of one layer: matrices, biases of queries, keys and values, and two RMSNorms."""
     biases = a.hidden_size + 2 * kv_width(a) if a.attention_bias else 0
     return sum(inputs * outputs for inputs, outputs in projections(a).values()) + biases + 2 * a.hidden_size
 
 
 def parameters(a: Architecture) -> int:
-    """All parameters, a tied head counted once, the final RMSNorm included."""
+    """Return all parameters, with the final RMSNorm and with a tied head counted once."""
     embeddings = embedding_parameters(a) * (1 if a.tie_word_embeddings else 2)
     return embeddings + a.num_hidden_layers * layer_parameters(a) + a.hidden_size
 
 
 def multiplied_parameters(a: Architecture) -> int:
-    """Parameters that every token is multiplied with: the layers and the head; an embedding is looked up."""
+    """Return the parameters that take part in a token's matrix products: layers and head, without the embedding."""
     return a.num_hidden_layers * layer_parameters(a) + embedding_parameters(a)
 
 
-def lora_parameters(a: Architecture, rank: int, targets: Sequence[str]) -> int:
-    """Parameters of an adapter: rank x (inputs + outputs) for each target of each layer (Hu et al. 2021).
+def lora_parameters(a: Architecture, rank: int, target_modules: Sequence[str]) -> int:
+    """Return an adapter's parameters: rank x (inputs + outputs) per target module and layer (Hu et al. 2021).
 
-    ConfigError for a target that is no projection.
+    Raises:
+        ConfigError: A target module is not a linear module of a layer.
     """
     shapes = projections(a)
-    unknown = [target for target in targets if target not in shapes]
+    unknown = [name for name in target_modules if name not in shapes]
     if unknown:
         raise ConfigError(
-            f"train.lora.target_modules: {unknown[0]!r} is no projection of the model; the plan knows "
-            f"{', '.join(shapes)}"
+            f"train.lora.target_modules: {unknown[0]!r} is not a linear module of the model; use {', '.join(shapes)}"
         )
-    return a.num_hidden_layers * rank * sum(sum(shapes[target]) for target in targets)
+    return a.num_hidden_layers * rank * sum(sum(shapes[name]) for name in target_modules)

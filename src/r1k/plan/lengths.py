@@ -1,4 +1,4 @@
-"""Lengths of texts as a mean and a spread: sums, and the longest of a few."""
+"""Arithmetic on text lengths, given as mean and coefficient of variation."""
 
 import math
 from collections.abc import Sequence
@@ -7,30 +7,30 @@ from statistics import NormalDist
 from r1k.config import Length
 
 
-def longest(length: Length, n: float) -> float:
-    """The expected longest of `n` texts, in tokens.
+def expected_longest(length: Length, n: float) -> float:
+    """Return the expected length of the longest of `n` texts, in tokens.
 
-    By Blom's approximation of a normal sample's largest value, the quantile (n - 3/8) / (n + 1/4) (Blom 1958); the
-    mean for n = 1.
+    Lengths are taken as normal. Blom (1958) approximates the largest of n values by the quantile
+    (n - 3/8) / (n + 1/4); for n = 1 it is the mean.
     """
     return length.mean * (1 + length.cv * NormalDist().inv_cdf((n - 0.375) / (n + 0.25)))
 
 
-def joined(*parts: Length) -> Length:
-    """The length of texts one after another, of independent lengths."""
+def concatenated(*parts: Length) -> Length:
+    """Return the length of texts written one after another, if their lengths are independent."""
     mean = sum(part.mean for part in parts)
     return Length(mean=mean, cv=math.hypot(*(part.mean * part.cv for part in parts)) / mean)
 
 
-def mixed(*kinds: Length) -> Length:
-    """The length of a text that is of any of the kinds, all equally frequent."""
+def mixture(*kinds: Length) -> Length:
+    """Return the length of a text drawn from the kinds with equal probability."""
     mean = sum(kind.mean for kind in kinds) / len(kinds)
     square = sum(kind.mean**2 * (1 + kind.cv**2) for kind in kinds) / len(kinds)
     return Length(mean=mean, cv=math.sqrt(max(0.0, square - mean**2)) / mean)
 
 
-def capped(length: Length, limit: float) -> Length:
-    """The length of a text that is cut at `limit` tokens: normal before the cut.
+def truncated(length: Length, limit: float) -> Length:
+    """Return the length of a text truncated to `limit` tokens, if lengths are normal before that.
 
     E[min(X, c)] = c - s (z F(z) + f(z)) with z = (c - m) / s, and F and f of the standard normal distribution.
     """
@@ -43,7 +43,7 @@ def capped(length: Length, limit: float) -> Length:
     return Length(mean=max(1.0, mean), cv=length.cv)
 
 
-def measured(counts: Sequence[int]) -> Length:
-    """Mean and spread of counted texts, none of them empty."""
+def from_counts(counts: Sequence[int]) -> Length:
+    """Return mean and coefficient of variation of the token counts of one or more texts."""
     mean = sum(counts) / len(counts)
     return Length(mean=mean, cv=math.sqrt(sum((count - mean) ** 2 for count in counts) / len(counts)) / mean)

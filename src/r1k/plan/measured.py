@@ -1,4 +1,4 @@
-"""What finished jobs took, from the manifests of their artefacts."""
+"""Time, memory and disk of finished jobs, from the manifests of their artefacts."""
 
 import json
 from dataclasses import dataclass
@@ -13,28 +13,29 @@ from r1k.train.describe import read_run
 
 @dataclass(frozen=True)
 class Measurement:
-    """Of one finished job. None where its manifest does not say."""
+    """The measurements of one finished job; None if the manifest lacks one."""
 
     seconds: float | None
-    """Of an attempt that started at the beginning."""
+    """Seconds of the last attempt; None if it resumed."""
     peak: float | None
-    """Bytes on a GPU where there is one, else of the process."""
+    """Peak memory in bytes: on a GPU, or of the process if there is no GPU."""
     disk: float
+    """Bytes on disk."""
 
 
 def measure(job: Job, experiment: Experiment, folder: Path, seed: int) -> Measurement | None:
-    """A finished job's measurements; None where it has not finished, or its run was trained under another config.
+    """Return a job's measurements, or None if it has not finished or its run had other settings.
 
     `folder` is results/{experiment}.
     """
     artefact = folder / job.artefact.format(seed=seed)
     path = manifest_path(artefact)
-    described = folder / "runs" / job.run / str(seed) / "run.json" if job.run else None
-    if not path.is_file() or (described is not None and not _is_of(described, experiment, job.run)):
+    run_file = folder / "runs" / job.run / str(seed) / "run.json" if job.run else None
+    if not path.is_file() or (run_file is not None and not _matches(run_file, experiment, job.run)):
         return None
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     facts = manifest["facts"]
-    # A training is published by a process that need not be the one that trained: its own facts come first.
+    # The process that publishes a training run is not always the one that trained it; the run's facts take precedence.
     memory = facts.get("peak_memory", manifest.get("peak_memory") if manifest["stage"] != "train" else None) or {}
     return Measurement(
         seconds=_seconds(manifest),
@@ -43,14 +44,14 @@ def measure(job: Job, experiment: Experiment, folder: Path, seed: int) -> Measur
     )
 
 
-def _is_of(described: Path, experiment: Experiment, run: str) -> bool:
-    """Does a `run.json` describe a training or a merge as it is configured now?"""
-    if not described.is_file():
+def _matches(path: Path, experiment: Experiment, run: str) -> bool:
+    """Return whether a `run.json` has the settings that the config has now."""
+    if not path.is_file():
         return False
-    trained, entry = read_run(described), experiment.runs[run]
+    run_file, entry = read_run(path), experiment.runs[run]
     if not entry.trained:
-        return trained.merge == entry.merge
-    return trained.settings == experiment.settings(run) and trained.steps == experiment.steps(run)
+        return run_file.merge == entry.merge
+    return run_file.settings == experiment.settings(run) and run_file.steps == experiment.steps(run)
 
 
 def _seconds(manifest: dict[str, Any]) -> float | None:
@@ -61,16 +62,16 @@ def _seconds(manifest: dict[str, Any]) -> float | None:
 
 
 def _size(artefact: Path, folder: Path, manifest: dict[str, Any]) -> float:
-    """Bytes of an artefact and of what is kept for resuming; of a training, what is hard-linked counted once."""
-    places = [artefact]
+    """Return the bytes of an artefact and its resumable state; hard links of one file count once."""
+    paths = [artefact]
     match manifest["stage"]:
         case "train":
             digest = read_run(artefact.parent / "run.json").digest
-            places = [artefact.parent, folder / "state" / "train" / digest]
+            paths = [artefact.parent, folder / "state" / "train" / digest]
         case "bases.pretrain":
-            places += [folder / "state" / "pretrain" / artefact.name]
+            paths += [folder / "state" / "pretrain" / artefact.name]
         case "evaluate.generate":
-            places = list(artefact.parent.parent.rglob("samples.jsonl"))
-            places += [folder / "state" / "generate" / manifest["facts"].get("key", "") / "answers"]
-    files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*")) if path.is_file()]
+            paths = list(artefact.parent.parent.rglob("samples.jsonl"))
+            paths += [folder / "state" / "generate" / manifest["facts"].get("key", "") / "answers"]
+    files = [path for root in paths for path in ([root] if root.is_file() else root.rglob("*")) if path.is_file()]
     return float(sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in map(Path.stat, files)}.values()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from r1k.config import Plan
-from r1k.plan.estimate import Need
+from r1k.plan.estimate import JobEstimate
 
 MIN_DISK = 1e9
 """Smallest request in bytes: logs, temporary files, library caches."""
@@ -21,24 +21,24 @@ class JobResources:
     """
 
     plan: Plan
-    need: Callable[[str], Need]
-    """Returns the needs of a job from the value of its wildcard."""
+    estimate: Callable[[str], JobEstimate]
+    """Returns the estimate of a job from the value of its wildcard."""
     wildcard: str
 
     def mem(self, wildcards: Any, attempt: int) -> str:
         """Return the host memory of all processes on a node."""
-        return _megabytes(self._need(wildcards).host * self.plan.memory_factor**attempt)
+        return _megabytes(self._estimate(wildcards).host * self.plan.memory_factor**attempt)
 
     def disk(self, wildcards: Any, attempt: int) -> str:
         """Return the disk space, at least one gigabyte."""
-        return _megabytes(max(MIN_DISK, self._need(wildcards).disk) * self.plan.memory_factor**attempt)
+        return _megabytes(max(MIN_DISK, self._estimate(wildcards).disk) * self.plan.memory_factor**attempt)
 
     def runtime(self, wildcards: Any, attempt: int) -> int:
         """Return the minutes, at least ten."""
-        return max(MIN_MINUTES, math.ceil(self._need(wildcards).seconds * self.plan.time_factor**attempt / 60))
+        return max(MIN_MINUTES, math.ceil(self._estimate(wildcards).seconds * self.plan.time_factor**attempt / 60))
 
-    def _need(self, wildcards: Any) -> Need:
-        return self.need(getattr(wildcards, self.wildcard))
+    def _estimate(self, wildcards: Any) -> JobEstimate:
+        return self.estimate(getattr(wildcards, self.wildcard))
 
 
 def _megabytes(size: float) -> str:

@@ -1,4 +1,4 @@
-"""The plan as Markdown tables, aligned so that they are read as plain text too."""
+"""Write the plan as Markdown tables, aligned for reading as plain text."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,20 @@ from r1k.config import Experiment
 from r1k.plan.architecture import lora_parameters, parameters
 from r1k.plan.estimate import GIB, Estimator
 from r1k.plan.memory import Parts
-from r1k.plan.plan import Row, Summary, Verdict
+from r1k.plan.summary import MemoryVerdict, PlanSummary, RuleEstimate
 
 KNOBS = {
     "train": "train.launch.per_device_train_batch_size or train.*.max_length",
     "probe": "probe.tokens_per_batch",
     "ntk": "train.sft.max_length",
     "generate": "evaluate.batch_size or evaluate.max_new_tokens",
-    "pretrain": "the base's batch_size",
+    "pretrain": "the base's train_batch_size",
 }
-"""What lowers the memory of a kind of job."""
+"""The settings that lower a job's memory, by kind of job."""
 
 
-def render(summary: Summary) -> str:
-    """The whole page."""
+def render(summary: PlanSummary) -> str:
+    """Return the plan as a Markdown page."""
     experiment = summary.experiment
     estimator = Estimator(experiment, summary.workload)
     parts = [
@@ -27,8 +27,8 @@ def render(summary: Summary) -> str:
         _counted(summary),
         _rules(summary.rows, experiment),
         _models(estimator),
-        f"Memory of `{summary.training.name}`, the largest training{_place(estimator)}:\n\n"
-        + _memory(summary.training.need.parts),
+        f"Memory of `{summary.training.name}`, the largest training job{_place(estimator)}:\n\n"
+        + _memory(summary.training.estimate.parts),
     ]
     if summary.verdict.job != summary.training.name:
         parts.append(f"Memory of `{summary.verdict.job}`, the largest job:\n\n" + _memory(summary.verdict.parts))
@@ -41,23 +41,27 @@ def render(summary: Summary) -> str:
 def _device(experiment: Experiment) -> str:
     device, launch = experiment.plan.device, experiment.train.launch
     nodes = f"{launch.nodes} nodes of " if launch.nodes > 1 else ""
-    many = nodes + (f"{launch.gpus} x {device.title}" if device.kind == "gpu" else device.title)
+    devices = nodes + (f"{launch.gpus} x {device.title}" if device.kind == "gpu" else device.title)
     reached = device.flops * device.mfu
-    return f"Trained on {many}: {device.memory:g} GiB, {reached:.3g} of {device.flops:.3g} FLOP/s reached."
+    return f"Training on {devices}: {device.memory:g} GiB, {reached:.3g} of {device.flops:.3g} FLOP/s reached."
 
 
-def _counted(summary: Summary) -> str:
+def _counted(summary: PlanSummary) -> str:
     w = summary.workload
     lengths = (
         f"Tokens: prompt {w.prompt.mean:.0f}, forward response {w.responses['forward'].mean:.0f}, "
         f"reverse response {w.responses['reverse'].mean:.0f}"
     )
     answers = ", ".join(f"{name} {length.mean:.0f}" for name, length in w.answers.items())
-    source = f"counted in {', '.join(w.counted)}" if w.counted else "all expected (section `plan` of the config)"
+    source = (
+        f"counted in {', '.join(w.counted_files)}"
+        if w.counted_files
+        else "expectations in section `plan` of the config"
+    )
     return f"{lengths}; answers: {answers}. Source: {source}."
 
 
-def _rules(rows: Sequence[Row], experiment: Experiment) -> str:
+def _rules(rows: Sequence[RuleEstimate], experiment: Experiment) -> str:
     header = ["rule", "jobs", "GPUs each", "hours each", "GPU-hours", "memory GiB", "host GiB", "disk GiB"]
     body = [
         [
@@ -74,7 +78,7 @@ def _rules(rows: Sequence[Row], experiment: Experiment) -> str:
     ]
     body.append(
         [
-            "in all",
+            "total",
             str(sum(row.jobs for row in rows)),
             "",
             _hours(sum(row.seconds for row in rows)) + " (sum)",
@@ -86,7 +90,8 @@ def _rules(rows: Sequence[Row], experiment: Experiment) -> str:
     )
     what = "on each GPU" if experiment.plan.device.kind == "gpu" else "of the process"
     note = (
-        f"Memory is the peak {what}, disk of all jobs. Rules that take seconds are left out; a dash: none or unknown."
+        f"Memory is the peak {what}; disk is the sum over jobs. Rules that take seconds are excluded. "
+        "A dash: zero or unknown."
     )
     return f"{note}\n\n{_table(header, body)}"
 
@@ -110,18 +115,19 @@ def _models(estimator: Estimator) -> str:
 def _place(estimator: Estimator) -> str:
     if not estimator.on_gpu:
         return ""
-    placed = estimator.placement
-    stage = f"ZeRO-3 over {placed.world_size} GPUs" if placed.zero_stage else "one GPU"
-    return f" on each GPU ({stage}, micro-batch {placed.per_device_train_batch_size}, sequences at their limit)"
+    placement = estimator.placement
+    stage = f"ZeRO-3 over {placement.world_size} GPUs" if placement.zero_stage else "one GPU"
+    batch = f"per_device_train_batch_size {placement.per_device_train_batch_size}"
+    return f" on each GPU ({stage}, {batch}, sequences at max_length)"
 
 
 def _memory(parts: Parts) -> str:
     body = [[name, _gib(size)] for name, size in parts.items()]
-    return _table(["part", "GiB"], [*body, ["in all", _gib(sum(parts.values()))]])
+    return _table(["part", "GiB"], [*body, ["total", _gib(sum(parts.values()))]])
 
 
-def _teacher(summary: Summary) -> str:
-    t, kind = summary.teaching, summary.experiment.teacher.kind
+def _teacher(summary: PlanSummary) -> str:
+    t, kind = summary.teacher, summary.experiment.teacher.kind
     if kind != "openai":
         cost = "no cost (the teacher is local)"
     elif t.dollars is None:
@@ -129,32 +135,32 @@ def _teacher(summary: Summary) -> str:
     else:
         cost = f"about {t.dollars:,.2f} US dollars"
     return (
-        f"Teacher: {t.calls:,} calls, {t.prompt_tokens / 1e6:.2f} million tokens read and "
-        f"{t.completion_tokens / 1e6:.2f} million written, {cost}. What is journalled is not asked again."
+        f"Teacher: {t.calls:,} calls, {t.prompt_tokens / 1e6:.2f} million prompt tokens and "
+        f"{t.completion_tokens / 1e6:.2f} million completion tokens, {cost}. Journalled answers are not bought again."
     )
 
 
-def _path(summary: Summary) -> str:
-    steps = " -> ".join(f"{job.name} ({_hours(job.need.seconds)} h)" for job in summary.path)
-    return f"Critical path, {_hours(sum(job.need.seconds for job in summary.path))} hours: {steps}."
+def _path(summary: PlanSummary) -> str:
+    steps = " -> ".join(f"{job.name} ({_hours(job.estimate.seconds)} h)" for job in summary.path)
+    return f"Critical path, {_hours(sum(job.estimate.seconds for job in summary.path))} hours: {steps}."
 
 
-def _verdict(verdict: Verdict, experiment: Experiment) -> str:
+def _verdict(verdict: MemoryVerdict, experiment: Experiment) -> str:
     device, reserve = experiment.plan.device, experiment.plan.reserve
     gpus = f"{experiment.train.launch.gpus} x " if device.kind == "gpu" else ""
-    where = f"{gpus}{device.title} ({device.memory:g} GiB{' each' if gpus else ''}, of which {reserve:.0%} stay free)"
+    where = f"{gpus}{device.title} ({device.memory:g} GiB{' each' if gpus else ''}, {reserve:.0%} of it reserved)"
     if verdict.fits:
         return f"Verdict: it fits {where}. The largest job, `{verdict.job}`, needs {_gib(verdict.peak)} GiB."
     kinds = {name.split()[0] for name, _ in verdict.too_large}
     beyond = ", ".join(f"`{name}` ({_gib(peak)} GiB)" for name, peak in verdict.too_large)
     fit = [f"`{kind}`" for kind in verdict.kinds if kind not in kinds]
-    others = f" The jobs of {' and '.join(fit)} fit." if fit else ""
+    others = f" The jobs of kind {' and '.join(fit)} fit." if fit else ""
     knobs = " and ".join(KNOBS[kind] for kind in verdict.kinds if kind in kinds)
-    batch = f" With evaluate.batch_size {verdict.fitting_batch} answers fit." if verdict.fitting_batch else ""
-    return f"Verdict: it does not fit {where}: {beyond}.{others} Lower {knobs}, or take larger GPUs.{batch}"
+    batch = f" Generation fits with evaluate.batch_size {verdict.fitting_batch}." if verdict.fitting_batch else ""
+    return f"Verdict: it does not fit {where}: {beyond}.{others} Lower {knobs}, or use larger GPUs.{batch}"
 
 
-def _measured(rows: Sequence[Row]) -> str:
+def _measured(rows: Sequence[RuleEstimate]) -> str:
     header = ["rule", "jobs", "seconds", "measured", "ratio", "peak GiB", "measured", "ratio", "disk GiB", "measured"]
     header += ["ratio"]
     body = [
@@ -163,7 +169,7 @@ def _measured(rows: Sequence[Row]) -> str:
         for row in rows
         if row.compared
     ]
-    return "Estimated and measured, over the jobs that have finished:\n\n" + _table(header, body)
+    return "Estimates and measurements of the finished jobs:\n\n" + _table(header, body)
 
 
 def _pair(pair: tuple[float, float], digits: int) -> list[str]:

@@ -1,43 +1,44 @@
-"""The teacher's tokens, price and time: two calls for each problem (the paper's section 3.1), and paraphrases."""
+"""The teacher's tokens, price and time: two calls per problem (the paper's section 3.1), and paraphrases."""
 
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from r1k.config import Experiment, OpenAITeacher
-from r1k.plan.estimate import CHARACTERS, Workload
-from r1k.plan.lengths import capped, mixed
+from r1k.plan.estimate import CHARACTERS_PER_TOKEN, Workload
+from r1k.plan.lengths import mixture, truncated
 
 LOOPBACK_START, LOOPBACK_SECONDS = 0.3, 0.007
-"""Of a teacher on loopback, and of each problem: 16 and 160 problems took 0.44 and 1.3 seconds on a quiet core."""
+"""Seconds of a local teacher: to start, and per problem. 16 and 160 problems took 0.44 and 1.3 s on an idle core."""
 
 
 @dataclass(frozen=True)
 class TeacherWorkload:
-    """What is asked of the teacher, nothing journalled before."""
+    """The teacher's work with an empty journal."""
 
     calls: int
     prompt_tokens: float
     completion_tokens: float
     seconds: float
     dollars: float | None
-    """None where the config states no prices."""
+    """None if the config has no prices."""
 
 
-def teaching(experiment: Experiment, workload: Workload) -> TeacherWorkload:
-    """Call one reads question, answer and instructions and writes the reverse question; call two solves that.
+def teacher_workload(experiment: Experiment, workload: Workload) -> TeacherWorkload:
+    """Return the teacher's workload.
 
-    A paraphrase is as long as what it rewords, and as much is thought for it as for a reverse question.
+    Call 1 reads question, answer and instructions and writes the reverse question; call 2 solves the reverse question.
+    A paraphrase is as long as its source and takes as much reasoning as a reverse question.
     """
     teacher, n = experiment.teacher, experiment.data.source.problems
     question, plan = workload.prompt.mean, experiment.plan
-    reworded = _paraphrased(experiment)
-    response = capped(mixed(*workload.responses.values()), experiment.probe.max_tokens).mean
+    paraphrases = _paraphrases(experiment)
+    response = truncated(mixture(*workload.responses.values()), experiment.probe.max_tokens).mean
     read = n * (question + _instruction_tokens("reverse_question") + plan.answer.mean + question)
-    read += reworded * (question + _instruction_tokens("paraphrase") + response)
+    read += paraphrases * (question + _instruction_tokens("paraphrase") + response)
     written = n * (plan.inversion.mean + workload.responses["reverse"].mean)
-    written += reworded * (plan.inversion.mean + response)
-    calls = 2 * n + reworded
+    written += paraphrases * (plan.inversion.mean + response)
+    calls = 2 * n + paraphrases
     if not isinstance(teacher, OpenAITeacher):
         return TeacherWorkload(calls, read, written, LOOPBACK_START + calls / 2 * LOOPBACK_SECONDS, 0.0)
     dollars = None
@@ -47,8 +48,8 @@ def teaching(experiment: Experiment, workload: Workload) -> TeacherWorkload:
     return TeacherWorkload(calls, read, written, written / plan.teacher_rate / client.concurrency, dollars)
 
 
-def _paraphrased(experiment: Experiment) -> int:
-    """Responses that are reworded: both of each problem that is followed."""
+def _paraphrases(experiment: Experiment) -> int:
+    """Return the number of responses to paraphrase: both of each tracked problem."""
     probe, data = experiment.probe, experiment.data
     splits = (data.probe_train, data.probe_held_out)
     return probe.paraphrased * 2 * sum(min(size, probe.tracked_problems or size) for size in splits)
@@ -57,4 +58,4 @@ def _paraphrased(experiment: Experiment) -> int:
 @cache
 def _instruction_tokens(prompt: str) -> float:
     text = (files("r1k.teacher") / "prompts" / f"{prompt}.md").read_text(encoding="utf-8")
-    return len(text) / CHARACTERS
+    return len(text) / CHARACTERS_PER_TOKEN

@@ -1,4 +1,4 @@
-"""What an experiment's finished artefacts say of its workload: sizes of bases, lengths of texts and answers."""
+"""Count an experiment's workload in its finished artefacts: sizes of bases, lengths of texts and answers."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -8,60 +8,60 @@ from typing import Any
 
 from r1k.config import Architecture, Experiment, Length
 from r1k.errors import R1kError
-from r1k.plan.estimate import CHARACTERS, Workload, expected
-from r1k.plan.lengths import measured, mixed
+from r1k.plan.estimate import CHARACTERS_PER_TOKEN, Workload, expected_workload
+from r1k.plan.lengths import from_counts, mixture
 from r1k.records import Example, Question, Sample, read_jsonl
 from r1k.text import format_question, format_response
 
 
-def counted(experiment: Experiment, results: Path) -> Workload:
-    """The workload with all that is under `results`/{experiment} in place of what is expected.
+def count_workload(experiment: Experiment, results: Path) -> Workload:
+    """Return the workload, with counts from `results`/{experiment} in place of expectations where files exist.
 
-    Texts are counted by the tokenizer of the first base that is there, else as characters / 3.
+    Tokens are counted by the tokenizer of the first base on disk; without a base, as characters / 3.
     """
-    folder, workload, found = results / experiment.experiment, expected(experiment), []
+    folder, workload, files = results / experiment.experiment, expected_workload(experiment), []
     architectures = {}
     for base in experiment.bases:
         path = folder / "bases" / base / "config.json"
         if path.is_file():
             architectures[base] = read_architecture(path)
-            found.append(f"bases/{base}")
+            files.append(f"bases/{base}")
     count, prompt = _counters(folder, architectures)
     responses, prompts = dict(workload.responses), []
     for direction, name in (("forward", "s1k"), ("reverse", "r1k")):
         path = folder / "data" / f"{name}.jsonl"
         if path.is_file():
             examples = read_jsonl(path, Example)
-            responses[direction] = measured([count(format_response(e.response)) + 1 for e in examples])
-            prompts.append(measured([prompt(example.question) for example in examples]))
-            found.append(f"data/{name}.jsonl")
+            responses[direction] = from_counts([count(format_response(e.response)) + 1 for e in examples])
+            prompts.append(from_counts([prompt(example.question) for example in examples]))
+            files.append(f"data/{name}.jsonl")
     questions, answers = dict(workload.questions), dict(workload.answers)
     for name in experiment.benchmarks:
         path = folder / "benchmarks" / f"{name}.jsonl"
         if path.is_file():
             items = read_jsonl(path, Question)
-            questions[name] = (len(items), measured([prompt(format_question(item)) for item in items]))
-            found.append(f"benchmarks/{name}.jsonl")
+            questions[name] = (len(items), from_counts([prompt(format_question(item)) for item in items]))
+            files.append(f"benchmarks/{name}.jsonl")
         samples = sorted(folder.glob(f"evaluate/*/*/{name}/samples.jsonl"))
         if samples:
             answers[name] = _answers(samples)
-            found.append(f"{len(samples)} x evaluate/{name}")
+            files.append(f"{len(samples)} x evaluate/{name}")
     return replace(
         workload,
-        prompt=mixed(*prompts) if prompts else workload.prompt,
+        prompt=mixture(*prompts) if prompts else workload.prompt,
         responses=responses,
         questions=questions,
         answers=answers,
         architectures=architectures,
-        counted=tuple(found),
+        counted_files=tuple(files),
     )
 
 
 def read_architecture(path: Path) -> Architecture:
-    """The sizes in a model's `config.json`; R1kError where it is of another architecture."""
+    """Return the sizes in a model's `config.json`; raises R1kError for an architecture other than Qwen2 and Llama."""
     value: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if value.get("model_type") not in ("qwen2", "llama"):
-        raise R1kError(f"{path}: model_type {value.get('model_type')!r}; the plan knows qwen2 and llama")
+        raise R1kError(f"{path}: model_type {value.get('model_type')!r}; the plan supports qwen2 and llama")
     return Architecture(
         hidden_size=value["hidden_size"],
         num_hidden_layers=value["num_hidden_layers"],
@@ -75,16 +75,18 @@ def read_architecture(path: Path) -> Architecture:
 
 
 def _answers(samples: Iterable[Path]) -> Length:
-    return measured([max(1, sample.tokens) for path in samples for sample in read_jsonl(path, Sample)])
+    return from_counts([max(1, sample.tokens) for path in samples for sample in read_jsonl(path, Sample)])
 
 
 def _counters(folder: Path, bases: Iterable[str]) -> tuple[Callable[[str], int], Callable[[str], int]]:
-    """Functions from a text, and from a question as a prompt, to tokens."""
+    """Return two functions that count tokens: of a text, and of the prompt made from a question."""
     for base in bases:
         directory = folder / "bases" / base
         if (directory / "tokenizer.json").is_file():
             return _tokenizer_counters(directory)
-    return lambda text: round(len(text) / CHARACTERS), lambda text: round(len(text) / CHARACTERS) + 29
+    return lambda text: round(
+        len(text) / CHARACTERS_PER_TOKEN
+    ), lambda text: round(len(text) / CHARACTERS_PER_TOKEN) + 29
 
 
 def _tokenizer_counters(directory: Path) -> tuple[Callable[[str], int], Callable[[str], int]]:

@@ -11,12 +11,12 @@ from r1k.probe.responses import encode_pairs, read_pairs
 from r1k.probe.tracked import tracked_pairs
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Paraphrase, write_jsonl
-from r1k.teacher.answers import defect, read
+from r1k.teacher.answers import defect, parse_answer
 from r1k.teacher.endpoints import with_client
-from r1k.teacher.journal import Entry
-from r1k.teacher.messages import reasons
-from r1k.teacher.request_builder import calls_of
-from r1k.teacher.requests import ask_all, make_requests
+from r1k.teacher.journal import JournalEntry
+from r1k.teacher.messages import reason_lines
+from r1k.teacher.request_builder import make_request_builder
+from r1k.teacher.requests import build_requests, request_all
 from r1k.teacher.templates import PARAPHRASE
 from r1k.text import load_tokenizer
 
@@ -57,9 +57,9 @@ def paraphrase(
     tokenizer = load_tokenizer(base)
     tracked = tracked_pairs(encode_pairs(tokenizer, read_pairs(pairs), probe.max_tokens), probe)
     excerpts = {encoded.pair.id: excerpt(tokenizer, encoded.chosen) for encoded in tracked}
-    calls = calls_of(teacher)
-    requests, skipped = make_requests(excerpts, lambda part: calls.paraphrase(part.pair.question, part.reasoning))
-    answered = ask_all(teacher, "teacher", requests, journal, unit="response", spent_before=_spent(r1k))
+    calls = make_request_builder(teacher)
+    requests, skipped = build_requests(excerpts, lambda part: calls.paraphrase(part.pair.question, part.reasoning))
+    answered = request_all(teacher, "teacher", requests, journal, unit="response", prior_spend=_spent(r1k))
     found: list[Paraphrase] = []
     for name, entry in answered.entries.items():
         reason = _unusable(entry, excerpts[name])
@@ -79,9 +79,9 @@ def paraphrase(
         partial=sum(not each.whole for each in found),
         model=calls.model,
         prompt=PARAPHRASE.digest,
-        asked=answered.bought,
+        asked=answered.num_new,
         tokens=answered.budget.tokens,
-        dollars=answered.budget.bill,
+        dollars=answered.budget.total_dollars,
     )
 
 
@@ -92,17 +92,19 @@ def _spent(r1k: Path) -> tuple[float, int]:
     return facts.get("dollars") or 0.0, tokens.get("prompt", 0) + tokens.get("completion", 0)
 
 
-def _unusable(entry: Entry, part: Excerpt) -> str | None:
+def _unusable(entry: JournalEntry, part: Excerpt) -> str | None:
     if reason := defect(entry):
         return reason
-    return "the answer is a copy of the reasoning" if read(entry).text.split() == part.reasoning.split() else None
+    return (
+        "the answer is a copy of the reasoning" if parse_answer(entry).text.split() == part.reasoning.split() else None
+    )
 
 
-def _record(part: Excerpt, entry: Entry) -> Paraphrase:
+def _record(part: Excerpt, entry: JournalEntry) -> Paraphrase:
     return Paraphrase(
         problem=part.pair.problem,
         direction=part.pair.direction,
-        reasoning=read(entry).text,
+        reasoning=parse_answer(entry).text,
         whole=part.whole,
         model=entry.request.model,
         request=entry.key,
@@ -113,7 +115,7 @@ def _check_success_rate(teacher: Teacher, skipped: Mapping[str, str], total: int
     if not skipped:
         return
     minimum = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
-    listed = "\n".join(reasons(skipped))
+    listed = "\n".join(reason_lines(skipped))
     if total - len(skipped) < minimum * total:
         raise TeacherError(
             f"{len(skipped)} of {total} responses have no paraphrase, more than teacher.min_success_rate of "

@@ -1,1 +1,1 @@
-"""r1k for others: a data set's folder with its card, and its upload, which only a command asks for."""
+"""Publish r1k: a dataset folder with its card, and its upload, which only a command starts."""

@@ -1,4 +1,4 @@
-"""The data set's card: front matter as the hub reads it, then what the data are, whence, and how they were made."""
+"""Write the dataset card: front matter for the hub, then the content, source and making of the data."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,65 +28,69 @@ CITATION = f"""@inproceedings{{deng-etal-2025-inverse,
 
 
 class ExportRow(Record):
-    """A problem in both directions: the columns of the data set."""
+    """A problem in both directions: the columns of the dataset."""
 
     problem: str = Field(description="name of the problem")
     kind: str = Field(description="where the problem is from: s1K's `source_type`, or the world's relation")
     question: str = Field(description="the forward question")
     reasoning: str = Field(description="chain of thought of the forward response")
     answer: str = Field(description="answer of the forward response")
-    gold: str | None = Field(description="reference answer to the forward question; null where none is known")
-    grade: bool | None = Field(description="was the forward answer graded correct; null where it was not graded")
-    reverse_question: str = Field(description="starts from what the problem concluded, asks for what it gave")
+    gold: str | None = Field(description="gold answer to the forward question; null if unknown")
+    grade: bool | None = Field(description="whether the forward answer was graded correct; null if it was not graded")
+    reverse_question: str = Field(description="starts from the forward answer and asks for a premise")
     reverse_reasoning: str = Field(description="chain of thought of the response to the reverse question")
-    reverse_answer: str = Field(description="answer of that response; it was not graded")
-    teacher: str = Field(description="model that wrote the reverse question and, from it alone, the response")
-    tokens: int | None = Field(description="tokens of that response, as the teacher's server counted them")
-    finish_reason: str = Field(description="how the server says that the response ended")
+    reverse_answer: str = Field(description="answer of the response to the reverse question; not graded")
+    teacher: str = Field(
+        description="model that wrote the reverse question and, given only that question, the response"
+    )
+    tokens: int | None = Field(
+        description="tokens of the response to the reverse question, as the teacher's server counted them"
+    )
+    finish_reason: str = Field(description="the server's finish reason of the response to the reverse question")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a card says besides the rows."""
+    """Facts of a card that the rows do not hold."""
 
     title: str
     license: str
-    """By the hub's name."""
+    """The hub's identifier of the licence."""
     source: Mapping[str, Any]
-    """The config's source of the forward problems, as s1k's manifest has it."""
+    """The config's source of the forward problems, from s1k's manifest."""
     hub_commit: str | None
-    left_out_by_grade: int
+    excluded_by_grade: int
     sampling: Mapping[str, float]
     prompts: Sequence[Template]
     digests: Mapping[str, str]
-    """SHA-256 by file."""
+    """SHA-256 by file name."""
     commit: str
 
 
 def card(rows: Sequence[ExportRow], origin: Origin) -> str:
-    """The page, of text that is shown as it is, whoever wrote it."""
+    """Return the card as Markdown, with foreign text escaped."""
     parts = [
         f"---\n{yaml.safe_dump(front_matter(rows, origin), sort_keys=False, allow_unicode=True)}---",
         f"# r1k: {escape_markdown(origin.title)}",
-        f"{len(rows)} problems, each in two directions: a forward question, reasoned and answered, and its reverse, "
-        "which starts from what the problem concluded and asks for what it gave, reasoned and answered from the "
-        "reverse question alone. Made to fine-tune language models in one direction, in the other, or in both, after "
+        f"{len(rows)} problems, each in two directions: a forward question with its reasoned response, and its "
+        "reverse, which starts from the forward answer and asks for a premise; its response is based on the reverse "
+        "question alone. The data serve to fine-tune language models in one direction or in both, after "
         f"*{PAPER}*.",
         fenced('from datasets import load_dataset\n\nrows = load_dataset("this folder or repository", split="train")'),
         "## Columns",
         _table(
-            ["column", "what"], [(f"`{name}`", field.description) for name, field in ExportRow.model_fields.items()]
+            ["column", "content"], [(f"`{name}`", field.description) for name, field in ExportRow.model_fields.items()]
         ),
-        "## Where it is from",
+        "## Source",
         "\n".join(f"- {line}" for line in _sources(rows, origin)),
         _table(["file", "SHA-256"], [(name, f"`{digest}`") for name, digest in origin.digests.items()]),
-        "## How it was made",
-        "Two requests for each problem, each a single user turn. The first has the forward question and answer, the "
-        "second the reverse question alone. Answers that were cut, refused, empty or without reasoning are not used. "
-        f"Sampling: {_sampling(origin.sampling)}.",
+        "## Generation",
+        "The teacher gets two requests per problem, each a single user turn. The first contains the forward question "
+        "and answer, the second only the reverse question. Truncated, refused, empty or unreasoned answers are "
+        f"not used. Sampling: {_sampling(origin.sampling)}.",
         *(f"Prompt `{prompt.name}`, version `{prompt.digest}`:\n\n{fenced(prompt.text)}" for prompt in origin.prompts),
-        "The reverse answers are the teacher's. Nothing has checked that they are right, or that a reverse question "
-        "has one answer.",
+        "The reverse answers are the teacher's. Nobody has checked that they are correct, or that each reverse "
+        "question has one answer.",
         "## Problems by kind",
         _kinds(rows),
         "## Lengths",
@@ -100,7 +104,7 @@ def card(rows: Sequence[ExportRow], origin: Origin) -> str:
 
 
 def front_matter(rows: Sequence[ExportRow], origin: Origin) -> dict[str, Any]:
-    """The metadata that the hub shows and `datasets` loads by."""
+    """Return the metadata that the hub shows and that `datasets` uses for loading."""
     sources = {"world": ["original"], "hub": [origin.source.get("repo")]}
     return {
         "pretty_name": f"r1k ({origin.title})",
@@ -119,9 +123,9 @@ def _sources(rows: Sequence[ExportRow], origin: Origin) -> list[str]:
     graded = [row.grade for row in rows if row.grade is not None]
     return [
         f"Forward problems and responses: {_forward_source(origin)}.",
-        f"{origin.left_out_by_grade} problems were left out because their forward answer was graded wrong; of the "
+        f"{origin.excluded_by_grade} problems were excluded because their forward answer was graded wrong; of the "
         f"others, {len(graded)} are graded, {sum(graded)} of them correct.",
-        f"Reverse questions and responses: by the teacher {teachers}.",
+        f"Reverse questions and responses: written by the teacher {teachers}.",
         f"Code: r1k at commit {escape_markdown(origin.commit)}.",
     ]
 
@@ -141,17 +145,17 @@ def _forward_source(origin: Origin) -> str:
                 "are those of its columns `deepseek_thinking_trajectory` and `deepseek_attempt`"
             )
         case _:
-            return f"the world that r1k embeds, drawn and worked by the code (seed {source['seed']})"
+            return f"the world embedded in r1k, sampled and solved by the code (seed {source['seed']})"
 
 
 def _licence_of_source(origin: Origin) -> str:
     if origin.source["kind"] == "world":
-        return "It is that of r1k, which holds the world, its wording and its teacher."
-    return "It is that of the forward data, as the experiment's config states it; the teacher's terms may add to it."
+        return "It is the licence of r1k, which contains the world, its wording and its teacher."
+    return "It is the licence of the forward data, as the experiment's config states it. The teacher's terms may apply."
 
 
 def _sampling(sampling: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in sampling.items()) or "the server's own"
+    return ", ".join(f"{name} {value:g}" for name, value in sampling.items()) or "the server's defaults"
 
 
 def _kinds(rows: Sequence[ExportRow]) -> str:
@@ -166,13 +170,15 @@ def _kinds(rows: Sequence[ExportRow]) -> str:
 def _lengths(rows: Sequence[ExportRow]) -> str:
     columns = ["question", "reasoning", "answer", "reverse_question", "reverse_reasoning", "reverse_answer"]
     lines = [(f"`{name}`, characters", [len(getattr(row, name)) for row in rows]) for name in columns]
-    lines.append(("reverse response, the server's tokens", [row.tokens for row in rows if row.tokens is not None]))
+    lines.append(
+        ("reverse response, tokens counted by the server", [row.tokens for row in rows if row.tokens is not None])
+    )
     cells = [
         (name, len(found), min(found), f"{median(found):.0f}", f"{mean(found):.0f}", max(found))
         for name, found in lines
         if found
     ]
-    return _table(["of", "n", "least", "median", "mean", "most"], cells)
+    return _table(["field", "n", "minimum", "median", "mean", "maximum"], cells)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -1,11 +1,11 @@
-"""r1k as a data set that others can use: a folder that the Hugging Face hub and `datasets.load_dataset` open."""
+"""Export r1k as a dataset folder that the Hugging Face hub and `datasets.load_dataset` open."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from r1k.data.sets import Both, read_both
+from r1k.data.sets import ExamplePair, read_example_pairs
 from r1k.errors import RecordError
 from r1k.files import atomic_directory, file_digest, file_digests
 from r1k.provenance import Stopwatch, commit, manifest_path, write_manifest
@@ -14,7 +14,7 @@ from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 PROMPTS = (REVERSE_QUESTION, SOLVE)
 TYPES = {"grade": "bool", "tokens": "int64"}
-"""Of the columns that are no text."""
+"""Types of the columns that are not text."""
 
 
 def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> None:
@@ -32,7 +32,7 @@ def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> N
             example lacks its teacher or has other prompts than this version's.
     """
     watch = Stopwatch()
-    rows = [_row(pair, r1k) for pair in read_both(s1k, r1k)]
+    rows = [_row(pair, r1k) for pair in read_example_pairs(s1k, r1k)]
     forward, reverse = _facts(s1k), _facts(r1k)
     with atomic_directory(output) as partial:
         _write_parquet(rows, partial / DATA_FILE)
@@ -41,7 +41,7 @@ def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> N
             license=license,
             source=forward["source"],
             hub_commit=forward["hub_commit"],
-            left_out_by_grade=forward["left_out_by_grade"],
+            excluded_by_grade=forward["excluded_by_grade"],
             sampling=reverse["sampling"],
             prompts=PROMPTS,
             digests=file_digests((s1k, r1k)) | {DATA_FILE: file_digest(partial / DATA_FILE)},
@@ -53,12 +53,12 @@ def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> N
     write_manifest(output, "publish.export", inputs, watch, DATA_FILE, n=len(rows), license=license, files=files)
 
 
-def _row(pair: Both, r1k: Path) -> ExportRow:
+def _row(pair: ExamplePair, r1k: Path) -> ExportRow:
     forward, reverse = pair
     teacher_metadata = reverse.teacher_metadata
     if teacher_metadata is None:
         raise RecordError(
-            f"{r1k}: record {reverse.id!r}: field 'teacher_metadata' is missing, and a data set says who wrote it; "
+            f"{r1k}: record {reverse.id!r}: field 'teacher_metadata' is missing, and the card must name the teacher; "
             "make the file with `r1k invert`"
         )
     if teacher_metadata.prompts != {prompt.name: prompt.digest for prompt in PROMPTS}:
@@ -84,7 +84,7 @@ def _row(pair: Both, r1k: Path) -> ExportRow:
 
 
 def _facts(artefact: Path) -> dict[str, Any]:
-    """The facts of an artefact's manifest; RecordError where there is none, or the file was changed since."""
+    """Return the facts of an artefact's manifest; raise RecordError if it is missing or describes another file."""
     path = manifest_path(artefact)
     if not path.is_file():
         raise RecordError(f"{path}: no such file; make it with `snakemake --force {artefact}`")

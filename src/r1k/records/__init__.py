@@ -1,6 +1,6 @@
-"""The JSONL artefacts that connect the stages, as typed records.
+"""Typed records of the JSONL artefacts that connect the stages.
 
-Reading names the file, the line and the field of the first error; writing is whole or not at all.
+Reading reports the file, line and field of the first error; writing is atomic.
 """
 
 from r1k.records.data import (

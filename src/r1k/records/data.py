@@ -1,4 +1,4 @@
-"""Records of the data: examples, pairs, checks, paraphrases and benchmark questions."""
+"""Records of data: examples, pairs, checks, paraphrases and benchmark questions."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,46 +11,46 @@ from r1k.records.names import Direction, Split, Text, VerdictName
 
 
 class Response(Record):
-    """A response to a prompt: a chain of thought and the answer that it reaches."""
+    """A response to a prompt: chain of thought and final answer."""
 
     reasoning: Text
     answer: Text
 
 
 class TeacherMetadata(Record):
-    """Where a teacher's response came from."""
+    """The provenance of a teacher's response."""
 
     model: Text
-    prompts: dict[str, str] = Field(description="prompt name to the digest of its text")
-    requests: list[str] = Field(description="digests of the journalled requests, in the order they were sent")
+    prompts: dict[str, str] = Field(description="digest of each prompt's text, by prompt name")
+    requests: list[str] = Field(description="keys of the requests in the journal, in the order they were sent")
     finish_reason: Text
-    tokens: int | None = Field(default=None, description="completion tokens that the server counted")
+    tokens: int | None = Field(default=None, description="completion tokens, as the server counts them")
 
 
 class SFTExample(Record):
-    """A question and its response: what SFT reads."""
+    """A question and its response, an example of SFT."""
 
     id: Text
     problem: Text = Field(description="shared by the forward and the reverse example of one problem")
     direction: Direction
     question: Text
     reasoning: Text | None = Field(
-        description="null: the response is the answer alone (the reverse questions of `revthink`)"
+        description="null if the response is only an answer (the reverse questions of `revthink`)"
     )
     answer: Text
-    gold: str | None = Field(default=None, description="the gold answer, where one is known")
-    kind: Text = Field(description="where the problem is from: s1K's source_type, or the world's relation")
+    gold: str | None = Field(default=None, description="gold answer, if known")
+    kind: Text = Field(description="source of the problem: s1K's source_type, or the relation of the embedded world")
     grade: bool | None = Field(default=None, description="whether the answer was graded correct (s1K's deepseek_grade)")
     teacher_metadata: TeacherMetadata | None = None
 
     @property
     def response(self) -> Response | str:
-        """Reasoning and answer, or a text alone."""
+        """Reasoning and answer, or only a text."""
         return self.answer if self.reasoning is None else Response(reasoning=self.reasoning, answer=self.answer)
 
 
 class Example(SFTExample):
-    """A question with its reasoned response, in one direction (`s1k`, `r1k`, `mix`, `half`, `disjoint`)."""
+    """A question and its response with reasoning, in one direction (`s1k`, `r1k`, `mix`, `half`, `disjoint`)."""
 
     reasoning: Text
 
@@ -61,28 +61,30 @@ class Example(SFTExample):
 
 
 class Check(Record):
-    """Whether a reverse example is a true inverse. Null: neither the rules nor the judge could decide."""
+    """Verdicts on whether a reverse example is a true inverse; null if neither rules nor judge decided."""
 
     problem: Text
     kind: Text
     answer_hidden: bool | None = Field(description="the reverse question does not state its own answer")
     asks_for_given: bool | None = Field(description="the forward question states what the reverse answer gives")
-    uses_answer: bool | None = Field(description="the forward answer is a premise of the reverse question")
-    consistent: bool | None = Field(description="the reverse answer is the premise that the reverse question left out")
+    uses_answer: bool | None = Field(description="the reverse question uses the forward answer as a premise")
+    consistent: bool | None = Field(description="the reverse answer equals the premise that the reverse question omits")
     reached: bool | None = Field(
-        description="the teacher's response ended by itself, with an answer that can be parsed"
+        description="the teacher's response is not truncated and has an answer that can be parsed"
     )
-    distinct_question: bool | None = Field(description="the reverse question is no near-duplicate of another question")
+    distinct_question: bool | None = Field(
+        description="the reverse question is not a near-duplicate of another question"
+    )
     reasons: dict[VerdictName, Text] = Field(description="the evidence of each verdict")
 
     def passed(self, verdict: VerdictName) -> bool | None:
-        """Return one verdict, by its name."""
+        """Return the verdict of that name."""
         found: bool | None = getattr(self, verdict)
         return found
 
 
 class Pair(Record):
-    """A preference: `chosen` is the response of the prompt's own direction, `rejected` that of the other direction."""
+    """A preference pair: `chosen` reasons in the prompt's direction, `rejected` in the opposite direction."""
 
     id: Text
     problem: Text
@@ -99,14 +101,14 @@ class ProbePair(Pair):
 
 
 class Paraphrase(Record):
-    """The reasoning of a probe response in the teacher's words; the response's answer stays as it is."""
+    """A probe response's reasoning, paraphrased by the teacher; the answer is unchanged."""
 
     problem: Text
     direction: Direction = Field(description="of the response")
     reasoning: Text
-    whole: bool = Field(description="false: it covers the start of the reasoning, which is all that the probe reads")
+    whole: bool = Field(description="false if it covers only the start of the reasoning, as far as the probe reads")
     model: Text
-    request: Text = Field(description="its key in the journal")
+    request: Text = Field(description="key of the request in the journal")
 
     @property
     def id(self) -> str:
@@ -119,18 +121,18 @@ class Question(Record):
 
     id: Text
     benchmark: Text
-    direction: Direction | None = Field(default=None, description="where the benchmark marks it")
+    direction: Direction | None = Field(default=None, description="null if the benchmark does not mark it")
     question: Text
-    options: list[Text] | None = Field(default=None, description="in the order shown, for multiple choice")
-    gold: Text = Field(description="the gold answer: a number, an expression, or the letter of an option")
+    options: list[Text] | None = Field(default=None, description="options in display order, for multiple choice")
+    gold: Text = Field(description="gold answer: a number, an expression, or the letter of an option")
     kind: Text
 
 
 def by_problem(path: Path, examples: Iterable[Example]) -> dict[str, Example]:
-    """Examples of one direction by problem; RecordError where a problem comes twice."""
+    """Return examples of one direction, by problem; raises RecordError if a problem occurs twice."""
     found: dict[str, Example] = {}
     for example in examples:
         if example.problem in found:
-            raise RecordError(f"{path}: field 'problem': {example.problem!r} comes twice; keep one of the two")
+            raise RecordError(f"{path}: field 'problem': {example.problem!r} occurs twice; keep one of the two")
         found[example.problem] = example
     return found

@@ -1,4 +1,4 @@
-"""Reading and writing of JSONL artefacts: one record per line, UTF-8, closed to unknown fields."""
+"""Read and write JSONL artefacts: one record per line, UTF-8, unknown fields forbidden."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from r1k.files import atomic_write
 
 
 class Record(BaseModel):
-    """A line of an artefact."""
+    """A line of a JSONL artefact."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,10 +20,11 @@ R = TypeVar("R", bound=Record)
 
 
 def iterate_jsonl(path: Path, model: type[R]) -> Iterator[tuple[int, R]]:
-    """Yield line number and record, lazily.
+    """Yield line numbers and records, lazily.
 
-    Raises RecordError naming file, line and field for a missing file, a broken line, or a field that is missing,
-    empty, unknown or of a wrong type.
+    Raises:
+        RecordError: The file is missing, a line is not JSON, or a field is missing, empty, unknown or of a wrong type;
+            the message names file, line and field.
     """
     if not path.is_file():
         raise RecordError(f"{path}: no such file; make it with `snakemake {path}`")
@@ -38,9 +39,11 @@ def iterate_jsonl(path: Path, model: type[R]) -> Iterator[tuple[int, R]]:
 
 
 def read_jsonl(path: Path, model: type[R]) -> list[R]:
-    """Read a whole artefact; besides `iterate_jsonl`'s errors, an empty file or a repeated `id` is one.
+    """Return all records of an artefact.
 
-    Of several answers to a question, `id` and `sample` together may not be repeated.
+    Raises:
+        RecordError: As in `iterate_jsonl`; or the file is empty, or an `id` (with `sample`, if records have one) occurs
+            twice.
     """
     records: list[R] = []
     seen: dict[tuple[str, int], int] = {}
@@ -49,7 +52,7 @@ def read_jsonl(path: Path, model: type[R]) -> list[R]:
         if identity is not None and (identity, sample) in seen:
             which = f" (sample {sample})" if sample else ""
             raise RecordError(
-                f"{path}:{number}: field 'id': {identity!r}{which} is already that of line {seen[identity, sample]}; "
+                f"{path}:{number}: field 'id': {identity!r}{which} is already on line {seen[identity, sample]}; "
                 "ids must be unique: remove or rename one of the two"
             )
         if identity is not None:
@@ -61,7 +64,7 @@ def read_jsonl(path: Path, model: type[R]) -> list[R]:
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> None:
-    """Write one record a line, whole or not at all."""
+    """Write one record per line, atomically."""
     with atomic_write(path) as handle:
         for record in records:
             handle.write(record.model_dump_json() + "\n")
@@ -72,7 +75,7 @@ def _explain(error: ValidationError, model: type[Record]) -> str:
     where = field_path(first["loc"])
     match first["type"]:
         case "json_invalid":
-            return f"not a line of JSON ({first['ctx']['error']}); mend or remove the line, or rebuild the file"
+            return f"not a line of JSON ({first['ctx']['error']}); correct or remove the line, or rebuild the file"
         case "missing":
             return f"field {where!r} is missing; add it, or rebuild the file"
         case "extra_forbidden":
@@ -80,6 +83,6 @@ def _explain(error: ValidationError, model: type[Record]) -> str:
                 f"field {where!r} is not one of {model.__name__}'s{did_you_mean(where, model.model_fields)}; remove it"
             )
         case "string_too_short" | "string_pattern_mismatch":
-            return f"field {where!r} is empty; fill it, or leave the record out"
+            return f"field {where!r} is empty; fill it, or remove the record"
         case _:
             return f"field {where!r}: {first['msg']} (got {first['input']!r:.80})"

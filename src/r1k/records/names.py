@@ -1,4 +1,4 @@
-"""The names that records use: directions, splits, kinds of responses, metrics."""
+"""Names used in records: directions, splits, kinds of responses, metrics."""
 
 from typing import Annotated, Literal, get_args
 

@@ -1,90 +1,81 @@
-"""A page of plain tables under each other, in Markdown and LaTeX. Pure: from `Sheet` to text."""
+"""The content of a page of tables, independent of its format; `r1k.report.writers` turns it into text.
 
+All texts are plain: the writers escape them.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import Any, Literal
 
-from r1k.markup import escape_latex, escape_markdown
-from r1k.report.statistics.estimates import Estimate
-from r1k.report.tables.rendering import latex_grid, markdown_grid
-from r1k.report.tables.table_model import percent
+from r1k.intervals import Interval
+from r1k.report.numbers import format_number, number_ends, percent, percent_ends, points, points_ends
 
-Words = tuple[str, ...]
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class DataSymbol:
+    """The paper's symbol of a training set: D with a subscript, or D alone if `subscript` is empty."""
+
+    subscript: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value with its mark (an arrow, a verdict, a count) and its interval, printed in this order."""
+
+    value: str | tuple[str | DataSymbol, ...]
+    """Several parts are separated by blanks."""
+    mark: str = ""
+    interval: str = ""
+    emphasis: Literal["none", "bold", "italic"] = "none"
+    """Of the value alone."""
+
+
+CellContent = str | Cell | tuple[Cell, ...]
+"""Several cells in one place are separated by semicolons."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: words in rows, under a line that says what they are."""
+    """A table; `caption` is the line above it."""
 
-    says: str
-    header: Words
-    rows: tuple[Words, ...]
+    header: tuple[str, ...]
+    rows: tuple[tuple[CellContent, ...], ...]
+    caption: str = ""
 
 
 @dataclass(frozen=True)
-class Part:
-    """Tables under one heading; without a heading, the sheet's only part."""
+class DocumentSection:
+    """Grids under a heading; the heading is empty if the document has one section."""
 
-    heading: str
     grids: tuple[Grid, ...]
+    heading: str = ""
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """Tables and the notes below them."""
+class Document:
+    """Sections of tables, notes on how to read them, and the records behind them, which are the CSV."""
 
     name: str
     title: str
-    parts: tuple[Part, ...]
-    notes: Words
+    sections: tuple[DocumentSection, ...]
+    notes: tuple[str, ...]
+    records: tuple[Mapping[str, Any], ...] = ()
+    columns: tuple[str, ...] = ()
+    """First columns of the CSV, also if there are no records."""
 
 
-def to_markdown(sheet: Sheet) -> str:
-    """The sheet as Markdown."""
-    paragraphs = [f"## {escape_markdown(sheet.name)}: {escape_markdown(sheet.title)}"]
-    for part in sheet.parts:
-        paragraphs += [f"### {escape_markdown(part.heading)}"] if part.heading else []
-        for grid in part.grids:
-            cells = [[escape_markdown(word) for word in row] for row in (grid.header, *grid.rows)]
-            paragraphs += [f"{escape_markdown(grid.says)}:", markdown_grid(cells[0], cells[1:])]
-    return "\n\n".join([*paragraphs, "\n".join(f"- {escape_markdown(note)}" for note in sheet.notes)]) + "\n"
+def percent_cell(found: Interval, mark: str = "") -> Cell:
+    """Return a share as `46.6% [42.1, 51.0]`."""
+    return Cell(f"{percent(found.value)}%", mark, percent_ends(found))
 
 
-def to_latex(sheet: Sheet) -> str:
-    """The sheet as one LaTeX table."""
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{table*}[t]",
-        "\\centering",
-        "\\footnotesize",
-        "\\setlength{\\tabcolsep}{4pt}",
-        f"\\caption{{{escape_latex(sheet.title[:1].upper() + sheet.title[1:])}.}}",
-        f"\\label{{tab:{sheet.name}}}",
-    ]
-    for part in sheet.parts:
-        lines += [f"\\par\\smallskip\\textbf{{{escape_latex(part.heading)}}}"] if part.heading else []
-        for grid in part.grids:
-            cells = [[escape_latex(word) for word in row] for row in (grid.header, *grid.rows)]
-            lines += [f"\\par\\smallskip {escape_latex(grid.says)}:\\par\\smallskip", *latex_grid(cells[0], cells[1:])]
-    notes = "\\par ".join(map(escape_latex, sheet.notes))
-    lines.append(f"\\par\\smallskip\n\\begin{{minipage}}{{\\textwidth}}{notes}\\end{{minipage}}")
-    return "\n".join([*lines, "\\end{table*}"]) + "\n"
+def points_cell(found: Interval) -> Cell:
+    """Return a difference of shares in percent points, `+4.0 [-0.3, +8.2]`."""
+    return Cell(points(found.value), interval=points_ends(found))
 
 
-def percents(estimate: Estimate) -> str:
-    """`46.6% [42.1, 51.0]`; without an interval where none is known."""
-    return f"{percent(estimate.value)}%{_brackets(estimate, sign='')}"
-
-
-def points(estimate: Estimate) -> str:
-    """A difference in percent points, with its sign: `+4.0 [-0.3, +8.2]`."""
-    return f"{_positive_zero(estimate.value):+}{_brackets(estimate, sign='+')}"
-
-
-def _brackets(estimate: Estimate, sign: str) -> str:
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f" [{_positive_zero(estimate.low):{sign}}, {_positive_zero(estimate.high):{sign}}]"
-
-
-def _positive_zero(share: float) -> Decimal:
-    return percent(share) + 0  # Decimal has a zero of either sign, and this makes it positive
+def number_cell(found: Interval, form: str) -> Cell:
+    """Return a number in a Python format such as `.3f`, with its interval."""
+    return Cell(format_number(found.value, form), interval=number_ends(found, form))

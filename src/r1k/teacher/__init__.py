@@ -1,1 +1,1 @@
-"""Inversion by a teacher: prompts as files, a client, a journal of what was bought, and the teachers on loopback."""
+"""The teacher: prompts as files, a client, a journal of answers, the inversion, and teachers on loopback."""

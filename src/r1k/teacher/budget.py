@@ -1,22 +1,22 @@
-"""What answers cost, and a ceiling that is not passed: what is in flight counts at the most that it can cost."""
+"""Count what answers cost, and enforce a ceiling; a request in flight counts at its maximum cost."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from r1k.teacher.journal import Entry, Request, RunStoppedError
+from r1k.teacher.journal import JournalEntry, Request, RunStoppedError
 
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars for a million tokens; None where the config states no price."""
+    """Prices in US dollars per million tokens; None if the config states none."""
 
     input: float | None = None
     output: float | None = None
 
     def dollars(self, prompt: float, completion: float) -> float | None:
-        """The price of so many tokens."""
+        """Return the price of a prompt and its completion, given in tokens; None without prices."""
         if self.input is None or self.output is None:
             return None
         return (prompt * self.input + completion * self.output) / 1e6
@@ -27,42 +27,46 @@ UNPRICED = Prices()
 
 @dataclass
 class Budget:
-    """What was spent, and what may be; for one event loop."""
+    """The spending and its ceiling, for one event loop."""
 
     prices: Prices = UNPRICED
     max_dollars: float | None = None
     max_tokens: float | None = None
-    """Of all prompts and answers together."""
+    """Ceiling on the tokens of all prompts and answers."""
     dollars: float = 0.0
-    """Spent; only what has a price."""
+    """US dollars spent, on answers that have a price."""
     tokens: int = 0
-    """Spent, prompts and answers."""
+    """Tokens spent, of prompts and answers."""
     answers: int = 0
-    dollars_before: float = 0.0
-    """Spent on other answers of the experiment, under the same ceiling."""
-    tokens_before: int = 0
+    """Number of answers counted."""
+    prior_dollars: float = 0.0
+    """US dollars spent on other answers of the experiment, which count towards the same ceiling."""
+    prior_tokens: int = 0
     section: str = "teacher"
-    """Of the config, where the ceiling is."""
+    """Section of the config that sets the ceiling, for messages."""
     _reserved: list[tuple[float, float]] = field(default_factory=list)
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    def count(self, entry: Entry) -> None:
-        """Add what an answer cost."""
-        prompt, completion = entry.count("prompt_tokens") or 0, entry.count("completion_tokens") or 0
+    def add(self, entry: JournalEntry) -> None:
+        """Add the cost of an answer."""
+        prompt, completion = entry.token_count("prompt_tokens") or 0, entry.token_count("completion_tokens") or 0
         cost = entry.cost if entry.cost is not None else self.prices.dollars(prompt, completion)
         self.dollars += cost or 0.0
         self.tokens += prompt + completion
         self.answers += 1
 
     @asynccontextmanager
-    async def reserved(self, request: Request, longest: int | None) -> AsyncIterator[None]:
-        """Hold the most that a request of at most `longest` answer tokens can cost, while it is in flight.
+    async def reserve(self, request: Request, max_completion_tokens: int | None) -> AsyncIterator[None]:
+        """Reserve the maximum cost of a request while it is in flight.
 
-        Waits for those in flight where they might leave room; RunStoppedError where the ceiling leaves none.
+        Waits while requests in flight may still leave room. `max_completion_tokens` limits the answer, in tokens.
+
+        Raises:
+            RunStoppedError: The ceiling leaves no room for the request.
         """
-        prompt = most_tokens(request)
-        tokens = prompt + (longest or 0)
-        most = (self.prices.dollars(prompt, longest or 0) or 0.0, float(tokens))
+        prompt = max_prompt_tokens(request)
+        tokens = prompt + (max_completion_tokens or 0)
+        most = (self.prices.dollars(prompt, max_completion_tokens or 0) or 0.0, float(tokens))
         async with self._settled:
             while not self._fits(most):
                 if not self._reserved:
@@ -77,8 +81,8 @@ class Budget:
                 self._settled.notify_all()
 
     def _fits(self, most: tuple[float, float]) -> bool:
-        dollars = self.dollars_before + self.dollars + sum(each for each, _ in self._reserved) + most[0]
-        tokens = self.tokens_before + self.tokens + sum(each for _, each in self._reserved) + most[1]
+        dollars = self.prior_dollars + self.dollars + sum(each for each, _ in self._reserved) + most[0]
+        tokens = self.prior_tokens + self.tokens + sum(each for _, each in self._reserved) + most[1]
         return (self.max_dollars is None or dollars <= self.max_dollars) and (
             self.max_tokens is None or tokens <= self.max_tokens
         )
@@ -86,31 +90,31 @@ class Budget:
     def _no_room(self, most: tuple[float, float]) -> str:
         dollars, tokens = most
         return (
-            f"the ceiling of {self.ceiling} leaves no room for a request that may cost up to ${dollars:.4f} and "
-            f"{tokens:,.0f} tokens: {self.spent} are spent{self._before}; raise {self.section}.client.max_dollars or "
-            "max_total_tokens"
+            f"the ceiling of {self.ceiling_text} leaves no room for a request that may cost up to ${dollars:.4f} and "
+            f"{tokens:,.0f} tokens: {self.spent_text} spent{self._prior_text}; raise "
+            f"{self.section}.client.max_dollars or max_total_tokens"
         )
 
     @property
-    def _before(self) -> str:
-        if not self.tokens_before:
+    def _prior_text(self) -> str:
+        if not self.prior_tokens:
             return ""
-        return f", and ${self.dollars_before:.2f} and {self.tokens_before:,} tokens on the experiment's other answers"
+        return f", and ${self.prior_dollars:.2f} and {self.prior_tokens:,} tokens on the experiment's other answers"
 
     @property
-    def spent(self) -> str:
-        """What was spent, as text."""
+    def spent_text(self) -> str:
+        """The spending, as text."""
         money = f"${self.dollars:.2f} and " if self.prices.input is not None else ""
         return f"{money}{self.tokens:,} tokens"
 
     @property
-    def bill(self) -> float | None:
-        """Dollars spent, to a hundredth of a cent; None where no price is stated."""
+    def total_dollars(self) -> float | None:
+        """US dollars spent, to 4 decimal places; None without prices."""
         return None if self.prices.input is None else round(self.dollars, 4)
 
     @property
-    def ceiling(self) -> str:
-        """What may be spent, as text."""
+    def ceiling_text(self) -> str:
+        """The ceiling, as text."""
         parts = []
         if self.max_dollars is not None:
             parts.append(f"${self.max_dollars:g}")
@@ -119,6 +123,9 @@ class Budget:
         return " and ".join(parts) or "none"
 
 
-def most_tokens(request: Request) -> int:
-    """Tokens of a prompt, at the most: a byte-level tokenizer's are no more than its bytes, and a template's few."""
+def max_prompt_tokens(request: Request) -> int:
+    """Return an upper bound on the tokens of a prompt: its bytes, plus 64 for the chat template.
+
+    A byte-level tokenizer makes at most one token per byte.
+    """
     return sum(len(message.content.encode()) for message in request.messages) + 64

@@ -1,4 +1,4 @@
-"""A client of an OpenAI-compatible server: retries, errors that end the run, time limits."""
+"""A client of an OpenAI-compatible server, with retries, fatal errors and timeouts."""
 
 import asyncio
 import time
@@ -15,18 +15,18 @@ from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from r1k.errors import TeacherError
-from r1k.teacher.budget import Budget, most_tokens
-from r1k.teacher.completion import OVERLOADED, Completion, StreamBrokenError, collected
-from r1k.teacher.journal import Entry, Request, RunStoppedError
+from r1k.teacher.budget import Budget, max_prompt_tokens
+from r1k.teacher.completion import OVERLOADED, Completion, StreamBrokenError, collect_stream
+from r1k.teacher.journal import JournalEntry, Request, RunStoppedError
 from r1k.teacher.rate_limiter import RateLimiter
 
-SHORTEST_SECRET = 12
-"""Shorter keys are placeholders (`EMPTY`, `none`), and replacing them would spoil answers that hold the word."""
+MIN_SECRET_LENGTH = 12
+"""Shorter keys, in characters, are placeholders such as `none` and are not redacted: answers may contain them."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server, and what is asked of it."""
+    """A server and how to call it."""
 
     base_url: str
     model: str
@@ -35,32 +35,32 @@ class Endpoint:
     timeout: float
     """Seconds that one request may take, from its first byte to its last."""
     api_key_env: str | None = None
-    """Unset for the teachers on loopback, which take any key."""
+    """None for teachers on loopback, which accept any key."""
     max_tokens: int | None = None
     stream: bool = False
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     section: str = "teacher"
-    """Of the config, where errors send who can mend them."""
+    """Section of the config that describes the server, for messages."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and after how many seconds a request is tried again."""
+    """How often a request is retried, and after how many seconds."""
 
-    attempts: int = 8
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    longest_retry_after: float = 300.0
-    exhausted_in_a_row: int = 8
-    """So many requests given up with no answer between them: the server is down, and the run ends."""
+    max_attempts: int = 8
+    initial_wait: float = 1.0
+    max_wait: float = 60.0
+    max_retry_after: float = 300.0
+    max_consecutive_failures: int = 8
+    """After this many failed requests in a row, the server counts as down and the run stops."""
 
 
 DEFAULT_RETRIES = RetryPolicy()
 
 
 class _TransientError(TeacherError):
-    """An error that may be gone at the next attempt."""
+    """An error that may not recur at the next attempt."""
 
     def __init__(self, message: str, retry_after: float | None = None, overloaded: bool = False) -> None:
         super().__init__(message)
@@ -69,26 +69,25 @@ class _TransientError(TeacherError):
 
 
 class ChatClient:
-    """Makes requests until it is stopped. Errors that it raises hold no key, whatever the server echoed."""
+    """Sends requests until it is stopped. Its errors never contain the API key, even if the server echoes it."""
 
     def __init__(
-        self, endpoint: Endpoint, patience: RetryPolicy = DEFAULT_RETRIES, budget: Budget | None = None
+        self, endpoint: Endpoint, retry_policy: RetryPolicy = DEFAULT_RETRIES, budget: Budget | None = None
     ) -> None:
         self.endpoint = endpoint
         self.stop_reason: str | None = None
         self.budget = budget or Budget()
-        self.pace = RateLimiter(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
-        self._patience = patience
+        self.rate_limiter = RateLimiter(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self._retry_policy = retry_policy
         self._stopped = asyncio.Event()
-        self._exhausted = 0
-        self._backoff = wait_random_exponential(multiplier=patience.first_wait, max=patience.longest_wait)
+        self._consecutive_failures = 0
+        self._backoff = wait_random_exponential(multiplier=retry_policy.initial_wait, max=retry_policy.max_wait)
         self._openai = openai.AsyncOpenAI(
             api_key=endpoint.key,
             base_url=endpoint.base_url,
             timeout=endpoint.timeout,
             max_retries=0,
-            # Over aiohttp a request takes a quarter to a third less processor time. A proxy of the environment must not
-            # be asked for a server on loopback.
+            # aiohttp takes 25 to 33 % less CPU time per request. Requests to loopback bypass the environment's proxy.
             http_client=openai.DefaultAioHttpClient(
                 trust_env=endpoint.api_key_env is not None,
                 limits=httpx2.Limits(
@@ -106,57 +105,59 @@ class ChatClient:
         await self._openai.close()
 
     def stop(self, reason: str) -> None:
-        """Begin no further request; those in flight may end. The first reason is kept."""
+        """Start no further requests, and let those in flight finish. Keeps the first reason."""
         if self.stop_reason is None:
             self.stop_reason = reason
         self._stopped.set()
-        self.pace.stop()
+        self.rate_limiter.stop()
 
-    async def complete(self, request: Request, max_tokens: int | None = None) -> Entry:
-        """The server's answer, which is not yet looked at; `max_tokens` stands for the endpoint's limit.
+    async def complete(self, request: Request, max_tokens: int | None = None) -> JournalEntry:
+        """Return the server's answer, unchecked. `max_tokens` overrides the endpoint's limit.
 
-        TeacherError for a request that failed again and again; RunStoppedError where another request would fail too.
+        Raises:
+            TeacherError: All attempts failed.
+            RunStoppedError: Other requests would fail too.
         """
-        patience = self._patience
+        retry_policy = self._retry_policy
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_TransientError),
-            stop=stop_after_attempt(patience.attempts),
+            stop=stop_after_attempt(retry_policy.max_attempts),
             wait=self._wait,
             sleep=self._sleep,
             reraise=True,
         )
         limit = max_tokens or self.endpoint.max_tokens
         try:
-            entry: Entry = await retrying(self._attempt, request, limit)
+            entry: JournalEntry = await retrying(self._attempt, request, limit)
         except _TransientError as error:
-            self._exhausted += 1
-            if self._exhausted >= patience.exhausted_in_a_row:
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= retry_policy.max_consecutive_failures:
                 raise RunStoppedError(
-                    f"{error}; {self._exhausted} requests in a row were given up, after {patience.attempts} attempts "
-                    "each; see what is wrong with the server, then run again"
+                    f"{error}; {self._consecutive_failures} consecutive requests failed after "
+                    f"{retry_policy.max_attempts} attempts each; check the server, then run again"
                 ) from None
-            raise TeacherError(f"{error} ({patience.attempts} attempts); run again later") from None
-        self._exhausted = 0
+            raise TeacherError(f"{error} ({retry_policy.max_attempts} attempts); run again later") from None
+        self._consecutive_failures = 0
         return entry
 
-    async def _attempt(self, request: Request, limit: int | None) -> Entry:
-        async with self.budget.reserved(request, limit), self.pace.turn(self._expected_tokens(request)) as began:
+    async def _attempt(self, request: Request, limit: int | None) -> JournalEntry:
+        async with self.budget.reserve(request, limit), self.rate_limiter.slot(self._expected_tokens(request)) as began:
             if self.stop_reason is not None:
                 raise RunStoppedError(self.stop_reason)
             try:
                 completion = await self._completion(request, limit)
             except _TransientError as error:
                 if error.overloaded:
-                    self.pace.too_much(began, error.retry_after)
+                    self.rate_limiter.on_overload(began, error.retry_after)
                 raise
             entry = self._entry(request, limit, completion, time.monotonic() - began)
-            self.budget.count(entry)
+            self.budget.add(entry)
             return entry
 
-    def _entry(self, request: Request, limit: int | None, completion: Completion, seconds: float) -> Entry:
+    def _entry(self, request: Request, limit: int | None, completion: Completion, seconds: float) -> JournalEntry:
         choice, usage = completion.choices[0], completion.usage
         message = choice.message
-        entry = Entry(
+        entry = JournalEntry(
             key=request.key,
             request=request,
             max_tokens=limit,
@@ -166,18 +167,18 @@ class ChatClient:
             finish_reason=choice.finish_reason or "none",
             usage=usage,
             seconds=round(seconds, 3),
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        prompt, written = entry.count("prompt_tokens"), entry.count("completion_tokens")
-        if prompt is None or written is None:
+        prompt, completed = entry.token_count("prompt_tokens"), entry.token_count("completion_tokens")
+        if prompt is None or completed is None:
             return entry
-        return entry.model_copy(update={"cost": self.budget.prices.dollars(prompt, written)})
+        return entry.model_copy(update={"cost": self.budget.prices.dollars(prompt, completed)})
 
     async def _completion(self, request: Request, limit: int | None) -> Completion:
-        """What the server answers to one attempt."""
+        """Return the completion of one attempt."""
         address = self.endpoint.base_url
         try:
-            # The client's own timeout is for one read, and gateways keep a slow answer alive with empty lines.
+            # The library's timeout covers one read, and gateways keep slow answers alive by sending empty lines.
             async with asyncio.timeout(self.endpoint.timeout):
                 completion = await self._read(request, limit)
         except openai.APIStatusError as error:
@@ -187,12 +188,12 @@ class ChatClient:
             raise _TransientError(self._without_key(f"no answer from {address}: {cause!r}")) from None
         except TimeoutError:
             raise _TransientError(
-                f"no answer from {address} in {self.endpoint.timeout:g} s ({self.endpoint.section}.client.timeout)"
+                f"no answer from {address} within {self.endpoint.timeout:g} s ({self.endpoint.section}.client.timeout)"
             ) from None
         except StreamBrokenError as error:
             raise _TransientError(f"{address}: {error}") from None
-        except openai.APIError as error:  # an error in the middle of a stream
-            raise _TransientError(self._without_key(f"{address}, while answering: {error.message}"[:500])) from None
+        except openai.APIError as error:  # an error event within a stream
+            raise _TransientError(self._without_key(f"{address}, in its stream: {error.message}"[:500])) from None
         if completion.choices[0].finish_reason == OVERLOADED:
             raise _TransientError(f"{address} was overloaded (finish_reason {OVERLOADED!r})", overloaded=True)
         return completion
@@ -214,42 +215,45 @@ class ChatClient:
             stream=self.endpoint.stream,
             stream_cls=openai.AsyncStream[object],
         )
-        response = cast(httpx2.Response, posted)  # as asked for: what it is a stream of is seen below
-        self.pace.answered(response.headers)
+        response = cast(httpx2.Response, posted)  # `cast_to` makes it a raw response, streamed or not
+        self.rate_limiter.on_response(response.headers)
         if response.headers.get("content-type", "").startswith("text/event-stream"):
             events = openai.AsyncStream(cast_to=object, response=response, client=self._openai)
             try:
-                return await collected(events)
+                return await collect_stream(events)
             except (ValidationError, ValueError) as error:
-                raise self._not_understood(error, "an event of its stream") from None
+                raise self._invalid_response(error, "an event of its stream") from None
         text = (await response.aread()).decode(errors="replace")
         try:
             return Completion.model_validate_json(text)
         except ValidationError as error:
-            raise self._not_understood(error, text[:200]) from None
+            raise self._invalid_response(error, text[:200]) from None
 
-    def _not_understood(self, error: ValueError, said: str) -> "_TransientError":
+    def _invalid_response(self, error: ValueError, excerpt: str) -> "_TransientError":
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         return _TransientError(
-            self._without_key(f"{self.endpoint.base_url} answered no chat completion ({reason}): {said!r}")
+            self._without_key(f"{self.endpoint.base_url} returned no valid chat completion ({reason}): {excerpt!r}")
         )
 
     def _expected_tokens(self, request: Request) -> float:
-        """Of prompt and answer, for a limit of tokens a minute: as the answers so far, else the most that may come."""
+        """Return the expected tokens of prompt and answer, for a limit per minute.
+
+        This is the mean of the answers received; before the first answer, it is the maximum.
+        """
         if self.budget.answers:
             return self.budget.tokens / self.budget.answers
-        return float(most_tokens(request) + (self.endpoint.max_tokens or 0))
+        return float(max_prompt_tokens(request) + (self.endpoint.max_tokens or 0))
 
     def _status_error(self, error: openai.APIStatusError) -> TeacherError:
         status = error.status_code
-        said = f"HTTP {status} from {self.endpoint.base_url}: {self._without_key(_message(error))[:500]}"
+        message = f"HTTP {status} from {self.endpoint.base_url}: {self._without_key(_message(error))[:500]}"
         out_of_money = status == 402 or error.code == "insufficient_quota"
         if out_of_money or not (status in (408, 409, 429) or status >= 500):
-            return RunStoppedError(f"{said}{self._remedy(402 if out_of_money else status)}")
+            return RunStoppedError(f"{message}{self._remedy(402 if out_of_money else status)}")
         retry_after = _retry_after(error.response.headers.get("retry-after"))
-        if retry_after is not None and retry_after > self._patience.longest_retry_after:
-            return RunStoppedError(f"{said}; the server asks to wait {retry_after:.0f} s: run again then")
-        return _TransientError(said, retry_after, overloaded=status in (429, 503))
+        if retry_after is not None and retry_after > self._retry_policy.max_retry_after:
+            return RunStoppedError(f"{message}; the server asks to wait {retry_after:.0f} s: run again after that")
+        return _TransientError(message, retry_after, overloaded=status in (429, 503))
 
     def _remedy(self, status: int) -> str:
         variable, section = self.endpoint.api_key_env, self.endpoint.section
@@ -257,15 +261,15 @@ class ChatClient:
             return ""
         remedies = {
             401: f"put a valid key in the environment variable {variable}",
-            402: f"the account of the key in {variable} has no credit left: add some",
-            403: f"the key in {variable} may not use {self.endpoint.model!r}: change one of them",
+            402: f"the account of the key in {variable} has no credit left: add credit",
+            403: f"the key in {variable} may not use {self.endpoint.model!r}: use another key or model",
             404: f"correct {section}.base_url or {section}.model",
         }
         return "; " + remedies.get(status, f"correct {section}.model, {section}.max_tokens or {section}.temperature")
 
     def _without_key(self, text: str) -> str:
         key = self.endpoint.key
-        return text.replace(key, "[key]") if len(key) >= SHORTEST_SECRET else text
+        return text.replace(key, "[key]") if len(key) >= MIN_SECRET_LENGTH else text
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -275,7 +279,7 @@ class ChatClient:
         return backoff
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep, but not longer than until the client is stopped."""
+        """Sleep for some seconds, or until the client is stopped."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), seconds)
 
@@ -287,7 +291,7 @@ def _message(error: openai.APIStatusError) -> str:
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Seconds, of a header that has seconds or a date; None for neither."""
+    """Return the seconds of a Retry-After header, which holds seconds or a date; None if it is invalid."""
     if header is None:
         return None
     try:

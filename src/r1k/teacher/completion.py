@@ -1,4 +1,4 @@
-"""A chat completion, as servers send it: at once, or as a stream of server-sent events."""
+"""A chat completion as servers send it: in one piece, or as a stream of server-sent events."""
 
 from collections.abc import AsyncIterable
 from typing import Any
@@ -9,8 +9,8 @@ OVERLOADED = "insufficient_system_resource"
 """DeepSeek's finish reason for a request that it dropped."""
 
 
-class Message(BaseModel):
-    """An answer, or a piece of one."""
+class CompletionMessage(BaseModel):
+    """A message, or a delta of one."""
 
     content: str | None = None
     reasoning_content: str | None = None
@@ -19,14 +19,14 @@ class Message(BaseModel):
 
 
 class Choice(BaseModel):
-    """An answer and how it ended."""
+    """A message and its finish reason."""
 
-    message: Message
+    message: CompletionMessage
     finish_reason: str | None = None
 
 
 class Completion(BaseModel):
-    """What is used of a server's answer."""
+    """The parts of a server's response that the client uses."""
 
     choices: list[Choice] = Field(min_length=1)
     usage: dict[str, Any] | None = None
@@ -34,7 +34,7 @@ class Completion(BaseModel):
 
 class _ChunkChoice(BaseModel):
     index: int = 0
-    delta: Message = Message()
+    delta: CompletionMessage = CompletionMessage()
     finish_reason: str | None = None
 
 
@@ -44,15 +44,17 @@ class _Chunk(BaseModel):
 
 
 class StreamBrokenError(Exception):
-    """A stream ended before its answer did."""
+    """A stream ended before its answer was complete."""
 
 
-async def collected(events: AsyncIterable[object]) -> Completion:
-    """The completion that a stream's events add up to; pydantic's ValidationError for an event that is none.
+async def collect_stream(events: AsyncIterable[object]) -> Completion:
+    """Return the completion that a stream's events add up to.
 
-    StreamBrokenError where no event says how the answer ended: what came so far is not known to be all.
+    Raises:
+        pydantic.ValidationError: An event is invalid.
+        StreamBrokenError: No event has a finish reason, so the answer may be incomplete.
     """
-    pieces: dict[str, list[str]] = {name: [] for name in Message.model_fields}
+    pieces: dict[str, list[str]] = {name: [] for name in CompletionMessage.model_fields}
     finish_reason, usage = None, None
     async for event in events:
         chunk = _Chunk.model_validate(event)
@@ -64,5 +66,5 @@ async def collected(events: AsyncIterable[object]) -> Completion:
                     pieces[name].append(piece)
     if finish_reason is None:
         raise StreamBrokenError(f"the stream ended after {sum(map(len, pieces['content']))} characters of the answer")
-    message = Message(**{name: "".join(parts) or None for name, parts in pieces.items()})
+    message = CompletionMessage(**{name: "".join(parts) or None for name, parts in pieces.items()})
     return Completion(choices=[Choice(message=message, finish_reason=finish_reason)], usage=usage)

@@ -1,4 +1,4 @@
-"""Where a teacher is reached: a configured server with its key, or a server on loopback that is started for the run."""
+"""Endpoints of teachers: a configured server with its key, or a server on loopback started for the run."""
 
 import os
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from r1k.teacher.server import ChatServer, running
 S = TypeVar("S", bound=Server)
 
 LOCAL_TIMEOUT = 60.0
-"""Seconds that a teacher on loopback may take for one answer."""
+"""Seconds that a teacher on loopback may take per answer."""
 LOCAL_CONCURRENCY = 8
 
 
 @contextmanager
 def local_endpoint(answerer: Answerer) -> Iterator[Endpoint]:
-    """A server on a free port of 127.0.0.1, for as long as the block takes."""
+    """Serve an answerer on a free port of 127.0.0.1 within the block."""
     with running(ChatServer(answerer)) as server:
         yield Endpoint(
             base_url=server.url,
@@ -34,8 +34,8 @@ def local_endpoint(answerer: Answerer) -> Iterator[Endpoint]:
 
 
 @contextmanager
-def endpoint_of(server: Server | EmbeddedTeacher | ReplayTeacher, section: str = "teacher") -> Iterator[Endpoint]:
-    """Whichever a section of the config names: a configured server, or one on loopback while the block takes."""
+def open_endpoint(server: Server | EmbeddedTeacher | ReplayTeacher, section: str = "teacher") -> Iterator[Endpoint]:
+    """Yield the endpoint of a section of the config: the configured server, or a server on loopback."""
     if isinstance(server, Server):
         yield remote_endpoint(server, section)
         return
@@ -44,7 +44,11 @@ def endpoint_of(server: Server | EmbeddedTeacher | ReplayTeacher, section: str =
 
 
 def remote_endpoint(server: Server, section: str = "teacher") -> Endpoint:
-    """The server of a section of the config; TeacherError for an address or a key that no request can be made with."""
+    """Return the endpoint of a configured server.
+
+    Raises:
+        TeacherError: The address or the key is invalid.
+    """
     client = server.client
     return Endpoint(
         base_url=_checked_url(server.base_url, section),
@@ -62,12 +66,12 @@ def remote_endpoint(server: Server, section: str = "teacher") -> Endpoint:
 
 
 def with_client(server: S, client: Client | None) -> S:
-    """Return the server with this client section; None leaves the server's own."""
+    """Return the server with this client section; None keeps the server's own."""
     return server if client is None else server.model_copy(update={"client": client})
 
 
-def budget_of(client: Client, section: str = "teacher") -> Budget:
-    """The config's prices and ceilings, nothing spent."""
+def make_budget(client: Client, section: str = "teacher") -> Budget:
+    """Return an unspent budget with the config's prices and ceilings."""
     prices = Prices(client.input_price, client.output_price)
     return Budget(prices, client.max_dollars, client.max_total_tokens, section=section)
 
@@ -76,12 +80,12 @@ def _checked_url(base_url: str, section: str) -> str:
     parts = urlsplit(base_url)
     if parts.username or parts.password:
         raise TeacherError(
-            f"{section}.base_url: holds a user or a password; put the key in {section}.api_key_env's variable"
+            f"{section}.base_url: contains a user name or password; put the key in {section}.api_key_env's variable"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise TeacherError(f"{section}.base_url: {base_url!r} is no URL as https://host/v1; correct it")
+        raise TeacherError(f"{section}.base_url: {base_url!r} is not a URL such as https://host/v1; correct it")
     if parts.path.rstrip("/").endswith("/chat/completions"):
-        raise TeacherError(f"{section}.base_url: {base_url!r} goes too far; leave /chat/completions out")
+        raise TeacherError(f"{section}.base_url: {base_url!r} must end before /chat/completions; remove that part")
     return base_url
 
 
@@ -90,8 +94,8 @@ def _key(variable: str, section: str) -> str:
     if not key:
         raise TeacherError(
             f"{section}.api_key_env: the environment variable {variable} is not set; export it with the server's "
-            "API key (any word, for a server that asks for none)"
+            "API key (any word, if the server needs none)"
         )
     if not (key.isascii() and key.isprintable() and " " not in key):
-        raise TeacherError(f"{variable}: holds characters that no API key has; export the key alone")
+        raise TeacherError(f"{variable}: contains characters that no API key has; export only the key")
     return key

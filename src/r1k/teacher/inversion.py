@@ -1,7 +1,7 @@
-"""r1k from s1k: for each forward problem its reverse question, and the teacher's response to that question alone.
+"""Make r1k from s1k: for each forward problem its reverse question, then the teacher's response to that question alone.
 
-The journal is filled first; the reverse examples are then read off it, so that an answer is used in one way, whether
-it was bought in this run, in a run that was killed, or for another experiment.
+The run first fills the journal, then reads the reverse examples from it. An answer is therefore used in the same way
+whether this run, a killed run or another experiment requested it.
 """
 
 import asyncio
@@ -18,112 +18,114 @@ from r1k.files import exclusive
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, TeacherMetadata, by_problem, read_jsonl, write_jsonl
 from r1k.teacher import messages
-from r1k.teacher.answers import AcceptancePolicy, defect, read
+from r1k.teacher.answers import AcceptancePolicy, defect, parse_answer
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import ChatClient, Endpoint
-from r1k.teacher.endpoints import budget_of, endpoint_of, with_client
-from r1k.teacher.journal import Entry, Journal, Request
-from r1k.teacher.request_builder import RequestBuilder, calls_of
-from r1k.teacher.requests import work_through
+from r1k.teacher.endpoints import make_budget, open_endpoint, with_client
+from r1k.teacher.journal import Journal, JournalEntry, Request
+from r1k.teacher.request_builder import RequestBuilder, make_request_builder
+from r1k.teacher.requests import run_workers
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 
-class LeftOutError(TeacherError):
+class SkippedProblemError(TeacherError):
     """A problem has no pair, and the config allows that."""
 
 
 @dataclass
 class Inversion:
-    """One run: what is asked, where the answers are kept, and which problems have no pair and why."""
+    """One run: the requests, the journal, and the problems without a pair, with the reasons."""
 
-    calls: RequestBuilder
+    builder: RequestBuilder
     journal: Journal
-    terms: AcceptancePolicy = field(default_factory=AcceptancePolicy)
+    policy: AcceptancePolicy = field(default_factory=AcceptancePolicy)
     budget: Budget = field(default_factory=Budget)
-    asked: int = 0
-    missing: int = 0
-    """Answers that were missing before the first was asked for; a second call counts with its first."""
+    num_sent: int = 0
+    num_missing: int = 0
+    """Answers that the journal lacks before the run; a missing first answer counts as two."""
     failures: dict[str, str] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
-    def found(self, example: Example) -> tuple[Entry, Entry]:
-        """Both answers of a problem, off the journal."""
-        first = self._usable(self.journal.kept(self.calls.reverse_question(example)))
-        return first, self._usable(self.journal.kept(self.calls.solve(read(first).text)))
+    def answers(self, example: Example) -> tuple[JournalEntry, JournalEntry]:
+        """Return both answers of a problem from the journal."""
+        first = self._usable(self.journal.answer_to(self.builder.reverse_question(example)))
+        return first, self._usable(self.journal.answer_to(self.builder.solve(parse_answer(first).text)))
 
     def plan(self, examples: Iterable[Example]) -> list[Example]:
-        """The problems that something has to be asked for; what the journal's answers cost is counted."""
-        return [example for example in examples if self._lacks(example)]
+        """Return the problems that still need requests, and count the cost of the journal's answers."""
+        return [example for example in examples if self._needs_requests(example)]
 
-    async def ask(self, pending: Sequence[Example], endpoint: Endpoint, progress: tqdm) -> str | None:
-        """Fill the journal; return why the run was stopped, if it was."""
+    async def send(self, pending: Sequence[Example], endpoint: Endpoint, progress: tqdm) -> str | None:
+        """Send the pending problems' requests, and journal the answers; return why the run stopped early, or None."""
         named = [(example.problem, example) for example in pending]
         async with ChatClient(endpoint, budget=self.budget) as client:
-            return await work_through(named, self._pair, self.failures.__setitem__, client, progress)
+            return await run_workers(named, self._pair, self.failures.__setitem__, client, progress)
 
     async def _pair(self, client: ChatClient, example: Example) -> None:
         try:
-            first = await self._answer(client, self.calls.reverse_question(example))
-            await self._answer(client, self.calls.solve(read(first).text))
-        except LeftOutError as error:
-            self.left_out[example.problem] = str(error)
+            first = await self._answer(client, self.builder.reverse_question(example))
+            await self._answer(client, self.builder.solve(parse_answer(first).text))
+        except SkippedProblemError as error:
+            self.skipped[example.problem] = str(error)
 
-    async def _answer(self, client: ChatClient, request: Request) -> Entry:
-        entry, bought = self.journal.get(request.key), False
-        # What is cut may be asked more than once, each time with a higher limit; anything else once.
-        while self.terms.asks(entry) and (not bought or (entry is not None and entry.cut)):
-            entry, bought = await client.complete(request, self.terms.limit(entry)), True
+    async def _answer(self, client: ChatClient, request: Request) -> JournalEntry:
+        entry, sent = self.journal.get(request.key), False
+        # A truncated answer may be requested several times, each with a higher limit; any other answer once.
+        while self.policy.needs_request(entry) and (not sent or (entry is not None and entry.truncated)):
+            entry, sent = await client.complete(request, self.policy.next_max_tokens(entry)), True
             await asyncio.to_thread(self.journal.append, entry)
-            self.asked += 1
+            self.num_sent += 1
         return self._usable(entry)
 
-    def _lacks(self, example: Example) -> bool:
+    def _needs_requests(self, example: Example) -> bool:
         try:
             for number, request in enumerate(self._requests(example)):
                 entry = self.journal.get(request.key)
                 if entry is not None:
-                    self.budget.count(entry)
-                if self.terms.asks(entry):
-                    self.missing += 2 - number
+                    self.budget.add(entry)
+                if self.policy.needs_request(entry):
+                    self.num_missing += 2 - number
                     return True
                 self._usable(entry)
-        except LeftOutError as error:
-            self.left_out[example.problem] = str(error)
+        except SkippedProblemError as error:
+            self.skipped[example.problem] = str(error)
         except TeacherError as error:
             self.failures[example.problem] = str(error)
         return False
 
     def _requests(self, example: Example) -> Iterator[Request]:
-        """The second one where the first was answered."""
-        first = self.calls.reverse_question(example)
+        """Yield the first request, then the second, which needs the first one's answer."""
+        first = self.builder.reverse_question(example)
         yield first
-        yield self.calls.solve(read(self.journal.kept(first)).text)
+        yield self.builder.solve(parse_answer(self.journal.answer_to(first)).text)
 
-    def _usable(self, entry: Entry | None) -> Entry:
-        assert entry is not None  # what is not there is asked for
+    def _usable(self, entry: JournalEntry | None) -> JournalEntry:
+        assert entry is not None  # `_answer` has requested a missing answer
         reason = defect(entry)
         if reason is not None:
-            raise (LeftOutError if self.terms.leaves_out(entry) else TeacherError)(f"{entry.request.call}: {reason}")
+            raise (SkippedProblemError if self.policy.may_skip(entry) else TeacherError)(
+                f"{entry.request.prompt_name}: {reason}"
+            )
         return entry
 
 
-def reverse_example(forward: Example, asked: Entry, solved: Entry) -> Example:
-    """The reverse of a forward example, of the teacher's two answers."""
-    response = read(solved)
+def reverse_example(forward: Example, reversed_question: JournalEntry, solved: JournalEntry) -> Example:
+    """Return the reverse of a forward example, from the teacher's two answers."""
+    response = parse_answer(solved)
     return Example(
         id=f"{forward.problem}-reverse",
         problem=forward.problem,
         direction="reverse",
-        question=read(asked).text,
+        question=parse_answer(reversed_question).text,
         reasoning=response.reasoning,
         answer=response.text,
         kind=forward.kind,
         teacher_metadata=TeacherMetadata(
             model=solved.request.model,
-            prompts={entry.request.call: entry.request.prompt for entry in (asked, solved)},
-            requests=[asked.key, solved.key],
+            prompts={entry.request.prompt_name: entry.request.prompt_digest for entry in (reversed_question, solved)},
+            requests=[reversed_question.key, solved.key],
             finish_reason=solved.finish_reason,
-            tokens=solved.count("completion_tokens"),
+            tokens=solved.token_count("completion_tokens"),
         ),
     )
 
@@ -132,7 +134,7 @@ def invert(*, teacher: Teacher, client: Client | None = None, s1k: Path, output:
     """Make r1k from s1k with two requests to the teacher per problem: its reverse question, then the response to it.
 
     The journal's answers are reused; if it has all of them, neither server nor key is needed. The manifest lists the
-    problems that the config allows to be skipped.
+    problems that were skipped, as the config allows.
 
     Args:
         teacher: Section `teacher` of the config.
@@ -149,10 +151,10 @@ def invert(*, teacher: Teacher, client: Client | None = None, s1k: Path, output:
         teacher = with_client(teacher, client)
     watch = Stopwatch()
     forward = _forward_examples(s1k)
-    with exclusive(journal.with_name(f"{journal.name}.lock"), f"inversion into {journal}"), Journal(journal) as book:
-        inversion = _filled(teacher, forward, book)
-        _agreed(inversion, teacher, len(forward))
-        paired = [example for example in forward if example.problem not in inversion.left_out]
+    with exclusive(journal.with_name(f"{journal.name}.lock"), f"inversion into {journal}"), Journal(journal) as opened:
+        inversion = _fill_journal(teacher, forward, opened)
+        _check_success_rate(inversion, teacher, len(forward))
+        paired = [example for example in forward if example.problem not in inversion.skipped]
         tokens = {"prompt": 0, "completion": 0, "answers_without_count": 0}
         write_jsonl(output, _reverse_examples(inversion, paired, tokens))
     inputs = {"s1k": s1k} | ({"recorded": teacher.path} if isinstance(teacher, ReplayTeacher) else {})
@@ -162,46 +164,48 @@ def invert(*, teacher: Teacher, client: Client | None = None, s1k: Path, output:
         inputs,
         watch,
         n=len(paired),
-        left_out=inversion.left_out,
-        model=inversion.calls.model,
+        skipped=inversion.skipped,
+        model=inversion.builder.model,
         prompts={template.name: template.digest for template in (REVERSE_QUESTION, SOLVE)},
-        sampling=inversion.calls.sampling,
-        requests={"asked": inversion.asked, "found_in_journal": 2 * len(forward) - inversion.asked},
+        sampling=inversion.builder.sampling,
+        requests={"sent": inversion.num_sent, "from_journal": 2 * len(forward) - inversion.num_sent},
         tokens=tokens,
-        dollars=inversion.budget.bill,
+        dollars=inversion.budget.total_dollars,
     )
 
 
-def _agreed(inversion: Inversion, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, total: int) -> None:
-    """TeacherError where more problems have no pair than may be."""
+def _check_success_rate(
+    inversion: Inversion, teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, total: int
+) -> None:
+    """Raise TeacherError if too many problems have no pair."""
     if inversion.failures:
         raise TeacherError(messages.failed(inversion.failures, total, inversion.journal.path))
-    if not inversion.left_out:
+    if not inversion.skipped:
         return
-    least = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
-    if total - len(inversion.left_out) < least * total:
-        raise TeacherError(messages.too_few(inversion.left_out, total, least))
-    print(f"{len(inversion.left_out)} of {total} problems are left out:", file=sys.stderr)
-    print(*messages.reasons(inversion.left_out), sep="\n", file=sys.stderr, flush=True)
+    min_success_rate = teacher.min_success_rate if isinstance(teacher, OpenAITeacher) else 1.0
+    if total - len(inversion.skipped) < min_success_rate * total:
+        raise TeacherError(messages.success_rate_too_low(inversion.skipped, total, min_success_rate))
+    print(f"{len(inversion.skipped)} of {total} problems are skipped:", file=sys.stderr)
+    print(*messages.reason_lines(inversion.skipped), sep="\n", file=sys.stderr, flush=True)
 
 
-def _filled(
-    teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, forward: list[Example], book: Journal
+def _fill_journal(
+    teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, forward: list[Example], opened: Journal
 ) -> Inversion:
-    inversion = Inversion(calls_of(teacher), book)
+    inversion = Inversion(make_request_builder(teacher), opened)
     if isinstance(teacher, OpenAITeacher):
-        inversion.terms, inversion.budget = _terms(teacher), budget_of(teacher.client)
+        inversion.policy, inversion.budget = _acceptance_policy(teacher), make_budget(teacher.client)
     pending = inversion.plan(forward)
     if pending:
         if isinstance(teacher, OpenAITeacher):
-            told = messages.estimate(inversion.missing, teacher.max_tokens, inversion.budget)
-            print("inversion:", told, file=sys.stderr, flush=True)
-        with endpoint_of(teacher) as endpoint:
+            estimate = messages.estimate(inversion.num_missing, teacher.max_tokens, inversion.budget)
+            print("inversion:", estimate, file=sys.stderr, flush=True)
+        with open_endpoint(teacher) as endpoint:
             _run(inversion, pending, len(forward), endpoint)
     return inversion
 
 
-def _terms(teacher: OpenAITeacher) -> AcceptancePolicy:
+def _acceptance_policy(teacher: OpenAITeacher) -> AcceptancePolicy:
     return AcceptancePolicy(
         max_tokens=teacher.max_tokens,
         max_tokens_cap=teacher.max_tokens_cap,
@@ -212,9 +216,9 @@ def _terms(teacher: OpenAITeacher) -> AcceptancePolicy:
 
 def _run(inversion: Inversion, pending: list[Example], total: int, endpoint: Endpoint) -> None:
     with tqdm(total=total, initial=total - len(pending), desc="inversion", unit="problem") as progress:
-        reason = asyncio.run(inversion.ask(pending, endpoint, progress))
+        reason = asyncio.run(inversion.send(pending, endpoint, progress))
     if reason is not None:
-        raise TeacherError(messages.stopped(reason, inversion.asked, inversion.journal.path, inversion.failures))
+        raise TeacherError(messages.stopped(reason, inversion.num_sent, inversion.journal.path, inversion.failures))
 
 
 def _forward_examples(s1k: Path) -> list[Example]:
@@ -226,11 +230,11 @@ def _forward_examples(s1k: Path) -> list[Example]:
 
 
 def _reverse_examples(inversion: Inversion, paired: list[Example], tokens: dict[str, int]) -> Iterator[Example]:
-    """One by one off the journal; `tokens` grows by what the server counted for each."""
+    """Yield the reverse examples one by one from the journal, and add the server's token counts to `tokens`."""
     for example in paired:
-        both = inversion.found(example)
+        both = inversion.answers(example)
         for entry in both:
-            prompt, completion = entry.count("prompt_tokens"), entry.count("completion_tokens")
+            prompt, completion = entry.token_count("prompt_tokens"), entry.token_count("completion_tokens")
             tokens["prompt"] += prompt or 0
             tokens["completion"] += completion or 0
             tokens["answers_without_count"] += prompt is None or completion is None

@@ -1,7 +1,7 @@
-"""The journal: one immutable line for each answer that a teacher gave, kept for ever, as answers cost money.
+"""The journal: one immutable line per answer of a teacher or a judge, kept for good because answers cost money.
 
-A line is written whole, by one `write` under a file lock, and is on disk before its answer is used. A kill at any byte
-costs at most a torn last line, which is cut off at the next opening. In memory is only where each line begins.
+One `write` under a file lock writes a whole line, which is on disk before its answer is used. A kill at any byte costs
+at most an incomplete last line, which the next opening removes. Memory holds only the offset of each line.
 """
 
 import fcntl
@@ -24,76 +24,78 @@ CHUNK = 1 << 16
 
 
 class RunStoppedError(TeacherError):
-    """What ends a whole run, not one problem's request: every further request would meet it too."""
+    """An error that ends the whole run, because every further request would meet it too."""
 
 
-class Message(Record):
-    """A turn of a chat."""
+class ChatMessage(Record):
+    """A message of a chat."""
 
     role: Literal["user"] = "user"
     content: Text
 
 
 class Request(Record):
-    """What decides a teacher's answer, wherever it is served."""
+    """All that decides a teacher's answer, wherever it is served."""
 
-    call: Text = Field(description="the prompt's name")
-    prompt: Text = Field(description="digest of the prompt's text")
+    prompt_name: Text = Field(description="the prompt's name")
+    prompt_digest: Text = Field(description="digest of the prompt's text")
     model: Text
-    messages: list[Message]
-    sampling: dict[str, float] = Field(default={}, description="sampling parameters that were set")
+    messages: list[ChatMessage]
+    sampling: dict[str, float] = Field(default={}, description="sampling parameters that the config sets")
 
     @property
     def key(self) -> str:
-        """Its name in the journal.
+        """The request's name in the journal, a digest of its fields.
 
-        The limit of tokens is no part of it: an answer that ended under one limit ends so under a higher one, and
-        raising the limit for the few that were cut must not buy all the others again.
+        It excludes `max_tokens`: an answer that is complete under one limit is the same under a higher one, and raising
+        the limit for the few truncated answers must not request all the others again.
         """
         return value_digest(self.model_dump())
 
 
-class Entry(Record):
-    """A request and its answer, as the server gave it."""
+class JournalEntry(Record):
+    """A request and its answer, as the server returned it."""
 
     key: Text
     request: Request
-    max_tokens: int | None = Field(description="the limit under which it was asked")
+    max_tokens: int | None = Field(description="limit of the request, in tokens")
     answer: str
-    reasoning: str | None = Field(description="of the field `reasoning_content` or `reasoning`")
+    reasoning: str | None = Field(description="field `reasoning_content` or `reasoning` of the response")
     refusal: str | None = None
     finish_reason: str
     usage: dict[str, Any] | None = None
-    cost: float | None = Field(default=None, description="US dollars at the prices configured then")
+    cost: float | None = Field(default=None, description="US dollars, at the prices configured at that time")
     seconds: float
-    finished: str = Field(description="UTC, ISO 8601")
+    finished_at: str = Field(description="UTC, ISO 8601")
 
     @property
-    def cut(self) -> bool:
-        """The limit was reached before the answer ended."""
+    def truncated(self) -> bool:
+        """Whether the answer reached the limit before it was complete."""
         return self.finish_reason == "length"
 
-    def count(self, what: Literal["prompt_tokens", "completion_tokens"]) -> int | None:
-        """Tokens as the server counted them."""
-        value = (self.usage or {}).get(what)
+    def token_count(self, kind: Literal["prompt_tokens", "completion_tokens"]) -> int | None:
+        """Return the tokens that the server counted; None if it did not."""
+        value = (self.usage or {}).get(kind)
         return value if isinstance(value, int) else None
 
 
 class Journal:
-    """The journal at `path`, made where there is none. Usable by several threads, and by several processes."""
+    """The journal at `path`, created if it does not exist. Several threads and several processes may use it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._thread_lock = threading.Lock()
-        self._places: dict[str, tuple[int, int]] = {}
+        self._offsets: dict[str, tuple[int, int]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise TeacherError(f"{path}: the journal cannot be opened for writing ({error}); name another") from error
+            raise TeacherError(
+                f"{path}: the journal cannot be opened for writing ({error}); choose another path"
+            ) from error
         try:
             with self._locked():
-                self._heal()
+                self._drop_torn_line()
                 self._index()
         except TeacherError:
             os.close(self._file)
@@ -108,28 +110,32 @@ class Journal:
         os.close(self._file)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._offsets)
 
-    def get(self, key: str) -> Entry | None:
-        """The newest answer to a request."""
-        place = self._places.get(key)
+    def get(self, key: str) -> JournalEntry | None:
+        """Return the newest answer to a request, or None."""
+        place = self._offsets.get(key)
         if place is None:
             return None
         offset, length = place
-        return Entry.model_validate_json(os.pread(self._file, length, offset))
+        return JournalEntry.model_validate_json(os.pread(self._file, length, offset))
 
-    def kept(self, request: Request) -> Entry:
-        """The newest answer to a request that was answered; TeacherError where it is not there after all."""
+    def answer_to(self, request: Request) -> JournalEntry:
+        """Return the newest answer to a request; raise TeacherError if there is none."""
         entry = self.get(request.key)
         if entry is None:
-            raise TeacherError(f"{self.path}: lost the answer to {request.key}; run again")
+            raise TeacherError(f"{self.path}: holds no answer to request {request.key}; run again")
         return entry
 
-    def append(self, entry: Entry) -> None:
-        """Return when the entry is on disk. RunStoppedError where it cannot be written: what is bought must be kept."""
+    def append(self, entry: JournalEntry) -> None:
+        """Append an entry, and return once it is on disk.
+
+        Raises:
+            RunStoppedError: The entry cannot be written, so further answers would be lost.
+        """
         line = entry.model_dump_json().encode() + b"\n"
         with self._locked():
-            self._heal()
+            self._drop_torn_line()
             start = os.fstat(self._file).st_size
             try:
                 written = os.write(self._file, line)
@@ -138,8 +144,10 @@ class Journal:
                 os.fsync(self._file)
             except OSError as error:
                 os.ftruncate(self._file, start)
-                raise RunStoppedError(f"{self.path}: cannot be written ({error}); make room, then run again") from error
-        self._places[entry.key] = (start, len(line))
+                raise RunStoppedError(
+                    f"{self.path}: cannot be written ({error}); free disk space, then run again"
+                ) from error
+        self._offsets[entry.key] = (start, len(line))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -150,15 +158,15 @@ class Journal:
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def _heal(self) -> None:
+    def _drop_torn_line(self) -> None:
         size = os.fstat(self._file).st_size
         if size == 0 or os.pread(self._file, 1, size - 1) == b"\n":
             return
         whole = self._end_of_last_line(size)
         os.ftruncate(self._file, whole)
         print(
-            f"{self.path}: the last line was torn by a kill and is cut off ({size - whole} bytes); "
-            "its request is asked again",
+            f"{self.path}: removed an incomplete last line of {size - whole} bytes, left by a killed process; "
+            "its request will be sent again",
             file=sys.stderr,
             flush=True,
         )
@@ -178,12 +186,12 @@ class Journal:
         with self.path.open("rb") as handle:
             for number, line in enumerate(handle, start=1):
                 try:
-                    entry = Entry.model_validate_json(line)
+                    entry = JournalEntry.model_validate_json(line)
                 except ValidationError as error:
                     first = error.errors()[0]
                     raise TeacherError(
-                        f"{self.path}:{number}: not a record of the journal ({first['msg']}); "
-                        "mend the line, or remove it: its request is then asked again"
+                        f"{self.path}:{number}: not a valid journal record ({first['msg']}); "
+                        "correct the line, or remove it to send its request again"
                     ) from error
-                self._places[entry.key] = (offset, len(line))
+                self._offsets[entry.key] = (offset, len(line))
                 offset += len(line)

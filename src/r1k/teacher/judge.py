@@ -1,4 +1,4 @@
-"""A judge model, asked whether a reverse answer is consistent with the forward problem, where rules cannot tell."""
+"""Ask a judge model whether a reverse answer is consistent with the forward problem, where rules cannot decide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,38 +6,39 @@ from pathlib import Path
 
 from r1k import config
 from r1k.records import Example
-from r1k.teacher.answers import SAYS, read, verdict
-from r1k.teacher.journal import Entry, Message, Request
-from r1k.teacher.requests import ask_all, make_requests
+from r1k.teacher.answers import VERDICT_VALUES, parse_answer, parse_verdict
+from r1k.teacher.journal import ChatMessage, JournalEntry, Request
+from r1k.teacher.requests import build_requests, request_all
 from r1k.teacher.templates import Template, load_template
 
 SECTION = "data.checks.judge"
 PROMPT = load_template("judge_inverse")
 
-Both = tuple[Example, Example]
+ExamplePair = tuple[Example, Example]
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """What the judge said; `consistent` is None where it did not know, or said nothing that can be read."""
+class JudgeOpinion:
+    """The judge's opinion; `consistent` is None if the judge is undecided or its answer is unreadable."""
 
     consistent: bool | None
     rationale: str
 
 
-def judge(judge: config.Judge, asked: Sequence[Both], journal: Path) -> dict[str, Opinion]:
-    """The judge's opinion by problem. Only what the journal lacks is asked for.
+def judge_pairs(judge: config.Judge, pairs: Sequence[ExamplePair], journal: Path) -> dict[str, JudgeOpinion]:
+    """Return the judge's opinion by problem. Only requests that the journal lacks are sent.
 
-    TeacherError where requests failed in the end; what was answered stays in the journal.
+    Raises:
+        TeacherError: Requests failed; the journal keeps the answers received.
     """
-    requests, unasked = make_requests({both[0].problem: both for both in asked}, lambda both: _request(judge, *both))
-    opinions = {problem: Opinion(None, f"the judge was not asked: {why}") for problem, why in unasked.items()}
-    found = ask_all(judge, SECTION, requests, journal, unit="problem").entries
-    return opinions | {problem: opinion(judge.model, entry) for problem, entry in found.items()}
+    requests, errors = build_requests({pair[0].problem: pair for pair in pairs}, lambda pair: _request(judge, *pair))
+    opinions = {problem: JudgeOpinion(None, f"not sent to the judge: {error}") for problem, error in errors.items()}
+    found = request_all(judge, SECTION, requests, journal, unit="problem").entries
+    return opinions | {problem: parse_opinion(judge.model, entry) for problem, entry in found.items()}
 
 
 def _request(judge: config.Judge, forward: Example, reverse: Example) -> Request:
-    return question_to(
+    return verdict_request(
         judge,
         PROMPT,
         question=forward.question,
@@ -47,22 +48,22 @@ def _request(judge: config.Judge, forward: Example, reverse: Example) -> Request
     )
 
 
-def question_to(judge: config.Judge, prompt: Template, **slots: str) -> Request:
-    """A request for a verdict; TeacherError where a text holds the prompt's own delimiters."""
+def verdict_request(judge: config.Judge, prompt: Template, **slots: str) -> Request:
+    """Return a request for a verdict; raise TeacherError if a text contains the prompt's own delimiters."""
     return Request(
-        call=prompt.name,
-        prompt=prompt.digest,
+        prompt_name=prompt.name,
+        prompt_digest=prompt.digest,
         model=judge.model,
-        messages=[Message(content=prompt.render(**slots))],
+        messages=[ChatMessage(content=prompt.render(**slots))],
         sampling={"temperature": judge.temperature or 0.0},
     )
 
 
-def opinion(model: str, entry: Entry) -> Opinion:
-    """What an answer says on its last line; nothing but the three verdicts counts."""
-    word = verdict(entry)
+def parse_opinion(model: str, entry: JournalEntry) -> JudgeOpinion:
+    """Return the opinion on an answer's last line; only the three verdicts count."""
+    word = parse_verdict(entry)
     if word is not None:
-        return Opinion(SAYS[word], f"judge {model}: {word}")
-    last = next(reversed(read(entry).text.splitlines()), "")
-    said = f"was cut (raise {SECTION}.max_tokens)" if entry.cut else f"ends in {last[:100]!r}"
-    return Opinion(None, f"the answer of judge {model} {said}")
+        return JudgeOpinion(VERDICT_VALUES[word], f"judge {model}: {word}")
+    last = next(reversed(parse_answer(entry).text.splitlines()), "")
+    problem = f"was truncated (raise {SECTION}.max_tokens)" if entry.truncated else f"ends in {last[:100]!r}"
+    return JudgeOpinion(None, f"the answer of judge {model} {problem}")

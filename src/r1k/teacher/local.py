@@ -1,4 +1,4 @@
-"""The teachers that need no network: the world's own solver, and pairs that were recorded before."""
+"""Teachers that need no network: the world's own solver, and recorded pairs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,47 +12,47 @@ from r1k.errors import RecordError, TeacherError, field_path
 from r1k.files import directory_digest, file_digest
 from r1k.records import Response, Text
 
-Found = TypeVar("Found", str, Response)
+Recorded = TypeVar("Recorded", str, Response)
 
 
 class Answerer(Protocol):
-    """Who answers behind the server. An R1kError says that it has no answer, and why."""
+    """Computes the answers behind a loopback server. It raises R1kError, with the reason, if it has no answer."""
 
     @property
     def model(self) -> str:
-        """The name that the answers go by; another one whenever the answers may differ."""
+        """The name of the model, which differs whenever the answers may differ."""
 
     def reverse_question(self, question: str, answer: str) -> str:
-        """The reverse of a question with this final answer."""
+        """Return the reverse of a question with this final answer."""
 
     def solve(self, question: str) -> Response:
-        """Chain of thought and answer."""
+        """Return chain of thought and answer."""
 
     def paraphrase(self, question: str, reasoning: str) -> str:
-        """The reasoning to a question, in other words."""
+        """Return the reasoning to a question in other words."""
 
 
 class WorldAnswerer:
-    """Turns the world's problems round and solves them; WorldError for a text that is none of them."""
+    """Inverts and solves the world's problems; raises WorldError for any other text."""
 
     def __init__(self) -> None:
         self.model = f"world-{directory_digest(Path(r1k.world.__file__).parent, '*.py')[:16]}"
 
     def reverse_question(self, question: str, answer: str) -> str:
-        """The inverse problem."""
+        """Return the reverse question."""
         return r1k.world.invert(question, answer)
 
     def solve(self, question: str) -> Response:
-        """Worked out step by step."""
+        """Return the solution, step by step."""
         return r1k.world.solve(question)
 
     def paraphrase(self, question: str, reasoning: str) -> str:
-        """The world's own reasoning, reworded."""
+        """Return a paraphrase of the world's own reasoning."""
         return r1k.world.paraphrase(question, reasoning)
 
 
 class RecordedPair(BaseModel):
-    """The columns of a replayed file that are used; the others are let pass."""
+    """The columns that a replayed file needs; other columns are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -63,7 +63,7 @@ class RecordedPair(BaseModel):
 
 
 class ReplayAnswerer:
-    """Answers from a file of recorded pairs, by the exact text of a question; TeacherError for one it does not hold."""
+    """Returns recorded answers by the exact text of a question; raises TeacherError for any other question."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,32 +73,32 @@ class ReplayAnswerer:
             response = Response(reasoning=pair.reverse_thinking, answer=pair.reverse_attempt)
             reverse_question = pair.reverse_question.strip()
             if self._reverse.setdefault(pair.question.strip(), reverse_question) != reverse_question:
-                raise RecordError(f"{path}:{number}: field 'question': recorded before with another reverse; keep one")
+                raise RecordError(
+                    f"{path}:{number}: field 'question': recorded twice with different reverse questions; keep one"
+                )
             if self._responses.setdefault(reverse_question, response) != response:
                 raise RecordError(
-                    f"{path}:{number}: field 'reverse_question': recorded before with another response; keep one"
+                    f"{path}:{number}: field 'reverse_question': recorded twice with different responses; keep one"
                 )
         self.model = f"replay-{file_digest(path)[:16]}"
 
     def reverse_question(self, question: str, answer: str) -> str:
-        """The recorded reverse question; the answer is not compared."""
-        return self._find(self._reverse, "question", question)
+        """Return the recorded reverse question; the answer is not compared."""
+        return self._look_up(self._reverse, "question", question)
 
     def solve(self, question: str) -> Response:
-        """The recorded response to a reverse question."""
-        return self._find(self._responses, "reverse_question", question)
+        """Return the recorded response to a reverse question."""
+        return self._look_up(self._responses, "reverse_question", question)
 
     def paraphrase(self, question: str, reasoning: str) -> str:
-        """There are none."""
-        raise TeacherError(
-            f"{self.path}: holds no paraphrases; leave them out of probe.tracked, or take another teacher"
-        )
+        """Raise TeacherError: recordings have no paraphrases."""
+        raise TeacherError(f"{self.path}: holds no paraphrases; remove them from probe.tracked, or use another teacher")
 
-    def _find(self, recorded: Mapping[str, Found], column: str, question: str) -> Found:
+    def _look_up(self, recorded: Mapping[str, Recorded], column: str, question: str) -> Recorded:
         if question.strip() not in recorded:
             raise TeacherError(
                 f"{self.path}: holds no row whose `{column}` is {question.strip()[:300]!r}; "
-                "add one, or leave the problem out"
+                "add one, or remove the problem"
             )
         return recorded[question.strip()]
 
@@ -114,16 +114,18 @@ def _pairs(path: Path) -> list[tuple[int, RecordedPair]]:
             except ValidationError as error:
                 first = error.errors()[0]
                 where = f"field {field_path(first['loc'])!r}: " if first["loc"] else ""
-                raise RecordError(f"{path}:{number}: {where}{first['msg']}; mend the line, or remove it") from error
+                raise RecordError(f"{path}:{number}: {where}{first['msg']}; correct or remove the line") from error
     return pairs
 
 
 def local_answerer(teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher) -> Answerer:
-    """Who answers for a teacher on loopback; TeacherError for one that is served elsewhere."""
+    """Return the answerer of a teacher on loopback; raise TeacherError for a remote teacher."""
     match teacher:
         case EmbeddedTeacher():
             return WorldAnswerer()
         case ReplayTeacher(path=path):
             return ReplayAnswerer(path)
         case OpenAITeacher(base_url=base_url):
-            raise TeacherError(f"teacher.kind: openai is served at {base_url}; embedded and replay are served here")
+            raise TeacherError(
+                f"teacher.kind: openai is served at {base_url}; only embedded and replay teachers are served locally"
+            )

@@ -1,4 +1,4 @@
-"""Requests that do not wait for one another's answers: each is asked once, and its answer journalled as it arrives."""
+"""Send independent requests: each is sent once, and its answer is journalled as it arrives."""
 
 import asyncio
 import sys
@@ -16,37 +16,37 @@ from r1k.teacher import messages
 from r1k.teacher.answers import AcceptancePolicy
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import DEFAULT_RETRIES, ChatClient, Endpoint, RetryPolicy
-from r1k.teacher.endpoints import budget_of, endpoint_of
-from r1k.teacher.journal import Entry, Journal, Request, RunStoppedError
+from r1k.teacher.endpoints import make_budget, open_endpoint
+from r1k.teacher.journal import Journal, JournalEntry, Request, RunStoppedError
 
-Named = tuple[str, Request]
+NamedRequest = tuple[str, Request]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Answered:
+class RequestResults:
     """The answers to all requests."""
 
-    entries: Mapping[str, Entry]
-    """By the requests' names."""
-    bought: int
-    """Those that the journal lacked."""
+    entries: Mapping[str, JournalEntry]
+    """Answers by the requests' names."""
+    num_new: int
+    """Number of answers that the journal lacked."""
     budget: Budget
 
 
 @dataclass
 class _RequestRun:
-    """One run: where the answers are kept, and which requests failed and why."""
+    """One run: its journal, and which requests failed and why."""
 
     journal: Journal
-    terms: AcceptancePolicy
+    policy: AcceptancePolicy
     budget: Budget
-    bought: int = 0
+    num_new: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
-    def plan(self, requests: Mapping[str, Request]) -> list[Named]:
-        """What has to be asked, each request under its first name; what the journal's answers cost is counted."""
-        pending: list[Named] = []
+    def plan(self, requests: Mapping[str, Request]) -> list[NamedRequest]:
+        """Return the requests to send, each under its first name, and count the cost of the journal's answers."""
+        pending: list[NamedRequest] = []
         seen: set[str] = set()
         for name, request in requests.items():
             if request.key in seen:
@@ -54,34 +54,36 @@ class _RequestRun:
             seen.add(request.key)
             entry = self.journal.get(request.key)
             if entry is not None:
-                self.budget.count(entry)
-            if self.terms.asks(entry):
+                self.budget.add(entry)
+            if self.policy.needs_request(entry):
                 pending.append((name, request))
         return pending
 
-    async def ask(self, pending: Sequence[Named], endpoint: Endpoint, patience: RetryPolicy, unit: str) -> str | None:
-        """Fill the journal; return why the run was stopped, if it was."""
+    async def send(
+        self, pending: Sequence[NamedRequest], endpoint: Endpoint, retry_policy: RetryPolicy, unit: str
+    ) -> str | None:
+        """Send the requests, and journal the answers; return why the run stopped early, or None."""
         with tqdm(total=len(pending), desc=endpoint.model, unit=unit) as progress:
-            async with ChatClient(endpoint, patience, self.budget) as client:
-                return await work_through(pending, self._answer, self.failures.__setitem__, client, progress)
+            async with ChatClient(endpoint, retry_policy, self.budget) as client:
+                return await run_workers(pending, self._answer, self.failures.__setitem__, client, progress)
 
     async def _answer(self, client: ChatClient, request: Request) -> None:
-        entry = await client.complete(request, self.terms.limit(self.journal.get(request.key)))
+        entry = await client.complete(request, self.policy.next_max_tokens(self.journal.get(request.key)))
         await asyncio.to_thread(self.journal.append, entry)
-        self.bought += 1
+        self.num_new += 1
 
 
-async def work_through(
+async def run_workers(
     items: Sequence[tuple[str, T]],
     do: Callable[[ChatClient, T], Awaitable[None]],
     failed: Callable[[str, str], None],
     client: ChatClient,
     progress: tqdm,
 ) -> str | None:
-    """Do each named item, as many at once as the endpoint allows; return why the run was stopped, if it was.
+    """Do each named item, with the endpoint's concurrency; return why the run stopped early, or None.
 
-    `failed` is told the name of an item that failed, and why. A stopped run begins no item, and waits for the requests
-    in flight: they are paid for.
+    `failed` gets the name of each failed item and the reason. A stopped run starts no item, and waits for the requests
+    in flight, because they are paid for.
     """
     queue = iter(items)
 
@@ -91,10 +93,10 @@ async def work_through(
                 await do(client, item)
             except RunStoppedError as error:
                 client.stop(f"{name}: {error}")
-                progress.set_description("stopping, when the answers in flight are here")
+                progress.set_description("stopping after the requests in flight")
             except TeacherError as error:
                 failed(name, str(error))
-            progress.set_postfix_str(client.budget.spent, refresh=False)
+            progress.set_postfix_str(client.budget.spent_text, refresh=False)
             progress.update()
             if client.stop_reason is not None:
                 return
@@ -105,49 +107,50 @@ async def work_through(
     return client.stop_reason
 
 
-def make_requests(asked: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
-    """The request of each by its name, and why those that hold the prompt's own delimiters have none."""
+def build_requests(items: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
+    """Return the requests by name, and by name the errors of texts that contain the prompt's own delimiters."""
     requests: dict[str, Request] = {}
-    unasked: dict[str, str] = {}
-    for name, what in asked.items():
+    errors: dict[str, str] = {}
+    for name, item in items.items():
         try:
-            requests[name] = make(what)
+            requests[name] = make(item)
         except TeacherError as error:
-            unasked[name] = str(error)
-    return requests, unasked
+            errors[name] = str(error)
+    return requests, errors
 
 
-def ask_all(
+def request_all(
     server: Server | EmbeddedTeacher | ReplayTeacher,
     section: str,
     requests: Mapping[str, Request],
     journal: Path,
-    patience: RetryPolicy = DEFAULT_RETRIES,
+    retry_policy: RetryPolicy = DEFAULT_RETRIES,
     unit: str = "answer",
-    spent_before: tuple[float, int] = (0.0, 0),
-) -> Answered:
-    """The answers to named requests to the server of a `section` of the config; equal requests are one.
+    prior_spend: tuple[float, int] = (0.0, 0),
+) -> RequestResults:
+    """Return the answers to named requests to the server of a `section` of the config.
 
-    `spent_before` are dollars and tokens of other answers that count under the same ceiling.
+    Equal requests are sent once, and requests that the journal answers are not sent; if it has all of them, neither
+    server nor key is needed. An answer may be truncated or a refusal; the caller decides about it. `prior_spend` holds
+    the US dollars and tokens of other answers that count towards the same ceiling.
 
-    Only what the journal lacks is asked for; with nothing to ask, neither server nor key is needed. An answer may be
-    cut or a refusal: who asked decides what to make of it. TeacherError where requests have no answer in the end; what
-    was answered stays in the journal, and a rerun asks for the rest alone.
+    Raises:
+        TeacherError: Requests failed; the journal keeps the answers received, and a rerun sends only the rest.
     """
-    with exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}"), Journal(journal) as book:
+    with exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}"), Journal(journal) as opened:
         limit = server.max_tokens if isinstance(server, Server) else None
-        budget = budget_of(server.client, section) if isinstance(server, Server) else Budget(section=section)
-        budget.dollars_before, budget.tokens_before = spent_before
-        run = _RequestRun(book, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
+        budget = make_budget(server.client, section) if isinstance(server, Server) else Budget(section=section)
+        budget.prior_dollars, budget.prior_tokens = prior_spend
+        run = _RequestRun(opened, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
         pending = run.plan(requests)
         if pending:
             if isinstance(server, Server):
                 print(messages.estimate(len(pending), limit, budget, section), file=sys.stderr, flush=True)
-            with endpoint_of(server, section) as endpoint:
-                stopped = asyncio.run(run.ask(pending, endpoint, patience, unit))
+            with open_endpoint(server, section) as endpoint:
+                stopped = asyncio.run(run.send(pending, endpoint, retry_policy, unit))
             if stopped is not None:
-                raise TeacherError(messages.stopped(stopped, run.bought, journal, run.failures))
+                raise TeacherError(messages.stopped(stopped, run.num_new, journal, run.failures))
             if run.failures:
                 raise TeacherError(messages.unanswered(run.failures, len(pending), journal))
-        entries = {name: book.kept(request) for name, request in requests.items()}
-        return Answered(entries, run.bought, run.budget)
+        entries = {name: opened.answer_to(request) for name, request in requests.items()}
+        return RequestResults(entries, run.num_new, run.budget)

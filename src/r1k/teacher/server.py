@@ -1,4 +1,4 @@
-"""A chat-completions server on loopback, for teachers that need no network: HTTP/1.1, OpenAI's answers and errors."""
+"""A chat-completions server on loopback, for teachers without a network: HTTP/1.1, OpenAI's responses and errors."""
 
 import json
 import re
@@ -18,45 +18,45 @@ from r1k.errors import R1kError, TeacherError, field_path
 from r1k.teacher.local import Answerer, local_answerer
 from r1k.teacher.templates import PARAPHRASE, REVERSE_QUESTION, SOLVE
 
-LONGEST_BODY = 1 << 24
-PIECE = 200
-"""Characters of an event of a stream."""
-TOKEN = re.compile(r"\s*\S+")
-"""The server counts words: it has no tokenizer."""
+MAX_BODY_BYTES = 1 << 24
+EVENT_CHARACTERS = 200
+"""Characters per event of a stream."""
+WORD = re.compile(r"\s*\S+")
+"""The server has no tokenizer and counts words as tokens."""
 
 
-class _Turn(BaseModel):
+class _UserMessage(BaseModel):
     role: Literal["user"]
     content: str
 
 
-class _Asked(BaseModel):
+class _ChatRequest(BaseModel):
     model: str
-    messages: list[_Turn] = Field(min_length=1, max_length=1)
+    messages: list[_UserMessage] = Field(min_length=1, max_length=1)
     max_tokens: int | None = Field(default=None, gt=0)
     n: Literal[1] = 1
     stream: bool = False
 
 
 class ChatHandler(BaseHTTPRequestHandler):
-    """One connection, which serves many requests."""
+    """Serves the requests of one connection."""
 
     server: "ChatServer"
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one packet
+    wbufsize = -1  # send headers and body in one packet
 
     def do_GET(self) -> None:
-        """The list of models."""
+        """Send the list of models."""
         if self.path != "/v1/models":
             self.send_error_object(
-                404, "not_found", f"no such path {self.path}; there are /v1/chat/completions and /v1/models"
+                404, "not_found", f"no such path {self.path}; use /v1/chat/completions or /v1/models"
             )
             return
         self.send_object(200, {"object": "list", "data": [{"id": self.server.answerer.model, "object": "model"}]})
 
     def do_POST(self) -> None:
-        """A chat completion."""
+        """Send a chat completion."""
         body = self.read_body()
         if body is None:
             return
@@ -64,49 +64,51 @@ class ChatHandler(BaseHTTPRequestHandler):
             self.send_error_object(404, "not_found", f"no such path {self.path}; post to /v1/chat/completions")
             return
         try:
-            asked = _Asked.model_validate_json(body)
+            chat_request = _ChatRequest.model_validate_json(body)
         except ValidationError as error:
             first = error.errors()[0]
             self.send_error_object(400, "invalid_request", f"{field_path(first['loc']) or 'body'}: {first['msg']}")
             return
-        if asked.model != self.server.answerer.model:
+        if chat_request.model != self.server.answerer.model:
             self.send_error_object(
-                404, "model_not_found", f"no model {asked.model!r} here, only {self.server.answerer.model!r}"
+                404, "model_not_found", f"no model {chat_request.model!r} here, only {self.server.answerer.model!r}"
             )
             return
-        self.answer(asked)
+        self.answer(chat_request)
 
-    def answer(self, asked: _Asked) -> None:
-        """Send what the answerer says, or that it has no answer."""
-        prompt = asked.messages[0].content
+    def answer(self, chat_request: _ChatRequest) -> None:
+        """Send the answerer's response, or an error if it has none."""
+        prompt = chat_request.messages[0].content
         try:
             reasoning, text = respond(self.server.answerer, prompt)
         except R1kError as error:
             self.send_error_object(404, "no_answer", str(error))
             return
-        whole = completion(asked.model, prompt, reasoning, text, asked.max_tokens)
-        if asked.stream:
+        whole = completion(chat_request.model, prompt, reasoning, text, chat_request.max_tokens)
+        if chat_request.stream:
             self.send_events(chunks(whole))
         else:
             self.send_object(200, whole)
 
     def read_body(self) -> bytes | None:
-        """The request's body, read whole so that the connection can go on; None where an error was sent."""
+        """Return the request's whole body, so that the connection stays usable; None after sending an error."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > LONGEST_BODY:
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
-            self.send_error_object(411, "invalid_request", f"a Content-Length of at most {LONGEST_BODY} is needed")
+            self.send_error_object(
+                411, "invalid_request", f"the request needs a Content-Length of at most {MAX_BODY_BYTES}"
+            )
             return None
         return self.rfile.read(int(length))
 
     def send_error_object(self, status: int, code: str, message: str) -> None:
-        """An error as OpenAI's API shapes it."""
+        """Send an error in the format of OpenAI's API."""
         self.send_object(
             status, {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
         )
 
     def send_object(self, status: int, value: dict[str, Any]) -> None:
-        """A JSON answer."""
+        """Send a JSON response."""
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -115,7 +117,7 @@ class ChatHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def send_events(self, events: Iterable[dict[str, Any]]) -> None:
-        """A stream of server-sent events, each on its way before the next is made."""
+        """Send a stream of server-sent events, each before the next is computed."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -127,11 +129,11 @@ class ChatHandler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent: the client reports."""
+        """Log nothing: the client reports."""
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Serves one answerer on 127.0.0.1; port 0 takes a free one."""
+    """Serves one answerer on 127.0.0.1; port 0 selects a free port."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -141,7 +143,7 @@ class ChatServer(ThreadingHTTPServer):
         self.answerer = answerer
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is a mistake here, and its trace is printed."""
+        """Ignore closed connections, and print the traceback of any other error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -152,43 +154,47 @@ class ChatServer(ThreadingHTTPServer):
 
 
 def respond(answerer: Answerer, prompt: str) -> tuple[str, str]:
-    """Chain of thought and text for a prompt, which is told by its template."""
-    asked = REVERSE_QUESTION.read(prompt)
-    if asked is not None:
-        return "", answerer.reverse_question(asked["question"], asked["answer"])
-    asked = PARAPHRASE.read(prompt)
-    if asked is not None:
-        return "", answerer.paraphrase(asked["question"], asked["reasoning"])
-    asked = SOLVE.read(prompt)
-    if asked is None:
+    """Return chain of thought and text for a prompt; its template decides what to compute."""
+    slots = REVERSE_QUESTION.parse(prompt)
+    if slots is not None:
+        return "", answerer.reverse_question(slots["question"], slots["answer"])
+    slots = PARAPHRASE.parse(prompt)
+    if slots is not None:
+        return "", answerer.paraphrase(slots["question"], slots["reasoning"])
+    slots = SOLVE.parse(prompt)
+    if slots is None:
         known = ", ".join(template.name for template in (REVERSE_QUESTION, PARAPHRASE, SOLVE))
-        raise TeacherError(f"this teacher answers these prompts alone: {known}")
-    response = answerer.solve(asked["question"])
+        raise TeacherError(f"this teacher answers only these prompts: {known}")
+    response = answerer.solve(slots["question"])
     return response.reasoning, response.answer
 
 
 def completion(model: str, prompt: str, reasoning: str, text: str, max_tokens: int | None) -> dict[str, Any]:
-    """A chat completion, cut after `max_tokens` words of reasoning and text together."""
-    thought, said = TOKEN.findall(reasoning), TOKEN.findall(text)
-    room = len(thought) + len(said) if max_tokens is None else max_tokens
-    cut = room < len(thought) + len(said)
-    if cut:
-        thought, said = thought[:room], said[: max(0, room - len(thought))]
-        reasoning, text = "".join(thought), "".join(said)
-    spent, read = len(thought) + len(said), len(TOKEN.findall(prompt))
+    """Return a chat completion, truncated after `max_tokens` words of reasoning and text together."""
+    reasoning_words, text_words = WORD.findall(reasoning), WORD.findall(text)
+    room = len(reasoning_words) + len(text_words) if max_tokens is None else max_tokens
+    truncated = room < len(reasoning_words) + len(text_words)
+    if truncated:
+        reasoning_words, text_words = reasoning_words[:room], text_words[: max(0, room - len(reasoning_words))]
+        reasoning, text = "".join(reasoning_words), "".join(text_words)
+    completion_tokens, prompt_tokens = len(reasoning_words) + len(text_words), len(WORD.findall(prompt))
     message = {"role": "assistant", "content": text, "reasoning_content": reasoning or None}
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": "length" if cut else "stop"}],
-        "usage": {"prompt_tokens": read, "completion_tokens": spent, "total_tokens": read + spent},
+        "choices": [{"index": 0, "message": message, "finish_reason": "length" if truncated else "stop"}],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
     }
 
 
 def chunks(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A chat completion as the events of a stream: its reasoning, then its text, then how it ended, then the usage."""
+    """Yield a chat completion as the events of a stream: reasoning, text, finish reason, usage."""
     (choice,) = whole["choices"]
     common = {key: whole[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
 
@@ -198,15 +204,15 @@ def chunks(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
     message = choice["message"]
     for name in ("reasoning_content", "reasoning", "content", "refusal"):
         text = message.get(name) or ""
-        for start in range(0, len(text), PIECE):
-            yield chunk({name: text[start : start + PIECE]})
+        for start in range(0, len(text), EVENT_CHARACTERS):
+            yield chunk({name: text[start : start + EVENT_CHARACTERS]})
     yield chunk({}, choice["finish_reason"])
     yield common | {"choices": [], "usage": whole.get("usage")}
 
 
 @contextmanager
 def running(server: ChatServer) -> Iterator[ChatServer]:
-    """Serve in a thread, for as long as the block takes."""
+    """Serve in a thread within the block."""
     with server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -230,7 +236,7 @@ def serve(*, teacher: Teacher, port: int = 0) -> None:
     try:
         server = ChatServer(local_answerer(teacher), port)
     except OSError as error:
-        raise TeacherError(f"--port: 127.0.0.1:{port} cannot be listened on ({error}); name another, or 0") from error
+        raise TeacherError(f"--port: cannot listen on 127.0.0.1:{port} ({error}); choose another port, or 0") from error
     with server:
         print(f"base_url: {server.url}\nmodel: {server.answerer.model}", flush=True)
         try:

@@ -1,7 +1,7 @@
-"""The prompts, as files in `prompts/`: rendered for a teacher, and read back exactly by the teachers on loopback.
+"""Prompts as files in `prompts/`: rendered for a teacher, and parsed back exactly by the teachers on loopback.
 
-`solve.md` is the bare question: the reverse response then differs from the forward one, which DeepSeek-R1 also gave to
-a bare question, by its direction and not by a format that was asked for.
+`solve.md` is the bare question, because DeepSeek-R1 also answered a bare question: reverse and forward responses then
+differ in direction, not in a requested format.
 """
 
 import re
@@ -17,32 +17,33 @@ SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 @dataclass(frozen=True)
 class Template:
-    """A text with `{{slots}}`, each of which comes once and is parted from the next by some text."""
+    """A text with `{{slots}}`; each slot occurs once, and some text separates it from the next."""
 
     name: str
     text: str
 
     @property
     def digest(self) -> str:
-        """The version of the prompt, as each record's provenance has it."""
+        """The version of the prompt, as recorded in `teacher_metadata`."""
         return value_digest(self.text)
 
     def render(self, **slots: str) -> str:
-        """The prompt with its slots filled, in one pass: what a slot holds is never read as a slot.
+        """Return the prompt with its slots filled in one pass, so that slot markers inside a value stay as they are.
 
-        TeacherError where a slot is empty, or holds the prompt's own delimiter and could be read in two ways.
+        Raises:
+            TeacherError: A slot is empty, or contains the prompt's own delimiter, which makes the prompt ambiguous.
         """
         filled = {name: text.strip() for name, text in slots.items()}
         rendered = SLOT.sub(lambda slot: filled[slot[1]], self.text)
-        if self.read(rendered) != filled:
+        if self.parse(rendered) != filled:
             raise TeacherError(
-                f"prompt {self.name}: {' or '.join(filled)} is empty or holds the text that parts the prompt's slots; "
-                "correct the record, or leave it out"
+                f"prompt {self.name}: {' or '.join(filled)} is empty or contains the prompt's own delimiter; "
+                "correct the record, or remove it"
             )
         return rendered
 
-    def read(self, rendered: str) -> dict[str, str] | None:
-        """The slots of a rendered prompt; None for a text that is none, or that could be read in two ways."""
+    def parse(self, rendered: str) -> dict[str, str] | None:
+        """Return the slots of a rendered prompt; None if the text is another prompt or ambiguous."""
         first, last = self._lazy.fullmatch(rendered), self._greedy.fullmatch(rendered)
         if first is None or last is None or first.groupdict() != last.groupdict():
             return None
@@ -63,7 +64,7 @@ class Template:
 
 
 def load_template(name: str, package: str = "r1k.teacher") -> Template:
-    """The prompt `prompts/{name}.md` of the package."""
+    """Return the prompt `prompts/{name}.md` of the package."""
     text = resources.files(package).joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
     return Template(name, text.strip())
 

@@ -1,1 +1,1 @@
-"""SFT and DPO of LoRA adapters, resumable and published whole."""
+"""SFT and DPO of LoRA adapters: resumable training runs, published atomically."""

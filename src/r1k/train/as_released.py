@@ -1,9 +1,9 @@
-"""DPO's rows as the authors' released code has them: `protocol: as_released`.
+"""DPO rows as the authors' released code builds them (`protocol: as_released`).
 
-The `question` column stays the forward problem's where a pair is turned round, and is the prompt as bare text. A
-completion is the whole conversation that its response is from, so its loss covers a system and a user turn as well. The
-preferred one ends in a newline that the rejected one lacks. Where the whole is too long, its last tokens are kept, and
-a prompt may be gone.
+The prompt is always the forward question as bare text, also for a pair of the reverse direction. Each completion is the
+whole conversation of its response, and the loss therefore covers the system and user turns too. The chosen completion
+ends in a newline; the rejected one does not. A sequence longer than `max_length` keeps its last tokens, which can drop
+the prompt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,44 +14,53 @@ from transformers import PreTrainedTokenizerBase
 from r1k.errors import TrainError
 from r1k.records import OPPOSITE, Direction, Pair, Response
 from r1k.text import encode, encode_plain
-from r1k.train.rows import Row, some
+from r1k.train.rows import TrainingRow, require_rows
 
 Questions = Mapping[tuple[str, Direction], str]
-"""By problem and direction."""
+"""Question text by problem and direction."""
 
 
-def make_rows(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], max_length: int) -> list[Row]:
-    """The rows of all pairs, uncut: the trainer keeps the last `max_length` tokens, and here what it cuts is counted.
+def make_rows(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], max_length: int) -> list[TrainingRow]:
+    """Return the rows of all pairs, not truncated.
 
-    TrainError for a pair whose problem lacks one in the other direction.
+    The trainer keeps the last `max_length` tokens; each row counts the tokens that this removes.
+
+    Raises:
+        TrainError: A problem has a pair in one direction only.
     """
     questions = {(pair.problem, pair.direction): pair.question for pair in pairs}
-    return some([row(tokenizer, pair, questions, max_length) for pair in tqdm(pairs, desc="tokens", unit="record")])
+    progress = tqdm(pairs, desc="tokenize", unit="record")
+    return require_rows([make_row(tokenizer, pair, questions, max_length) for pair in progress])
 
 
-def row(tokenizer: PreTrainedTokenizerBase, pair: Pair, questions: Questions, max_length: int) -> Row:
-    """`prompt_ids` of the forward question alone, and of each completion its whole conversation."""
-    other = questions.get((pair.problem, OPPOSITE[pair.direction]))
-    if other is None:
+def make_row(tokenizer: PreTrainedTokenizerBase, pair: Pair, questions: Questions, max_length: int) -> TrainingRow:
+    """Return the row of one pair: the forward question as the prompt, a whole conversation as each completion."""
+    opposite = OPPOSITE[pair.direction]
+    opposite_question = questions.get((pair.problem, opposite))
+    if opposite_question is None:
         raise TrainError(
-            f"{pair.id}: problem {pair.problem!r} has no pair of the {OPPOSITE[pair.direction]} direction, whose "
-            "question protocol as_released repeats; rebuild pairs.jsonl"
+            f"{pair.id}: problem {pair.problem!r} has no pair of the {opposite} direction, whose question "
+            "protocol as_released repeats; rebuild pairs.jsonl"
         )
     chosen, rejected = (
         _conversation(tokenizer, question, response, f"{pair.id} {side}")
-        for side, question, response in (("chosen", pair.question, pair.chosen), ("rejected", other, pair.rejected))
+        for side, question, response in (
+            ("chosen", pair.question, pair.chosen),
+            ("rejected", opposite_question, pair.rejected),
+        )
     )
+    forward_question = pair.question if pair.direction == "forward" else opposite_question
     columns = {
-        "prompt_ids": encode_plain(tokenizer, pair.question if pair.direction == "forward" else other),
+        "prompt_ids": encode_plain(tokenizer, forward_question),
         "chosen_ids": chosen + encode_plain(tokenizer, "\n"),
         "rejected_ids": rejected,
     }
     lengths = [len(columns[side]) for side in ("chosen_ids", "rejected_ids")]
-    return Row(
+    return TrainingRow(
         pair.id,
         columns,
         tokens=sum(min(length, max_length) for length in lengths),
-        cut=sum(max(0, length - max_length) for length in lengths),
+        truncated_tokens=sum(max(0, length - max_length) for length in lengths),
     )
 
 

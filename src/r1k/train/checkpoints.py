@@ -1,4 +1,4 @@
-"""Checkpoints that are complete or do not count, and adapters kept at known steps."""
+"""Checkpoints that a kill cannot leave half-written, and the adapters of probed steps."""
 
 import json
 import os
@@ -15,13 +15,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from r1k.files import atomic_directory, write_json
 
 COMPLETE = "complete.json"
-"""Written last into a checkpoint: the sizes of its files."""
+"""The last file written into a checkpoint; it lists the sizes of the others."""
 ADAPTER = "default"
-"""PEFT's name of the adapter that is trained; DPO's reference is another one."""
+"""PEFT's name for the adapter that is trained; DPO's reference adapter is named `ref`."""
 
 
 def seal(checkpoint: Path) -> None:
-    """Mark a checkpoint as complete, once all of its files are on the disk."""
+    """Flush a checkpoint's files to disk, then mark it as complete."""
     files = [path for path in checkpoint.rglob("*") if path.is_file() and path.name != COMPLETE]
     for path in files:
         descriptor = os.open(path, os.O_RDONLY)
@@ -31,7 +31,7 @@ def seal(checkpoint: Path) -> None:
 
 
 def is_complete(checkpoint: Path) -> bool:
-    """Was the checkpoint sealed, and is each of its files still as long as it was?"""
+    """Return whether the checkpoint is sealed and each of its files still has its recorded size."""
     seal_file = checkpoint / COMPLETE
     if not seal_file.is_file():
         return False
@@ -42,21 +42,22 @@ def is_complete(checkpoint: Path) -> bool:
 
 
 def newest_complete(state: Path) -> Path | None:
-    """The checkpoint to resume from; those that a kill left incomplete are removed."""
+    """Remove incomplete checkpoints and return the newest complete one, or None."""
     complete = []
     for checkpoint in state.glob("checkpoint-*"):
         if is_complete(checkpoint):
             complete.append(checkpoint)
         else:
-            print(f"{checkpoint}: incomplete, removed", flush=True)
+            print(f"{checkpoint}: removed an incomplete checkpoint", flush=True)
             shutil.rmtree(checkpoint)
     return max(complete, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
 def save_adapter(model: Any, directory: Path, write: bool = True) -> None:
-    """Write the trained adapter as a directory of its own, whole or not at all.
+    """Write the trained adapter to `directory`, atomically.
 
-    Every process of a training has to call this, since ZeRO-3's shards are gathered; the one with `write` writes.
+    Every process of a training run must call this, because ZeRO-3 gathers shards collectively. Only the process with
+    `write` writes.
     """
     parameters = {name: value for name, value in model.named_parameters() if f".{ADAPTER}." in name}
     with _gathered(list(parameters.values())):
@@ -64,7 +65,7 @@ def save_adapter(model: Any, directory: Path, write: bool = True) -> None:
     if write:
         with atomic_directory(directory) as partial:
             model.save_pretrained(partial, selected_adapters=[ADAPTER], state_dict=weights, safe_serialization=True)
-            (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+            (partial / "README.md").unlink(missing_ok=True)  # an empty model card that PEFT writes
 
 
 def _gathered(parameters: list[Any]) -> AbstractContextManager[Any]:
@@ -76,22 +77,22 @@ def _gathered(parameters: list[Any]) -> AbstractContextManager[Any]:
     return context
 
 
-class Checkpoints(TrainerCallback):  # type: ignore[misc]
-    """Saves by the clock, seals what was saved, and keeps the adapters of the measured steps."""
+class CheckpointCallback(TrainerCallback):  # type: ignore[misc]
+    """Saves and seals a checkpoint every so many seconds, and the adapter at each probed step."""
 
-    def __init__(self, state: Path, seconds: float, measured: Collection[int]) -> None:
+    def __init__(self, state: Path, seconds: float, probed_steps: Collection[int]) -> None:
         self._state = state
         self._seconds = seconds
-        self._measured = measured
-        self._last = time.monotonic()
+        self._probed_steps = probed_steps
+        self._saved_at = time.monotonic()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        if state.global_step in self._measured:
+        if state.global_step in self._probed_steps:
             target = self._state / "steps" / str(state.global_step)
             save_adapter(kwargs["model"], target, write=state.is_world_process_zero)
-        if state.global_step < state.max_steps and self._is_time():
+        if state.global_step < state.max_steps and self._is_due():
             control.should_save = True
         return control
 
@@ -102,12 +103,12 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
             torch.distributed.barrier()
         if state.is_world_process_zero:
             seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-        self._last = time.monotonic()
+        self._saved_at = time.monotonic()
         return control
 
-    def _is_time(self) -> bool:
-        """The same answer in every process: the first one's clock decides."""
-        due = time.monotonic() - self._last >= self._seconds
+    def _is_due(self) -> bool:
+        """Return whether a checkpoint is due, by the clock of rank 0 in every process."""
+        due = time.monotonic() - self._saved_at >= self._seconds
         if not torch.distributed.is_initialized():
             return due
         device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"

@@ -1,4 +1,4 @@
-"""`run.json`: all that decides a run's weights, from the config and from the files it starts from."""
+"""`run.json`: everything that determines a run's weights, from the config and from its input files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,28 +13,30 @@ from r1k.provenance import artefact_digest
 
 
 class RunPlan(BaseModel):
-    """A run as the config alone describes it."""
+    """A run as the config describes it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     run: str
     seed: int
     method: Literal["sft", "dpo", "merge"]
-    identity: dict[str, Any] = Field(description="all of the config that decides the weights, ancestry included")
+    identity: dict[str, Any] = Field(
+        description="the part of the config that determines the weights, ancestors included"
+    )
     sft: Sft | None = None
     dpo: Dpo | None = None
-    lora: Lora | None = Field(default=None, description="the adapter that SFT of a base creates; else null")
+    lora: Lora | None = Field(default=None, description="the adapter that SFT of a base creates; null for other runs")
     merge: Merge | None = None
     protocol: Literal["paper", "as_released"] = "paper"
     direction_tag: bool = False
-    reasoned: bool = Field(default=True, description="whether every response in the data has reasoning")
-    steps: int = Field(gt=0, description="optimizer steps of the whole training; 1 for a merge")
-    probed: dict[int, float] = Field(description="steps whose adapters are kept and probed, with the epoch of each")
+    reasoned: bool = Field(default=True, description="whether every response in the data must have reasoning")
+    steps: int = Field(gt=0, description="optimizer steps of the training run; 1 for a merge")
+    probed: dict[int, float] = Field(description="steps whose adapters are saved and probed, with the epoch of each")
     exclude_held_out: bool
 
     @property
     def settings(self) -> Sft | Dpo:
-        """The settings of the training; ConfigError for a merge."""
+        """The settings of SFT or DPO; raises ConfigError for a merge."""
         found = self.sft or self.dpo
         if found is None:
             raise ConfigError(f"run {self.run}: run.json has no training settings; rebuild it")
@@ -42,10 +44,12 @@ class RunPlan(BaseModel):
 
 
 class RunFile(RunPlan):
-    """A run with the digests of what it starts from."""
+    """A run's plan with the digests of its inputs."""
 
-    contents: dict[str, str] = Field(description="SHA-256 of the data, the base's weights, the parent's run")
-    digest: str = Field(description="of identity and contents; names the directory of the training state")
+    contents: dict[str, str] = Field(
+        description="SHA-256 of the data and the base's weights, and the digest of the parent's run"
+    )
+    digest: str = Field(description="digest of identity and contents; names the directory of the training state")
 
 
 def plan(experiment: Experiment, run: str, seed: int) -> RunPlan:
@@ -94,17 +98,17 @@ def describe_run(
     """
     contents = {"base": artefact_digest(base)}
     contents |= {name: file_digest(path) for name, path in (("data", data), ("probe", probe)) if path is not None}
-    above = [read_run(path) for path in parent]
-    contents |= {"parent" if plan.merge is None else f"parent {run.run}": run.digest for run in above}
+    parents = [read_run(path) for path in parent]
+    contents |= {"parent" if plan.merge is None else f"parent {run.run}": run.digest for run in parents}
     digest = value_digest({"identity": plan.identity, "contents": contents})
     write_json(output, RunFile(**plan.model_dump(), contents=contents, digest=digest).model_dump(mode="json"))
 
 
 def read_run(path: Path) -> RunFile:
-    """Read a `run.json`; raise ConfigError if it is not one."""
+    """Return a parsed `run.json`; raises ConfigError if the file is missing or invalid."""
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; make it with `snakemake {path}`")
     try:
         return RunFile.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
-        raise ConfigError(f"{path}: not a run description ({error.errors()[0]['msg']}); rebuild it") from error
+        raise ConfigError(f"{path}: not a valid run description ({error.errors()[0]['msg']}); rebuild it") from error

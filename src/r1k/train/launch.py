@@ -1,94 +1,74 @@
-"""From one command to one process a GPU: in this process where one is enough, else by torchrun on each node."""
+"""Start one training process per GPU: in this process if one is enough, else with torchrun on each node."""
 
-import ctypes
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from r1k.child_process import die_with_parent
 from r1k.config import Settings
 from r1k.errors import TrainError
-
-PR_SET_PDEATHSIG = 1
-
-
-class TrainingOrder(BaseModel):
-    """The inputs of every process of a training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    run: Path
-    base: Path
-    data: Path
-    probe: Path | None
-    parent: Path | None
-    own: Path
-    finished: Path
-    per_device_train_batch_size: int
-    gradient_checkpointing: bool
-    checkpoint_seconds: float
-    deepspeed: Path | None
-    resume: Path | None = None
+from r1k.loading import without_collection
+from r1k.train.order import TrainingOrder
 
 
 def start(order: TrainingOrder, settings: Settings, processes: int = 0, nodes: int = 1, launcher: str = "") -> None:
-    """Do the work in as many processes a node as it has GPUs (or as asked); TrainError where they fail.
+    """Train in `processes` processes per node and wait until they end.
 
-    `launcher` is the command that starts another once on each of several `nodes`, this one among them.
+    Args:
+        order: The inputs of every process.
+        settings: The run's settings.
+        processes: Processes per node; 0 means one per visible GPU, and at least one.
+        nodes: Nodes of the job.
+        launcher: Command that starts another command once on each node, this one included; used with several nodes.
+
+    Raises:
+        TrainError: bfloat16 is configured without a GPU, the launcher is missing, or a process fails.
     """
-    import torch
+    with without_collection():
+        import torch
+
+        from r1k.train.checkpoints import newest_complete
 
     if settings.dtype == "bfloat16" and not torch.cuda.is_available():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise TrainError(
-            f"training in bfloat16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: {visible}); run it "
-            f"where there "
-            "is one with a driver, or set dtype: float32 in the config to train on CPUs"
+            f"training in bfloat16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: {visible}); run it on a "
+            "machine with a GPU and its driver, or set dtype: float32 in the config to train on CPUs"
         )
-    from r1k.train.checkpoints import newest_complete
-
-    order = order.model_copy(update={"resume": newest_complete(order.own)})
-    wanted = processes or max(1, torch.cuda.device_count())
-    if wanted == nodes == 1:
-        from r1k.train.worker import work
+    order = order.model_copy(update={"resume": newest_complete(order.state)})
+    processes_per_node = processes or max(1, torch.cuda.device_count())
+    if processes_per_node == nodes == 1:
+        with without_collection():
+            from r1k.train.worker import work
 
         work(order)
         return
-    command = [*_torchrun(nodes, launcher), f"--nproc-per-node={wanted}", "-m", "r1k.train.worker"]
+    command = [*_torchrun(nodes, launcher), f"--nproc-per-node={processes_per_node}", "-m", "r1k.train.worker"]
     try:
         ended = subprocess.run([*command, order.model_dump_json()], preexec_fn=die_with_parent, check=False)
     except FileNotFoundError as error:
         raise TrainError(
-            f"training on {nodes} nodes: there is no {command[0]!r} here; set train.launch.launcher in the config to "
-            "the command that starts another once on each node of a job"
+            f"training on {nodes} nodes: the command {command[0]!r} is not on this machine; set train.launch.launcher "
+            "in the config to the command that starts another command once on each node of a job"
         ) from error
     if ended.returncode:
         raise TrainError(
-            f"training in {order.own}: a process ended with {ended.returncode}; its message is above. "
-            "A new attempt goes on from the newest complete checkpoint"
+            f"training in {order.state}: a process exited with status {ended.returncode}; its message is above. "
+            "A new attempt resumes from the newest complete checkpoint"
         )
 
 
 def _torchrun(nodes: int, launcher: str) -> list[str]:
-    """The start of torchrun's command; a free port for each training lets several share a node."""
+    """Return the start of torchrun's command, with a free port, so that several runs can share a node."""
     torchrun = [sys.executable, "-m", "torch.distributed.run"]
     if nodes == 1:
         return [*torchrun, "--standalone"]
-    # All nodes meet at this one, where the first to come opens the port.
+    # The rendezvous is on this node; the first process to arrive opens the port.
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
-    meeting = [f"--rdzv-endpoint={socket.gethostname()}:{port}", f"--rdzv-id={uuid.uuid4()}"]
-    return [*shlex.split(launcher), *torchrun, f"--nnodes={nodes}", "--rdzv-backend=c10d", *meeting]
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies, so that a killed training leaves none behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    rendezvous = [f"--rdzv-endpoint={socket.gethostname()}:{port}", f"--rdzv-id={uuid.uuid4()}"]
+    return [*shlex.split(launcher), *torchrun, f"--nnodes={nodes}", "--rdzv-backend=c10d", *rendezvous]

@@ -1,7 +1,7 @@
-"""A training, from `run.json` to a published adapter.
+"""Train a run, from `run.json` to the published adapter.
 
-Its state lives in a directory named by the run's digest. Whatever kills it, the next attempt goes on from the newest
-complete checkpoint; a training that had finished is published again without a step.
+A directory named after the run's digest holds the checkpoints. After a kill at any moment, the next attempt resumes
+from the newest complete checkpoint. A run that had finished is published again without a training step.
 """
 
 import json
@@ -13,12 +13,13 @@ from r1k.errors import TrainError
 from r1k.files import exclusive, publish_directory
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.train.describe import RunFile, read_run
-from r1k.train.launch import TrainingOrder, start
+from r1k.train.launch import start
+from r1k.train.order import TrainingOrder
 
 LAUNCH = Launch()
-"""The defaults of the options that do not change the result."""
+"""Defaults of the options that do not change the result."""
 FINISHED = "adapter"
-"""The directory, in a training's state, that appears when it has finished."""
+"""Name of the directory that appears in a run's state when training has finished."""
 
 
 def train(
@@ -61,39 +62,39 @@ def train(
     Raises:
         TrainError: An option that the run needs is missing, or a process fails.
     """
-    described = read_run(run)
-    if described.probed and steps is None:
-        raise TrainError(f"run {described.run} is probed: say with --steps where the adapters of its steps go")
-    if described.exclude_held_out and probe is None:
-        raise TrainError(f"run {described.run} leaves the held-out problems out: give the probe set with --probe")
-    own = state / described.digest
-    with exclusive(own / "lock", f"training {described.run}"):
-        if (own / FINISHED).is_dir():
-            print(f"{described.run}: already trained, in {own}", flush=True)
+    run_file = read_run(run)
+    if run_file.probed and steps is None:
+        raise TrainError(f"run {run_file.run} is probed: give the directory for the adapters of its steps with --steps")
+    if run_file.exclude_held_out and probe is None:
+        raise TrainError(f"run {run_file.run} excludes the held-out problems: give the probe set with --probe")
+    run_state = state / run_file.digest
+    with exclusive(run_state / "lock", f"training {run_file.run}"):
+        if (run_state / FINISHED).is_dir():
+            print(f"{run_file.run}: already trained, in {run_state}", flush=True)
         else:
             order = TrainingOrder(
                 run=run,
                 base=base,
                 data=data,
-                probe=probe if described.exclude_held_out else None,
+                probe=probe if run_file.exclude_held_out else None,
                 parent=parent,
-                own=own,
-                finished=own / FINISHED,
+                state=run_state,
+                finished=run_state / FINISHED,
                 per_device_train_batch_size=per_device_train_batch_size,
                 gradient_checkpointing=gradient_checkpointing,
                 checkpoint_seconds=checkpoint_seconds,
                 deepspeed=deepspeed,
             )
-            start(order, described.settings, processes, nodes, launcher)
-        _publish(described, own, output, steps, {"run": run, "base": base, "data": data})
+            start(order, run_file.settings, processes, nodes, launcher)
+        _publish(run_file, run_state, output, steps, {"run": run, "base": base, "data": data})
 
 
-def _publish(run: RunFile, own: Path, output: Path, steps: Path | None, inputs: Mapping[str, Path]) -> None:
+def _publish(run: RunFile, state: Path, output: Path, steps: Path | None, inputs: Mapping[str, Path]) -> None:
     watch = Stopwatch()
-    facts = json.loads((own / FINISHED / "facts.json").read_text(encoding="utf-8"))
+    facts = json.loads((state / FINISHED / "facts.json").read_text(encoding="utf-8"))
     if steps is not None:
         for step, epoch in run.probed.items():
-            publish_directory(own / "steps" / str(step), steps / str(step))
+            publish_directory(state / "steps" / str(step), steps / str(step))
             write_manifest(steps / str(step), "train.step", inputs, watch, step=step, epoch=epoch)
-    publish_directory(own / FINISHED, output)
+    publish_directory(state / FINISHED, output)
     write_manifest(output, "train", inputs, watch, run=run.run, seed=run.seed, steps=run.steps, **facts)

@@ -1,5 +1,7 @@
-"""TRL's trainers, given rows that are already tokens: TRL formats and shuffles nothing here, and cuts nothing but pairs
-as the released code has them."""
+"""TRL's trainers on rows of token ids.
+
+TRL neither formats nor shuffles the rows. It truncates only the pairs of `protocol: as_released`.
+"""
 
 import math
 from collections.abc import Sequence
@@ -18,25 +20,25 @@ from r1k.train.checkpoints import ADAPTER
 
 
 class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
-    """DPO on `prompt_ids`, `chosen_ids` and `rejected_ids` as they are.
+    """DPO on `prompt_ids`, `chosen_ids` and `rejected_ids`, unchanged.
 
-    The reference has the type of what is trained. TRL makes it a float32 copy, whatever the adapter's type; between
-    bf16 and float32 the first loss would not be ln 2.
+    The reference adapter has the dtype of the trained adapter. TRL copies the reference in float32; with a bfloat16
+    adapter the loss of the first step would then differ from ln 2.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        trained = dict(self.model.named_parameters())
-        for name, reference in trained.items():
+        parameters = dict(self.model.named_parameters())
+        for name, reference in parameters.items():
             if ".ref." in name:
-                reference.data = reference.data.to(trained[name.replace(".ref.", f".{ADAPTER}.")].dtype)
+                reference.data = reference.data.to(parameters[name.replace(".ref.", f".{ADAPTER}.")].dtype)
 
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
         return dataset
 
 
 def load_base(base: Path, settings: Settings) -> Any:
-    """Load the base model with the run's dtype and attention; raise TrainError if the attention is not installed."""
+    """Return the base model in the run's dtype; raises TrainError if its attention implementation is not installed."""
     try:
         return AutoModelForCausalLM.from_pretrained(
             base,
@@ -48,8 +50,7 @@ def load_base(base: Path, settings: Settings) -> Any:
     except ImportError as error:
         raise TrainError(
             f"train: attn_implementation {settings.attn_implementation!r} is not installed ({error}); install "
-            f"flash-attn on the GPU nodes, "
-            "or set attn_implementation: sdpa in the config"
+            "flash-attn on the GPU nodes, or set attn_implementation: sdpa in the config"
         ) from error
 
 
@@ -71,22 +72,38 @@ def make_trainer(
     deepspeed: dict[str, Any] | None = None,
     keep_end: bool = False,
 ) -> Trainer:
-    """The trainer of a run.
+    """Return the trainer of a run.
 
-    With `keep_end`, TRL keeps the last `max_length` tokens of each of a pair's sequences; else they are cut already.
-    `rows` come in the order of training, `settings.batch_size` a step. SFT from a base gets a new adapter; a run
-    with a `parent` goes on with the parent's. DPO's reference is a frozen copy of the parent's adapter.
+    Args:
+        settings: The run's settings; their type selects SFT or DPO.
+        lora: The adapter to create, for SFT from a base.
+        base: Directory of the base model.
+        parent: The adapter to continue; a frozen copy of it is DPO's reference.
+        tokenizer: The base's tokenizer.
+        rows: Columns of token ids in training order, `settings.train_batch_size` per step.
+        steps: Optimizer steps.
+        seed: Seed of the new adapter's weights and of dropout.
+        per_device_train_batch_size: Examples or pairs per device and forward pass.
+        gradient_checkpointing: Recompute activations in the backward pass.
+        state: Directory of the checkpoints.
+        callback: Saves checkpoints and the adapters of probed steps.
+        processes: Processes of the run.
+        deepspeed: DeepSpeed config, if there are several processes.
+        keep_end: Have TRL keep the last `max_length` tokens of each sequence; otherwise the rows are already truncated.
+
+    Raises:
+        TrainError: The batch does not divide among the processes, or the attention implementation is not installed.
     """
     arguments = _arguments(settings, steps, seed, per_device_train_batch_size, state, processes, deepspeed)
     arguments["gradient_checkpointing"] = gradient_checkpointing
-    # ZeRO-3 shards a model as it is loaded, which needs the training arguments to be there before it.
+    # ZeRO-3 shards a model while loading it, if the training arguments already exist.
     config = (
         SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}) if isinstance(settings, Sft) else None
     )
     dpo_config = _dpo_config(settings, arguments, keep_end) if isinstance(settings, Dpo) else None
     model = load_base(base, settings)
     if parent is not None:
-        # ZeRO-3 shards parameters of one type together: the adapter then has the base's, else float32.
+        # ZeRO-3 shards parameters of one dtype together, therefore the adapter has the base's dtype; else float32.
         model = PeftModel.from_pretrained(model, parent, is_trainable=True, autocast_adapter_dtype=deepspeed is None)
     common = {
         "model": model,
@@ -100,9 +117,9 @@ def make_trainer(
 
 
 def _dpo_config(settings: Dpo, arguments: dict[str, Any], keep_end: bool) -> DPOConfig:
-    cut = {"max_length": settings.max_length, "truncation_mode": "keep_end"} if keep_end else {}
+    truncation = {"max_length": settings.max_length, "truncation_mode": "keep_end"} if keep_end else {}
     return DPOConfig(
-        **arguments | cut,
+        **arguments | truncation,
         beta=settings.beta,
         loss_type=list(settings.loss_type),
         loss_weights=settings.loss_weights or [1.0] * len(settings.loss_type),
@@ -122,9 +139,8 @@ def _arguments(
     devices = per_device_train_batch_size * processes
     if settings.train_batch_size % devices:
         raise TrainError(
-            f"train.launch.per_device_train_batch_size: {per_device_train_batch_size} on {processes} processes "
-            f"do not divide the "
-            f"batch of {settings.train_batch_size}; lower it"
+            f"train.launch.per_device_train_batch_size: {per_device_train_batch_size} on {processes} processes do not "
+            f"divide train_batch_size {settings.train_batch_size}; lower it"
         )
     return {
         "output_dir": str(state),

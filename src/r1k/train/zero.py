@@ -1,4 +1,4 @@
-"""DeepSpeed: the settings of a training on several processes, on GPUs and on CPUs."""
+"""DeepSpeed ZeRO-3 for a training run of several processes, on GPUs or CPUs."""
 
 import json
 import os
@@ -11,28 +11,28 @@ import torch
 from r1k.errors import TrainError
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """DeepSpeed's settings from a JSON file, made fit for CPUs where there is no GPU; TrainError if it is no ZeRO-3."""
+def read_deepspeed_config(path: Path) -> dict[str, Any]:
+    """Return a DeepSpeed config, adapted to CPUs if there is no GPU; raises TrainError if it is not ZeRO-3."""
     try:
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
-        raise TrainError(f"{path}: no DeepSpeed config: {error}") from error
-    zero = settings.get("zero_optimization", {})
+        raise TrainError(f"{path}: not a DeepSpeed config: {error}") from error
+    zero = config.get("zero_optimization", {})
     if zero.get("stage") != 3:
         raise TrainError(
             f"{path}: zero_optimization.stage is {zero.get('stage')}; only stage 3 is supported, set it to 3"
         )
     if torch.cuda.is_available():
-        return settings
-    # Communication on a stream of its own needs a device that has streams.
-    return settings | {"zero_optimization": zero | {"overlap_comm": False}}
+        return config
+    # Overlapping communication needs a device with streams.
+    return config | {"zero_optimization": zero | {"overlap_comm": False}}
 
 
-def join_processes() -> None:
-    """Join the other processes of this training, before anything else asks for DeepSpeed's device."""
+def init_distributed() -> None:
+    """Join the run's other processes; call this before any other use of DeepSpeed, which selects its device once."""
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    # DeepSpeed calls what this torch calls deprecated, at every step.
+    # At every step DeepSpeed calls functions that this torch deprecates.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
     import deepspeed
 

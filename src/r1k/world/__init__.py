@@ -1,8 +1,8 @@
 """The embedded default: invertible quantitative problems with exact answers, their reasoning and their inverses.
 
-Questions come in the shapes of the paper's benchmarks: an integer (AIME), a boxed expression (MATH500: a multiple of
-a letter), one of four options (GPQA). Training, pretraining and each shape's benchmark draw from pools of problems
-that share none; a problem and its inverse are one problem.
+Questions have the answer types of the paper's benchmarks: an integer (AIME), a boxed expression (MATH500: a multiple of
+a letter), or one of four options (GPQA). Training, pretraining and the benchmarks of each answer type draw from
+disjoint pools of problems; a problem and its inverse count as one problem.
 """
 
 import random
@@ -13,7 +13,7 @@ from r1k.world.corpus import documents, numbers
 from r1k.world.pools import draw
 from r1k.world.relations import Problem, WorldError
 from r1k.world.solving import invert, paraphrase, solve
-from r1k.world.wording import SHAPES, Shape, ask, fits, question_text
+from r1k.world.wording import ANSWER_TYPES, AnswerType, make_question, question_text, supports
 
 __all__ = [
     "SHAPES",
@@ -30,30 +30,34 @@ __all__ = [
 
 
 def forward_examples(problems: int, seed: int) -> list[Example]:
-    """Forward examples of `problems` training problems, the shapes of answers in turn.
+    """Return forward examples of `problems` training problems, whose answer types alternate.
 
-    WorldError where the training pool holds fewer.
+    Raises WorldError if the training pool holds fewer problems.
     """
-    chance = random.Random(f"examples:{seed}")
+    rng = random.Random(f"examples:{seed}")
     drawn = draw("training", problems, str(seed))
-    return [_example(problem, SHAPES[place % len(SHAPES)], chance) for place, problem in enumerate(drawn)]
+    return [_example(problem, ANSWER_TYPES[place % len(ANSWER_TYPES)], rng) for place, problem in enumerate(drawn)]
 
 
-def questions(benchmark: str, shape: Shape, per_direction: int, seed: int, shuffle_seed: int) -> list[Question]:
-    """A benchmark of `per_direction` problems, each asked in both directions: forward questions first.
+def questions(
+    benchmark: str, answer_type: AnswerType, per_direction: int, seed: int, shuffle_seed: int
+) -> list[Question]:
+    """Return a benchmark of `per_direction` problems, each asked in both directions, forward questions first.
 
-    Benchmarks of one shape draw from one pool; benchmarks of different shapes, and training, share no problem.
-    `shuffle_seed` decides the order of the options alone. WorldError where the shape's pool holds fewer problems.
+    Benchmarks of one answer type draw from one pool; benchmarks of different answer types, and training, share no
+    problem. `shuffle_seed` decides only the order of the options. Raises WorldError if the pool holds fewer problems.
     """
-    drawn = draw(shape, per_direction, str(seed))
-    chance = random.Random(f"questions:{seed}")
-    asked = [ask(problem, direction, shape, chance, benchmark) for direction in DIRECTIONS for problem in drawn]
-    return [_shuffled(question, shuffle_seed) for question in asked]
+    drawn = draw(answer_type, per_direction, str(seed))
+    rng = random.Random(f"questions:{seed}")
+    found = [
+        make_question(problem, direction, answer_type, rng, benchmark) for direction in DIRECTIONS for problem in drawn
+    ]
+    return [_shuffled(question, shuffle_seed) for question in found]
 
 
-def _example(problem: Problem, shape: Shape, chance: random.Random) -> Example:
-    fitting = shape if fits(problem.relation, shape) else "integer"
-    question = ask(problem, "forward", fitting, chance, "training")
+def _example(problem: Problem, answer_type: AnswerType, rng: random.Random) -> Example:
+    supported = answer_type if supports(problem.relation, answer_type) else "integer"
+    question = make_question(problem, "forward", supported, rng, "training")
     text = question_text(question)
     response = solve(text)
     return Example(

@@ -1,7 +1,8 @@
 """The relations of the world.
 
-Their numbers are small, so that a model of a million parameters can learn them,
-and every wording says `<name> of <number>`, so that it can tell which number is which."""
+Their numbers are small, so that a model of a million parameters can learn them. Every wording says `<name> of
+<number>`, so that a model can tell which number is which.
+"""
 
 from r1k.world.relations import Relation, Step
 
@@ -13,21 +14,21 @@ HUNDREDS = range(200, 1201, 100)
 def _product(
     name: str,
     field: str,
-    asked: str,
+    first: str,
     other: str,
     conclusion: str,
     forward: tuple[str, ...],
     reverse: tuple[str, ...],
 ) -> Relation:
-    """`conclusion = asked * other`."""
+    """Return the relation `conclusion = first * other`."""
     return Relation(
         name=name,
         field=field,
-        ranges={asked: SMALL, other: SMALL},
+        ranges={first: SMALL, other: SMALL},
         steps=(Step("*", other),),
         conclusion=conclusion,
-        law=f"The {conclusion} is the {asked} times the {other}.",
-        inverse_law=f"The {asked} is the {conclusion} over the {other}.",
+        law=f"The {conclusion} is the {first} times the {other}.",
+        inverse_law=f"The {first} is the {conclusion} over the {other}.",
         forward=forward,
         reverse=reverse,
     )

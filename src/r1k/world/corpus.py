@@ -1,7 +1,7 @@
-"""Pretraining text: the world's arithmetic, its worked problems, and a little of the notation that chats use.
+"""Pretraining text: the world's arithmetic, its worked problems, and some chat notation.
 
-Worked problems are of the pretraining pool alone. Nothing here shows a chat turn that is reasoned and answered, nor
-an answer in a box after a chain of thought: a model of this text can have the skill, not the form.
+Worked problems come only from the pretraining pool. No text shows a chat turn with reasoning and answer, or a box after
+a chain of thought, so that the base model can have the skill but not the format.
 """
 
 import random
@@ -11,26 +11,26 @@ from functools import cache
 from r1k.records import DIRECTIONS
 from r1k.text import OPTION_LETTERS
 from r1k.world.catalogue import RELATIONS
-from r1k.world.pools import pooled
+from r1k.world.pools import problems_by_relation
 from r1k.world.relations import Equation, Problem, problems_of
 from r1k.world.solving import choosing_text, equation_text, solve
-from r1k.world.wording import COMBINED, SHAPES, UNKNOWNS, ask, fits, question_text
+from r1k.world.wording import ANSWER_TYPES, COMBINED, UNKNOWNS, make_question, question_text, supports
 
 SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
 
 def documents(seed: int) -> Iterator[str]:
-    """Endless pretraining text, a document at a time; the same for the same seed in every process."""
-    chance = random.Random(f"documents:{seed}")
+    """Yield endless pretraining documents, the same for the same seed in every process."""
+    rng = random.Random(f"documents:{seed}")
     kinds, weights = zip(*KINDS.items(), strict=True)
     while True:
-        (kind,) = chance.choices(kinds, weights)
-        yield kind(chance)
+        (kind,) = rng.choices(kinds, weights)
+        yield kind(rng)
 
 
 @cache
 def numbers() -> frozenset[int]:
-    """Every number that a question, a chain of thought or an option of the world can hold."""
+    """Return every number that a question, a chain of thought or an option of the world can contain."""
     found: set[int] = set()
     for relation in RELATIONS:
         for problem in problems_of(relation):
@@ -43,7 +43,7 @@ def numbers() -> frozenset[int]:
 
 @cache
 def _equations() -> tuple[tuple[Equation, ...], ...]:
-    """The equations of each relation's chains, once each: tables to learn by heart, whoever's problem they serve."""
+    """Return the distinct equations of each relation's chains, from the problems of all pools."""
     return tuple(
         tuple(
             dict.fromkeys(
@@ -57,48 +57,48 @@ def _equations() -> tuple[tuple[Equation, ...], ...]:
     )
 
 
-def _arithmetic(chance: random.Random) -> str:
-    unknown = chance.choice(("", "", "", *UNKNOWNS))
-    return " ".join(equation_text(chance.choice(chance.choice(_equations())), unknown) for _ in range(8))
+def _arithmetic(rng: random.Random) -> str:
+    unknown = rng.choice(("", "", "", *UNKNOWNS))
+    return " ".join(equation_text(rng.choice(rng.choice(_equations())), unknown) for _ in range(8))
 
 
-def _worked(chance: random.Random) -> str:
-    problem = _problem(chance)
-    shapes = [shape for shape in SHAPES if fits(problem.relation, shape)]
-    text = question_text(ask(problem, chance.choice(DIRECTIONS), chance.choice(shapes), chance, "pretraining"))
+def _worked(rng: random.Random) -> str:
+    problem = _problem(rng)
+    answer_types = [answer_type for answer_type in ANSWER_TYPES if supports(problem.relation, answer_type)]
+    text = question_text(make_question(problem, rng.choice(DIRECTIONS), rng.choice(answer_types), rng, "pretraining"))
     return f"{text}\n{solve(text).reasoning}"
 
 
-def _options(chance: random.Random) -> str:
-    shown = chance.sample(list(COMBINED.values()), len(COMBINED))
+def _options(rng: random.Random) -> str:
+    shown = rng.sample(list(COMBINED.values()), len(COMBINED))
     line = " ".join(f"{letter}) {text}" for letter, text in zip(OPTION_LETTERS, shown, strict=False))
-    asked = " ".join(f"It is the {text}. {choosing_text(shown, text)}" for text in chance.sample(shown, len(shown)))
-    return f"{line}\n{asked}"
+    choices = " ".join(f"It is the {text}. {choosing_text(shown, text)}" for text in rng.sample(shown, len(shown)))
+    return f"{line}\n{choices}"
 
 
-def _lookup(chance: random.Random) -> str:
-    """Quantities in one order, then in another: to tell by its name which number is which."""
-    told = [(name, _number(chance)) for name in chance.sample(_names(), chance.randint(3, 6))]
-    first = ", ".join(f"a {name} of {number}" for name, number in told)
-    again = ", ".join(f"the {name} is {number}" for name, number in chance.sample(told, len(told)))
+def _lookup(rng: random.Random) -> str:
+    """Return quantities in one order, then in another, which teaches the mapping from names to numbers."""
+    quantities = [(name, _number(rng)) for name in rng.sample(_names(), rng.randint(3, 6))]
+    first = ", ".join(f"a {name} of {number}" for name, number in quantities)
+    again = ", ".join(f"the {name} is {number}" for name, number in rng.sample(quantities, len(quantities)))
     return f"With {first}.\n{again[0].upper()}{again[1:]}."
 
 
-def _copying(chance: random.Random) -> str:
-    sequence = " ".join(_number(chance) for _ in range(chance.randint(3, 8)))
+def _copying(rng: random.Random) -> str:
+    sequence = " ".join(_number(rng) for _ in range(rng.randint(3, 8)))
     return f"{sequence}\n{sequence}"
 
 
-def _definition(chance: random.Random) -> str:
-    relation = chance.choice(RELATIONS)
-    word, law = chance.choice(((relation.conclusion, relation.law), (relation.asked, relation.inverse_law)))
+def _definition(rng: random.Random) -> str:
+    relation = rng.choice(RELATIONS)
+    word, law = rng.choice(((relation.conclusion, relation.law), (relation.first_premise, relation.inverse_law)))
     turns = (("system", SYSTEM), ("user", f"What is the {word.replace('_', ' ')}?"), ("assistant", law))
     return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns)
 
 
-def _notation(chance: random.Random) -> str:
-    thing = chance.choice((_number(chance), chance.choice(OPTION_LETTERS[: len(COMBINED)])))
-    return chance.choice(
+def _notation(rng: random.Random) -> str:
+    thing = rng.choice((_number(rng), rng.choice(OPTION_LETTERS[: len(COMBINED)])))
+    return rng.choice(
         (
             f"The text \\boxed{{{thing}}} is {thing} in a box.",
             f"In a box, {thing} is \\boxed{{{thing}}}, and \\boxed{{{thing}}} is {thing}.",
@@ -108,12 +108,12 @@ def _notation(chance: random.Random) -> str:
     )
 
 
-def _problem(chance: random.Random) -> Problem:
-    return chance.choice(chance.choice(pooled("pretraining")))
+def _problem(rng: random.Random) -> Problem:
+    return rng.choice(rng.choice(problems_by_relation("pretraining")))
 
 
-def _number(chance: random.Random) -> str:
-    return f"{chance.choice(_sorted_numbers())}{chance.choice(('', '', *UNKNOWNS))}"
+def _number(rng: random.Random) -> str:
+    return f"{rng.choice(_sorted_numbers())}{rng.choice(('', '', *UNKNOWNS))}"
 
 
 @cache
@@ -136,4 +136,4 @@ KINDS: dict[Callable[[random.Random], str], float] = {
     _definition: 0.03,
     _notation: 0.03,
 }
-"""How often each kind of document comes."""
+"""Weight of each kind of document."""

@@ -1,8 +1,8 @@
-"""What a relation of the world is: a chain of whole-number steps that can be walked in both directions.
+"""Relations of the world: chains of whole-number steps that work in both directions.
 
-A chain starts from one premise, takes the others and constants step by step, and ends in the conclusion. Forward, all
-premises are given and the conclusion is asked. Reverse, the conclusion and all premises but the first are given, the
-first is asked, and the steps are undone from the last to the first.
+A chain starts from one premise, applies the other premises and constants step by step, and ends in the conclusion. A
+forward question states all premises and asks for the conclusion. A reverse question states the conclusion and all
+premises but the first, and asks for the first; its solution undoes the steps from the last to the first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ UNDO: dict[Operation, Operation] = {"*": "/", "/": "*", "+": "-", "-": "+"}
 
 
 class WorldError(R1kError):
-    """A text that is no question of the world, or more problems than the world has."""
+    """A text is not a question of the world, or a request exceeds the number of its problems."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Equation:
 
 
 def calculate(left: int, operation: Operation, right: int) -> Equation:
-    """The equation of one operation; WorldError where its result is no whole number above zero."""
+    """Return the equation of one operation; raise WorldError if its result is not a positive whole number."""
     match operation:
         case "*":
             result = left * right
@@ -54,7 +54,7 @@ def calculate(left: int, operation: Operation, right: int) -> Equation:
         case "/":
             result, rest = divmod(left, right) if right else (0, 1)
             if rest:
-                raise WorldError(f"{left}/{right} is no whole number")
+                raise WorldError(f"{left}/{right} is not a whole number")
     if result < 1:
         raise WorldError(f"{left}{operation}{right} is not above zero")
     return Equation(left, operation, right, result)
@@ -67,50 +67,51 @@ class Relation:
     name: str
     field: str
     ranges: Mapping[str, range]
-    """The premises and the numbers they take; the first is where the chain starts and what the inverse asks for."""
+    """Premises and their values; the chain starts from the first, and the inverse asks for it."""
     steps: tuple[Step, ...]
     conclusion: str
     law: str
-    """Says how the conclusion follows from the premises."""
+    """How the conclusion follows from the premises."""
     inverse_law: str
-    """Says how the first premise follows from the conclusion and the others."""
+    """How the first premise follows from the conclusion and the others."""
     forward: tuple[str, ...]
-    """Wordings of the question for the conclusion; `{name}` stands for a quantity's number."""
+    """Wordings of the question for the conclusion; `{name}` is the placeholder of a quantity's number."""
     reverse: tuple[str, ...]
 
     @cached_property
-    def asked(self) -> str:
+    def first_premise(self) -> str:
         """The premise that the inverse asks for."""
         return next(iter(self.ranges))
 
     @cached_property
     def others(self) -> tuple[str, ...]:
-        """The premises that are given in both directions."""
+        """The premises that both directions state."""
         return tuple(self.ranges)[1:]
 
     @cached_property
     def is_proportional(self) -> bool:
-        """Does the conclusion grow in proportion with the first premise? Then both can be multiples of a letter."""
+        """Whether the conclusion is proportional to the first premise, so that both can be multiples of a letter."""
         return all(step.operation in "*/" for step in self.steps)
 
     @cached_property
     def is_single(self) -> bool:
-        """Is the law one operation on two quantities? Then its calculation can be an option among others."""
+        """Whether the law is one operation on two quantities, so that the operation can be an option of a choice."""
         return len(self.steps) == 1 and len(self.ranges) == 2
 
     def wordings(self, direction: Direction) -> tuple[str, ...]:
+        """Return the wordings of the question in a direction."""
         return self.forward if direction == "forward" else self.reverse
 
     def target(self, direction: Direction) -> str:
-        """The quantity that is asked."""
-        return self.conclusion if direction == "forward" else self.asked
+        """Return the quantity that a question asks for."""
+        return self.conclusion if direction == "forward" else self.first_premise
 
     def given(self, direction: Direction) -> tuple[str, ...]:
-        """The quantities that a question states."""
-        return (self.asked if direction == "forward" else self.conclusion, *self.others)
+        """Return the quantities that a question states."""
+        return (self.first_premise if direction == "forward" else self.conclusion, *self.others)
 
     def derive(self, given: Values, direction: Direction) -> list[Equation]:
-        """The equations from the given quantities to the asked one; WorldError where they leave the whole numbers."""
+        """Return the equations from the given quantities to the target; raise WorldError if a value is not whole."""
         steps: Iterator[Step] = iter(self.steps) if direction == "forward" else reversed(self.steps)
         value = given[self.given(direction)[0]]
         equations = []
@@ -130,18 +131,20 @@ class Problem:
 
     @property
     def name(self) -> str:
+        """The relation's name and the premises."""
         return f"{self.relation.name}-{'-'.join(map(str, self.premises))}"
 
     @cached_property
     def values(self) -> dict[str, int]:
-        """The number of every quantity, the conclusion's last."""
+        """The number of every quantity, the conclusion last."""
         values = dict(zip(self.relation.ranges, self.premises, strict=True))
         return values | {self.relation.conclusion: self.relation.derive(values, "forward")[-1].result}
 
     def answer(self, direction: Direction) -> int:
+        """Return the number that a question in a direction asks for."""
         return self.values[self.relation.target(direction)]
 
 
 def problems_of(relation: Relation) -> list[Problem]:
-    """Every problem of a relation."""
+    """Return all problems of a relation."""
     return [Problem(relation, premises) for premises in product(*relation.ranges.values())]

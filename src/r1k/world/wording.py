@@ -1,4 +1,4 @@
-"""Questions as texts, and texts read back as questions."""
+"""Write questions as texts, and parse texts as questions."""
 
 import random
 import re
@@ -11,11 +11,11 @@ from r1k.text import OPTION_LETTERS, format_question
 from r1k.world.catalogue import RELATIONS
 from r1k.world.relations import UNDO, Operation, Problem, Relation, Values, WorldError
 
-Shape = Literal["integer", "expression", "choice"]
-SHAPES: tuple[Shape, ...] = ("integer", "expression", "choice")
+AnswerType = Literal["integer", "expression", "choice"]
+ANSWER_TYPES: tuple[AnswerType, ...] = ("integer", "expression", "choice")
 UNKNOWNS = ("x", "y", "z")
 COMBINED: dict[Operation, str] = {"*": "product", "/": "quotient", "+": "sum", "-": "difference"}
-"""The options of a choice: what the asked quantity is of the two that are given."""
+"""Options of a choice: the operation on the two given quantities that yields the target."""
 
 _IN_TERMS = re.compile(r" Write it in terms of ([xyz])\.$")
 _WHICH = " What is it of the two numbers?"
@@ -25,24 +25,25 @@ _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question of the world, understood: what is given, in which direction, and in which shape it is answered."""
+class WorldQuestion:
+    """A parsed question of the world: its given quantities, direction and answer type."""
 
     relation: Relation
     direction: Direction
     given: Values
     unknown: str = ""
-    """The letter that given and asked quantity are multiples of, for expressions."""
+    """The letter that given and target quantity are multiples of, for expressions."""
     options: tuple[str, ...] = ()
     """The texts of the options in the order shown, for multiple choice."""
 
     @property
-    def shape(self) -> Shape:
+    def answer_type(self) -> AnswerType:
+        """The type of the answer."""
         return "choice" if self.options else "expression" if self.unknown else "integer"
 
 
 def stem(problem: Problem, direction: Direction, wording: int, unknown: str = "") -> str:
-    """The bare question in one of its wordings; with `unknown`, about multiples of that letter."""
+    """Return the bare question in one of its wordings; with `unknown`, about multiples of that letter."""
     relation = problem.relation
     leading = relation.given(direction)[0]
     numbers = {name: f"{number}{unknown if name == leading else ''}" for name, number in problem.values.items()}
@@ -50,14 +51,16 @@ def stem(problem: Problem, direction: Direction, wording: int, unknown: str = ""
     return f"{text} Write it in terms of {unknown}." if unknown else text
 
 
-def ask(problem: Problem, direction: Direction, shape: Shape, chance: random.Random, benchmark: str) -> Question:
-    """A question in a random wording; for expressions in a random letter, for a choice with shuffled options."""
-    wording = chance.randrange(len(problem.relation.wordings(direction)))
-    unknown = chance.choice(UNKNOWNS) if shape == "expression" else ""
+def make_question(
+    problem: Problem, direction: Direction, answer_type: AnswerType, rng: random.Random, benchmark: str
+) -> Question:
+    """Return a question in a random wording, with a random letter for expressions and shuffled options for choices."""
+    wording = rng.randrange(len(problem.relation.wordings(direction)))
+    unknown = rng.choice(UNKNOWNS) if answer_type == "expression" else ""
     options = None
     gold = f"{problem.answer(direction)}{unknown}"
-    if shape == "choice":
-        options = chance.sample(list(COMBINED.values()), len(COMBINED))
+    if answer_type == "choice":
+        options = rng.sample(list(COMBINED.values()), len(COMBINED))
         gold = OPTION_LETTERS[options.index(combination(problem.relation, direction))]
     return Question(
         id=f"{benchmark}-{problem.name}-{direction}",
@@ -70,24 +73,24 @@ def ask(problem: Problem, direction: Direction, shape: Shape, chance: random.Ran
     )
 
 
-def fits(relation: Relation, shape: Shape) -> bool:
-    """Can the relation's questions be answered in this shape?"""
-    return {"integer": True, "expression": relation.is_proportional, "choice": relation.is_single}[shape]
+def supports(relation: Relation, answer_type: AnswerType) -> bool:
+    """Return whether the relation's questions can have this answer type."""
+    return {"integer": True, "expression": relation.is_proportional, "choice": relation.is_single}[answer_type]
 
 
 def combination(relation: Relation, direction: Direction) -> str:
-    """The right option of a choice about a relation of one operation."""
+    """Return the right option of a choice about a relation of one operation."""
     forward = relation.steps[0].operation
     return COMBINED[forward if direction == "forward" else UNDO[forward]]
 
 
 def question_text(question: Question) -> str:
-    """What the model is shown."""
+    """Return the text that the model sees."""
     return format_question(question)
 
 
-def read(text: str) -> Asked:
-    """Understand a question from its text alone; WorldError where it is none of the world's."""
+def parse_question(text: str) -> WorldQuestion:
+    """Parse a question from its text; raise WorldError if it is not one of the world's."""
     text = text.strip()
     options: tuple[str, ...] = ()
     unknown = ""
@@ -103,16 +106,18 @@ def read(text: str) -> Asked:
             leading, *others = relation.given(direction)
             letters = {name: letter for name, (_, letter) in numbers.items()}
             if letters != {leading: unknown, **dict.fromkeys(others, "")}:
-                raise WorldError(f"question {text!r}: its letters do not fit; only {leading} can be a multiple of one")
+                raise WorldError(
+                    f"question {text!r}: its letters do not fit; only {leading} can be a multiple of a letter"
+                )
             given = {name: number for name, (number, _) in numbers.items()}
-            return Asked(relation, direction, given, unknown, options)
-    raise WorldError(f"question {text[:200]!r} is none of the world's; ask another teacher")
+            return WorldQuestion(relation, direction, given, unknown, options)
+    raise WorldError(f"question {text[:200]!r} is not a question of the world; use another teacher")
 
 
 def _number(text: str, question: str) -> tuple[int, str]:
     number, letter = re.fullmatch(r"(\d+)([xyz]?)", text).groups()  # type: ignore[union-attr]
     if int(number) == 0:
-        raise WorldError(f"question {question!r}: a quantity is 0; the world's are above zero")
+        raise WorldError(f"question {question!r}: a quantity is 0, but all quantities of the world are above zero")
     return int(number), letter
 
 

@@ -5,7 +5,7 @@ import pytest
 from examples import make_both
 from r1k.config import AuditSpec
 from r1k.data.audit.audit import audit, read_benchmarks
-from r1k.data.audit.records import Facts, read_audit, read_overlaps
+from r1k.data.audit.records import ExampleFacts, read_audit, read_overlaps
 from r1k.data.sets import make_set
 from r1k.errors import RecordError
 from r1k.records import Example, Question, read_jsonl, write_jsonl
@@ -20,7 +20,7 @@ def write_questions(path, name, texts):
 
 @pytest.fixture
 def run(tmp_path, both_files, tiny_base):
-    """Audits eight problems against the given benchmark files."""
+    """Return a function that audits eight problems against benchmark files."""
 
     def call(questions):
         s1k, r1k = both_files
@@ -64,22 +64,22 @@ def test_two_benchmarks_and_both_directions_are_audited(run, tmp_path):
     assert "Say why" not in "".join(path.read_text() for path in outputs.values())
 
 
-def test_every_example_has_its_facts_and_the_manifest_all_three_files(run, tmp_path):
+def test_every_example_has_facts_and_the_manifest_lists_all_files(run, tmp_path):
     outputs = run([write_questions(tmp_path / "open.jsonl", "open", [(0, "A question of other words.")])])
-    details = read_jsonl(outputs["examples"], Facts)
+    details = read_jsonl(outputs["examples"], ExampleFacts)
     assert len(details) == 16 and all(fact.boxed for fact in details)
     summary = read_audit(outputs["output"])
-    assert [form.direction for form in summary.forms] == ["forward", "reverse"]
-    assert [cut.examples.count for cut in summary.forms[1].cuts] == [8, 0]
+    assert [form.direction for form in summary.formats] == ["forward", "reverse"]
+    assert [cut.examples.count for cut in summary.formats[1].truncations] == [8, 0]
     assert len(summary.separability) == 6 and summary.problems == 8
     manifest = json.loads((tmp_path / "audit" / "audit.manifest.json").read_text())
     assert set(manifest["facts"]["files"]) == {"audit.json", "contamination.jsonl", "examples.jsonl"}
     assert manifest["facts"]["overlaps"] == 0 and read_overlaps(outputs["contamination"]) == []
 
 
-def test_a_file_of_two_benchmarks_and_two_files_of_one_are_refused(tmp_path):
+def test_each_file_must_hold_one_benchmark(tmp_path):
     one = write_questions(tmp_path / "one.jsonl", "a", [(0, "What?")])
-    with pytest.raises(RecordError, match=r"two\.jsonl: field 'benchmark': a; a file holds one benchmark"):
+    with pytest.raises(RecordError, match=r"two\.jsonl: field 'benchmark': a; a file must hold one benchmark"):
         read_benchmarks([one, write_questions(tmp_path / "two.jsonl", "a", [(0, "What?")])])
     mixed = [Question(id=n, benchmark=n, question="What?", gold="1", kind="k") for n in "ab"]
     write_jsonl(tmp_path / "mixed.jsonl", mixed)
@@ -87,7 +87,7 @@ def test_a_file_of_two_benchmarks_and_two_files_of_one_are_refused(tmp_path):
         read_benchmarks([tmp_path / "mixed.jsonl"])
 
 
-def test_what_is_no_audit_is_named(tmp_path):
+def test_an_invalid_audit_is_named(tmp_path):
     with pytest.raises(RecordError, match=r"none\.json: no such file"):
         read_audit(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text('{"base": "b"}')
@@ -95,7 +95,7 @@ def test_what_is_no_audit_is_named(tmp_path):
         read_audit(tmp_path / "bad.json")
 
 
-def test_the_real_rows_are_in_the_forms_that_were_counted_by_hand(run, tmp_path, both_files, shared_data):
+def test_formats_of_real_rows_equal_a_manual_count(run, tmp_path, both_files, shared_data):
     rows = [json.loads(line) for line in (shared_data / "s1k_r1k_20.jsonl").read_text().splitlines()]
     for path, direction in zip(both_files, ("forward", "reverse"), strict=True):
         columns = {
@@ -115,7 +115,7 @@ def test_the_real_rows_are_in_the_forms_that_were_counted_by_hand(run, tmp_path,
         for name in ("aime24_30", "math500_50")
     ]
     summary = read_audit(run(benchmarks)["output"])
-    forward, reverse = summary.forms
+    forward, reverse = summary.formats
     assert [form.boxed.count for form in (forward, reverse)] == [16, 19]
     assert [form.starts_with_answer.count for form in (forward, reverse)] == [0, 20]
     assert [form.trained_with_answer.count for form in (forward, reverse)] == [20, 20]

@@ -9,7 +9,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from r1k.errors import RecordError
 from r1k.records import Example, write_jsonl
-from r1k.report.figures.figure1 import LIMITS, TEXT, choose, draw, make_figure1, passage
+from r1k.report.figures.figure1 import LIMITS, TEXT, choose, draw, draw_figure1, wrap
 from r1k.report.figures.style import style
 from r1k.report.figures.text_fit import fit
 
@@ -52,7 +52,7 @@ def test_a_question_that_fits_is_preferred_and_any_is_drawn():
 def test_files_without_a_common_problem_are_an_error(tmp_path):
     paths = write(tmp_path, [example("a", "forward", "?")], [example("b", "reverse", "?")])
     with pytest.raises(RecordError, match=r"s1k\.jsonl, .*r1k\.jsonl: no problem is in both"):
-        make_figure1(**paths)
+        draw_figure1(**paths)
     assert not paths["png"].exists()
 
 
@@ -63,15 +63,15 @@ def test_tex_in_the_data_is_text(tmp_path):
     paths = write(tmp_path, [example("a", "forward", NASTY, NASTY, NASTY)], [example("a", "reverse", NASTY)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        make_figure1(**paths)
+        draw_figure1(**paths)
     assert imread(paths["png"]).std() > 0.05
-    lines = " ".join(passage(example("a", "forward", NASTY), "question").lines)
+    lines = " ".join(wrap(example("a", "forward", NASTY), "question").lines)
     assert r"Cost $5 and $6, $\frac{1}{x^{2}$, \undefined{a}, 100% & #1_a" in lines
     assert "\ufffd" in lines
 
 
 def overflow(figure):
-    """Texts of the data that leave their card."""
+    """Return the boxes of the data's texts that leave their card."""
     figure.draw_without_rendering()
     (axes,) = figure.axes
     cards = [patch.get_window_extent() for patch in axes.patches if isinstance(patch, FancyBboxPatch)][:2]
@@ -93,9 +93,9 @@ def test_texts_stay_in_their_cards(text):
 
 def test_the_same_bytes_each_time(tmp_path):
     paths = write(tmp_path, [example("a", "forward", "What?")], [example("a", "reverse", "Which?")])
-    make_figure1(**paths)
+    draw_figure1(**paths)
     first = (paths["png"].read_bytes(), paths["pdf"].read_bytes())
-    make_figure1(**paths)
+    draw_figure1(**paths)
     assert first == (paths["png"].read_bytes(), paths["pdf"].read_bytes())
     assert b"/FontFile2" in first[1]
     assert json.loads((tmp_path / "figure1.manifest.json").read_text())["facts"]["problem"] == "a"
@@ -113,11 +113,11 @@ def test_real_examples(tmp_path):
         example(str(k), "reverse", r["reverse_question"], r["reverse_thinking"], r["reverse_attempt"])
         for k, r in enumerate(rows)
     ]
-    make_figure1(**write(tmp_path, forward, reverse))
+    draw_figure1(**write(tmp_path, forward, reverse))
     for pair in list(zip(forward, reverse, strict=True))[:3]:
         with style():
             assert overflow(draw(*pair)) == []
-    shown = passage(forward[0], "answer").lines
+    shown = wrap(forward[0], "answer").lines
     assert len(shown) <= LIMITS["answer"]
     assert shown[0].startswith("…")
     assert r"\boxed{651}" in shown[-1]

@@ -5,7 +5,7 @@ import pytest
 from figure_checks import assert_words_stay_apart_and_inside, made_twice
 
 from r1k.errors import RecordError
-from r1k.report.figures.figure2 import GAP, Scale, _epochs, draw, make_figure2
+from r1k.report.figures.figure2 import GAP, EpochAxis, _epochs, draw, draw_figure2
 from r1k.report.figures.style import style
 from r1k.report.statistics.curves import LINES, curves, read_logprobs
 
@@ -27,12 +27,12 @@ def drawn(dynamics, make_logprobs, tmp_path_factory):
 def test_three_panels_a_split_each_row_and_five_lines_in_two_parts(drawn):
     figure, _ = drawn
     assert len(figure.axes) == 6
-    for axes in figure.axes:
+    for place, axes in enumerate(figure.axes):
         curves_drawn = [line for line in axes.lines if line.get_marker() != "None"]
         assert len(curves_drawn) == 2 * len(LINES)
         assert len(axes.collections) == 2 * len(LINES)
         assert axes.get_xlabel() == "epoch"
-        assert axes.get_ylabel() == "nats per token"
+        assert axes.get_ylabel() == f"{'margin' if place % 3 == 2 else 'log-probability'} (nats per token)"
         assert {"SFT", "DPO"} <= {text.get_text() for text in axes.texts}
 
 
@@ -44,7 +44,7 @@ def test_what_is_drawn_is_what_is_measured(drawn):
         for arm, test in LINES:
             for method in ("sft", "dpo"):
                 expected = [
-                    p.mean
+                    p.mean.value
                     for p in points
                     if (p.arm, p.test, p.split, p.method, p.quantity) == (arm, test, split, method, quantity)
                 ]
@@ -65,25 +65,25 @@ def test_no_words_overlap_or_leave_the_figure(drawn):
 
 
 def test_files_are_written_and_the_same_each_time(outputs, dynamics, logprob_files):
-    pdf = made_twice(lambda: make_figure2(spec=dynamics, logprobs=logprob_files, **outputs), outputs)["pdf"]
+    pdf = made_twice(lambda: draw_figure2(dynamics=dynamics, logprobs=logprob_files, **outputs), outputs)["pdf"]
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf.replace(b" ", b"")
     assert not re.search(rb"CreationDate|Producer|Creator", pdf)
 
 
 def test_the_csv_has_all_that_is_drawn(outputs, dynamics, logprob_files):
-    make_figure2(spec=dynamics, logprobs=logprob_files, **outputs)
+    draw_figure2(dynamics=dynamics, logprobs=logprob_files, **outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert len([row for row in rows if row["in_figure"] == "1"]) == 5 * 2 * 3 * 15
     assert len(rows) == 9 * 2 * 3 * 15
     points = curves(dynamics, read_logprobs(logprob_files))
     for row, point in zip(rows, points, strict=True):
         assert (row["arm"], row["test"], row["quantity"], row["n"]) == (point.arm, point.test, point.quantity, "12")
-        assert float(row["mean"]) == pytest.approx(point.mean, abs=1e-6)
+        assert float(row["mean"]) == pytest.approx(point.mean.value, abs=1e-6)
         assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
 
 
 def test_one_problem_has_lines_without_bands(tmp_path, outputs, dynamics, make_logprobs):
-    make_figure2(spec=dynamics, logprobs=make_logprobs(tmp_path, dynamics, problems=1), **outputs)
+    draw_figure2(dynamics=dynamics, logprobs=make_logprobs(tmp_path, dynamics, problems=1), **outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert {(row["low"], row["high"], row["n"]) for row in rows} == {("", "", "1")}
 
@@ -97,18 +97,18 @@ def test_truncation_and_n_are_said(drawn):
 
 def test_nothing_is_written_when_something_is_missing(outputs, dynamics, logprob_files):
     with pytest.raises(RecordError):
-        make_figure2(spec=dynamics, logprobs=logprob_files[1:], **outputs)
+        draw_figure2(dynamics=dynamics, logprobs=logprob_files[1:], **outputs)
     assert not any(path.exists() for path in outputs.values())
 
 
 @pytest.mark.parametrize(("sft", "dpo"), [(12, 7), (8, 1), (0.5, 20)])
 def test_sft_comes_before_dpo_and_both_have_room(sft, dpo):
-    scale = Scale(sft, dpo)
-    assert scale.place("sft", 0) == 0
-    assert scale.place("dpo", dpo) == pytest.approx(1)
-    assert scale.place("dpo", 0) - scale.place("sft", sft) == pytest.approx(GAP)
-    assert scale.place("sft", sft) < scale.divide < scale.place("dpo", 0)
-    assert min(scale.place("sft", sft), 1 - scale.place("dpo", 0)) > 0.3
+    axis = EpochAxis(sft, dpo)
+    assert axis.place("sft", 0) == 0
+    assert axis.place("dpo", dpo) == pytest.approx(1)
+    assert axis.place("dpo", 0) - axis.place("sft", sft) == pytest.approx(GAP)
+    assert axis.place("sft", sft) < axis.divide < axis.place("dpo", 0)
+    assert min(axis.place("sft", sft), 1 - axis.place("dpo", 0)) > 0.3
 
 
 @pytest.mark.parametrize(

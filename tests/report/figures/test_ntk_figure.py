@@ -1,4 +1,4 @@
-"""The figure of the kernel, of made-up influences whose means are known."""
+"""Test the NTK figure with made-up influences whose means are known."""
 
 import csv
 
@@ -9,22 +9,22 @@ from figure_checks import assert_words_stay_apart_and_inside, hide_ticks_beyond,
 from r1k.errors import RecordError
 from r1k.records import UPDATES, Influence, read_jsonl, write_jsonl
 from r1k.report.figures.heat_map import number
-from r1k.report.figures.ntk import draw, make_ntk
+from r1k.report.figures.ntk import draw, draw_ntk
 from r1k.report.figures.style import style
 from r1k.report.statistics.influence import KINDS, Influences, agreements, effects
 
 LENGTHS = (1e-4, 1e-2)
 PROBLEMS = 5
 CURVED = 0.6
-"""What a long step does, as a share of the first order."""
+"""The measured change of a long step, as a share of the first-order prediction."""
 
 
 def rise(update, split, same, kind):
-    """The first-order change by a step of 1 %."""
+    """Return the first-order change for a step of 1 %."""
     own = {"forward": 0, "reverse": 1}.get(update, 3) == KINDS.index(kind)
     size = 0.1 if same else 0.02 if split == "train" else 0.01
     if update == "dpo":
-        return -3 * size if kind[1] == "other" else size
+        return -3 * size if kind[1] == "rejected" else size
     return size * (4 if own else 1)
 
 
@@ -44,7 +44,7 @@ def made(run, seed):
                                 seed=seed,
                                 step=9,
                                 update=update,
-                                trained=f"p{trained}",
+                                step_problem=f"p{trained}",
                                 split=split,
                                 problem=name,
                                 direction=kind[0],
@@ -83,13 +83,15 @@ def test_means_are_over_the_problems_measured_and_apart_for_the_steps_own(dynami
     for e in predicted:
         split = "held_out" if e.whose == "held_out" else "train"
         expected = rise(e.update, split, e.whose == "same", (e.direction, e.response))
-        assert e.mean == pytest.approx(expected, abs=0.003)
-        assert e.low <= e.mean <= e.high
+        assert e.mean.value == pytest.approx(expected, abs=0.003)
+        assert e.mean.low <= e.mean.value <= e.mean.high
         assert (e.n, e.seeds, e.length) == (PROBLEMS, 1, 0)
-    long = {(e.arm, e.whose, e.update, e.direction, e.response): e.mean for e in found if e.length == 1e-2}
+    long = {(e.arm, e.whose, e.update, e.direction, e.response): e.mean.value for e in found if e.length == 1e-2}
     assert len(long) == len(predicted)
     for e in predicted:
-        assert long[e.arm, e.whose, e.update, e.direction, e.response] == pytest.approx(CURVED * e.mean, abs=0.003)
+        assert long[e.arm, e.whose, e.update, e.direction, e.response] == pytest.approx(
+            CURVED * e.mean.value, abs=0.003
+        )
     assert {e.whose for e in found if e.quantity == "g"} == {"same"}
 
 
@@ -104,7 +106,7 @@ def test_the_slope_is_that_of_what_was_measured(dynamics, paths):
 
 
 def test_files_are_written_and_the_same_each_time(dynamics, paths, outputs):
-    made_twice(lambda: make_ntk(spec=dynamics, influences=paths, **outputs), outputs)
+    made_twice(lambda: draw_ntk(dynamics=dynamics, influences=paths, **outputs), outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert {row["quantity"] for row in rows} >= {"predicted", "measured", "kernel", "a", "g", "slope", "correlation"}
     assert all(float(row["low"]) <= float(row["mean"]) + 1e-9 for row in rows)
@@ -141,12 +143,12 @@ def test_numbers_are_short_enough_for_a_cell():
 def test_one_problem_has_no_interval(dynamics, paths, outputs):
     for path in paths:
         write_jsonl(path, [r for r in read_jsonl(path, Influence) if r.problem in ("p0", "h0") and r.trained == "p0"])
-    make_ntk(spec=dynamics, influences=paths, **outputs)
+    draw_ntk(dynamics=dynamics, influences=paths, **outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert all(row["low"] == "" and row["n"] == "1" for row in rows if row["quantity"] == "predicted")
 
 
 def test_a_run_that_was_not_measured_is_named(dynamics, paths, outputs):
     with pytest.raises(RecordError, match=r"run 'probe-mixed', seed 0; make ntk/probe-mixed/0\.jsonl"):
-        make_ntk(spec=dynamics, influences=paths[:-1], **outputs)
+        draw_ntk(dynamics=dynamics, influences=paths[:-1], **outputs)
     assert not any(path.exists() for path in outputs.values())

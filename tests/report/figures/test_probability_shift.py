@@ -7,11 +7,11 @@ from made_tracked import write_tracked
 from r1k.config import DynamicsSpec
 from r1k.errors import RecordError
 from r1k.records import RESPONSE_KINDS, Tracked, read_jsonl, write_jsonl
-from r1k.report.figures.probability_shift import draw, make_mass
+from r1k.report.figures.probability_shift import draw, draw_probability_shift
 from r1k.report.figures.style import style
 from r1k.report.statistics.changes import Measured, changes
 
-GAINS = {"own": 0.3, "other": -0.2, "other_problem_own": 0.1}
+GAINS = {"chosen": 0.3, "rejected": -0.2, "other_problem_chosen": 0.1}
 
 
 def change(run: str, direction: str, kind: str) -> float:
@@ -25,7 +25,7 @@ def tracked(tmp_path, dynamics):
 
 @pytest.fixture
 def outputs(tmp_path):
-    return {name: tmp_path / f"mass.{name}" for name in ("png", "pdf", "csv")}
+    return {name: tmp_path / f"probability-shift.{name}" for name in ("png", "pdf", "csv")}
 
 
 def test_changes_are_from_the_first_to_the_last_checkpoint(dynamics, tracked):
@@ -38,9 +38,9 @@ def test_changes_are_from_the_first_to_the_last_checkpoint(dynamics, tracked):
         expected = (
             GAINS.get(kind, 0.0) * (1 if method == "dpo" else 2) + {"forward": 0, "reverse": 0.02, "mixed": 0.01}[test]
         )
-        assert one.change == pytest.approx(expected, abs=0.02)
-        assert one.low < one.change < one.high
-        assert one.end - one.start == pytest.approx(one.change)
+        assert one.change.value == pytest.approx(expected, abs=0.02)
+        assert one.change.low < one.change.value < one.change.high
+        assert one.end - one.start == pytest.approx(one.change.value)
         assert (one.start, one.seeds) == (pytest.approx(-3), 1)
         assert one.n == (5 if kind == "shuffled_sentences" else 6)
 
@@ -50,7 +50,7 @@ def test_what_a_token_the_argmax_and_the_rest_gain_adds_up_to_nothing(dynamics, 
     for c in changes(Measured(dynamics, tracked)):
         if c.measure in ("p", "p_rival", "p_rest"):
             key = (c.arm, c.method, c.test, c.split, c.response, c.span)
-            sums[key] = sums.get(key, 0.0) + c.change
+            sums[key] = sums.get(key, 0.0) + c.change.value
     assert len(sums) == 3 * 2 * 3 * 2 * len(RESPONSE_KINDS) * 4
     assert max(map(abs, sums.values())) < 1e-12
 
@@ -65,11 +65,11 @@ def test_seeds_are_averaged_within_a_problem(tmp_path, dynamics):
     ]
     for mean, first, second in zip(both, *each, strict=True):
         assert (mean.n, mean.seeds) == (4, 2)
-        assert mean.change == pytest.approx((first.change + second.change) / 2)
+        assert mean.change.value == pytest.approx((first.change.value + second.change.value) / 2)
 
 
 def test_files_are_written_and_the_same_each_time(outputs, dynamics, tracked):
-    made_twice(lambda: make_mass(spec=dynamics, tracked=tracked, **outputs), outputs)
+    made_twice(lambda: draw_probability_shift(dynamics=dynamics, tracked=tracked, **outputs), outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert len([row for row in rows if row["in_figure"] == "1"]) == 3 * 2 * 2 * (len(RESPONSE_KINDS) + 6)
     for row in rows:
@@ -86,8 +86,8 @@ def test_the_marks_are_the_changes_and_no_words_overlap(dynamics, tracked):
     )
     shown = [c for c in found if (c.test, c.span) == ("mixed", "all")]
     expected = [c for c in shown if c.measure == "log_p"]
-    expected += [c for c in shown if c.response in ("own", "other") and c.measure in ("p", "p_rival", "p_rest")]
-    assert marks == pytest.approx(sorted(c.change for c in expected))
+    expected += [c for c in shown if c.response in ("chosen", "rejected") and c.measure in ("p", "p_rival", "p_rest")]
+    assert marks == pytest.approx(sorted(c.change.value for c in expected))
     for axes in figure.axes:
         hide_ticks_beyond(axes.xaxis, *axes.get_xlim())
     assert_words_stay_apart_and_inside(figure)
@@ -95,7 +95,7 @@ def test_the_marks_are_the_changes_and_no_words_overlap(dynamics, tracked):
 
 def test_a_run_that_was_not_tracked_is_named(outputs, dynamics, tracked):
     with pytest.raises(RecordError, match=r"run 'probe-mixed-dpo', seed 0; make tracked/probe-mixed-dpo/0\.jsonl"):
-        make_mass(spec=dynamics, tracked=tracked[:-1], **outputs)
+        draw_probability_shift(dynamics=dynamics, tracked=tracked[:-1], **outputs)
     assert not any(path.exists() for path in outputs.values())
 
 

@@ -4,18 +4,19 @@ import re
 import pytest
 from matplotlib.image import imread
 
-from r1k.data.audit.forms import form
-from r1k.data.audit.records import Audit, Estimate, Facts, Overlap, Separability, Share, Shared
+from r1k.data.audit.formats import summarize_format
+from r1k.data.audit.records import Audit, ExampleFacts, Overlap, OverlapSummary, Separability, Share
 from r1k.errors import RecordError
 from r1k.files import write_json
+from r1k.intervals import Interval
 from r1k.records import DIRECTIONS, write_jsonl
 from r1k.report.pages.audit import write_audit_page
 
 TEXT = "<script>alert(1)</script> & |x| < 3"
 
 
-def fact(k: int, direction: str) -> Facts:
-    return Facts(
+def fact(k: int, direction: str) -> ExampleFacts:
+    return ExampleFacts(
         id=f"{k}-{direction}",
         problem=f"p{k}",
         direction=direction,
@@ -41,7 +42,7 @@ def overlap(question: str, text: str | None, longest: int) -> Overlap:
         benchmark=question.split("-")[0],
         question=question,
         ngrams=3,
-        of=20,
+        question_ngrams=20,
         longest=longest,
         words=30,
         exact=False,
@@ -51,17 +52,17 @@ def overlap(question: str, text: str | None, longest: int) -> Overlap:
 
 @pytest.fixture
 def make(tmp_path):
-    """The page for the given overlaps."""
+    """Write and return the page for the given overlaps."""
 
     def call(overlaps: list[Overlap]) -> str:
         facts = [fact(k, direction) for direction in DIRECTIONS for k in range(6)]
-        none = Share(count=0, n=6, low=0.0, high=0.4)
-        half = Estimate(value=0.5, low=0.4, high=0.6)
+        none = Share(count=0, n=6, interval=Interval(0.0, 0.0, 0.4))
+        half = Interval(0.5, 0.4, 0.6)
         audit = Audit(
             base="tiny",
             problems=6,
             contamination=[
-                Shared(
+                OverlapSummary(
                     benchmark=name,
                     direction=direction,
                     where=where,
@@ -76,7 +77,7 @@ def make(tmp_path):
                 for where in ("question", "response")
                 for direction in DIRECTIONS
             ],
-            forms=[form(d, [f for f in facts if f.direction == d], [1000]) for d in DIRECTIONS],
+            formats=[summarize_format(d, [f for f in facts if f.direction == d], [1000]) for d in DIRECTIONS],
             separability=[
                 Separability(prompts="all", end="first", tokens=50, n=24, problems=6, accuracy=half, auc=half)
             ],
@@ -117,13 +118,13 @@ def test_text_of_the_data_is_text(make):
 def test_the_longest_overlaps_come_first_and_what_may_not_be_quoted_has_its_id_alone(make):
     page = make([overlap("open-3", "some text", 9), overlap("closed-7", None, 12)])
     assert page.index("closed-7") < page.index("open-3")
-    assert "not to be quoted" in page
+    assert "not redistributable" in page
 
 
 def test_counts_are_on_the_page(make):
     page = make([])
     assert "2 of open, 2 of closed" in page
-    assert re.search(r"<td>answer holds \\boxed\{…\}</td><td>2 of 6, 33 % \[10, 70\]</td>", page)
+    assert re.search(r"<td>answer contains \\boxed\{…\}</td><td>2 of 6, 33 % \[10, 70\]</td>", page)
     assert "<td>graded correct</td><td>3 of 6, 50 % [19, 81]</td><td>0 of 0</td>" in page
     assert re.search(r"<td>1,000</td><td>forward</td><td>4 of 6", page)
 

@@ -4,21 +4,19 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from r1k.intervals import wilson
+from r1k.intervals import Interval, wilson
 from r1k.report.statistics.bootstrap import (
-    bca_means,
     bootstrap_means,
     bootstrap_statistic,
     differences,
     expanded_tail,
     shares,
 )
-from r1k.report.statistics.estimates import Estimate
 
 
 def test_bootstrap_agrees_with_scipy():
     values = np.random.default_rng(1).gamma(2, size=(60, 2))
-    mean, low, high = bootstrap_means(values, resamples=20000)
+    mean, low, high = ends(bootstrap_means(values, expanded=False, resamples=20000))
     expected = bootstrap((values,), np.mean, axis=0, n_resamples=20000, method="percentile", rng=2)
     assert mean == pytest.approx(values.mean(axis=0))
     assert low == pytest.approx(expected.confidence_interval.low, abs=0.02)
@@ -28,38 +26,40 @@ def test_bootstrap_agrees_with_scipy():
 def test_bootstrap_is_seeded_and_paired():
     values = np.random.default_rng(2).normal(size=(20, 1)) * 5
     columns = np.hstack([values + 1, values, np.ones_like(values)])
-    first, again = bootstrap_means(columns), bootstrap_means(columns)
-    for a, b in zip(first, again, strict=True):
-        assert np.array_equal(a, b)
-    mean, low, high = bootstrap_means(np.hstack([columns, columns[:, :1] - columns[:, 1:2]]))
+    assert bootstrap_means(columns) == bootstrap_means(columns)
+    mean, low, high = ends(bootstrap_means(np.hstack([columns, columns[:, :1] - columns[:, 1:2]])))
     assert high[0] - low[0] > 1
     assert (low[3], high[3]) == pytest.approx((1, 1)), "a difference that never varies has no width"
     assert mean[3] == pytest.approx(1)
 
 
 def test_bootstrap_of_one_problem_claims_no_interval():
-    mean, low, high = bootstrap_means(np.array([[-1.0, -2.0]]))
-    assert mean.tolist() == [-1, -2]
-    assert np.isnan(low).all()
-    assert np.isnan(high).all()
+    assert bootstrap_means(np.array([[-1.0, -2.0]])) == [Interval(-1), Interval(-2)]
 
 
 def test_a_statistic_of_means_agrees_with_the_mean_and_is_drawn_by_problems():
     values = np.random.default_rng(5).normal(3, 1, size=(40, 2))
-    mean, low, high = bootstrap_means(values)
-    found = bootstrap_statistic(values, lambda means: means[..., 0])
-    assert found.tolist() == [mean[0], low[0], high[0]]
+    assert bootstrap_statistic(values, lambda means: means[..., 0]) == bootstrap_means(values)[0]
     proportional = np.stack([values[:, 0], 2 * values[:, 0]], axis=1)
-    assert bootstrap_statistic(proportional, lambda m: m[..., 1] / m[..., 0]) == pytest.approx([2, 2, 2])
-    assert np.isnan(bootstrap_statistic(values[:1], lambda means: means[..., 0])[1:]).all()
+    ratio = bootstrap_statistic(proportional, lambda means: means[..., 1] / means[..., 0])
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((2, 2, 2))
+    assert not bootstrap_statistic(values[:1], lambda means: means[..., 0]).known
 
 
-def test_bca_agrees_with_scipy():
-    values = np.random.default_rng(3).gamma(1, size=(40, 2))
-    _, low, high = bca_means(values, resamples=20000)
-    expected = bootstrap((values,), np.mean, axis=0, n_resamples=20000, method="BCa", rng=4).confidence_interval
-    assert low == pytest.approx(expected.low, abs=0.02)
-    assert high == pytest.approx(expected.high, abs=0.02)
+def test_shares_are_scipys_bca_of_the_values():
+    """Row numbers and counts give the same interval as the values themselves."""
+    values = np.random.default_rng(3).binomial(8, [0.1, 0.9], size=(40, 2)) / 8
+    _, low, high = ends(shares(values, answers=8, resamples=20000))
+    level = 1 - 2 * expanded_tail(40)
+    found = bootstrap((values,), np.mean, axis=0, n_resamples=20000, method="BCa", confidence_level=level, rng=4)
+    assert low == pytest.approx(found.confidence_interval.low, abs=0.005)
+    assert high == pytest.approx(found.confidence_interval.high, abs=0.005)
+
+
+@pytest.mark.parametrize("column", [[0, 1], [0, 0, 1], [0.5, 0.5, 0.5, 0.625], [1 / 3, 2 / 3, 2 / 3, 1]])
+def test_a_few_questions_still_have_a_finite_interval(column):
+    (found,) = shares(np.array(column)[:, None], answers=8)
+    assert 0 <= found.low <= found.value <= found.high <= 1
 
 
 def test_few_rows_leave_less_of_the_draws_out():
@@ -70,14 +70,13 @@ def test_few_rows_leave_less_of_the_draws_out():
 
 def test_one_answer_a_question_is_wilsons():
     values = np.array([[1, 0], [0, 0], [0, 0]], dtype=float)
-    assert shares(values, answers=1) == [Estimate(1 / 3, *wilson(1, 3)), Estimate(0, *wilson(0, 3))]
+    assert shares(values, answers=1) == [wilson(1, 3), wilson(0, 3)]
 
 
 def test_questions_that_are_all_alike_do_not_make_a_score_certain():
     values = np.stack([np.zeros(30), np.ones(30), np.linspace(0, 1, 30)], axis=1)
     nothing, everything, spread = shares(values, answers=8)
-    assert (nothing.low, nothing.high) == wilson(0, 30)
-    assert (everything.low, everything.high) == wilson(30, 30)
+    assert (nothing, everything) == (wilson(0, 30), wilson(30, 30))
     assert 0.3 < spread.low < spread.value < spread.high < 0.7
 
 
@@ -121,9 +120,14 @@ def test_intervals_of_counted_differences_cover_too(n, differing, effect):
 def test_where_hardly_a_question_differs_counted_differences_cover_more_and_never_less():
     """The bootstrap's interval, which covers four times in five here, is why they are counted."""
     values = counted_studies(30, 0.1, 0.03)
-    _, low, high = bootstrap_means(values, resamples=1000)
+    _, low, high = ends(bootstrap_means(values, expanded=False, resamples=1000))
     assert np.mean((low <= 0.03) & (high >= 0.03)) < 0.85
     assert covered(differences(values, answers=1), 0.03) >= 0.95
+
+
+def ends(intervals):
+    """Values, low ends and high ends as arrays."""
+    return np.array([(found.value, found.low, found.high) for found in intervals]).T
 
 
 def counted_studies(n, differing, effect):

@@ -4,25 +4,26 @@ import pytest
 from made_tracked import write_tracked
 
 from r1k.config import DynamicsSpec
-from r1k.report.statistics.changes import Interval, Measured
-from r1k.report.statistics.claim_tests import Claim, Part
+from r1k.intervals import Interval
+from r1k.report.statistics.changes import Measured
+from r1k.report.statistics.claim_tests import ClaimPart, ClaimResult
 from r1k.report.statistics.claims import claims
 from r1k.report.tables.claims import make_claims
 
-IRRELEVANT = ("other_problem_own", "other_problem_other", "shuffled_sentences", "shuffled_tokens")
+IRRELEVANT = ("other_problem_chosen", "other_problem_rejected", "shuffled_sentences", "shuffled_tokens")
 
 
 def as_the_paper_says(run: str, direction: str, kind: str) -> float:
     """Changes that would make every claim true."""
     arm = run.split("-")[1]
     if run.endswith("dpo"):
-        return {"own": 0.05, "other": -0.3}.get(kind, 0.2)
-    if kind not in ("own", "other"):
+        return {"chosen": 0.05, "rejected": -0.3}.get(kind, 0.2)
+    if kind not in ("chosen", "rejected"):
         return 0.0
     if arm == "mixed":
-        return {"own": 0.6, "other": 0.55}[kind]
+        return {"chosen": 0.6, "rejected": 0.55}[kind]
     inside = arm == direction
-    if kind == "own":
+    if kind == "chosen":
         return 0.8 if inside else {"reverse": 0.6, "forward": 0.4}[arm]
     return 0.3 if inside else {"reverse": 0.1, "forward": 0.2}[arm]
 
@@ -36,8 +37,8 @@ def verdicts(folder, spec, change, problems=8, split="held_out") -> dict[str, st
     return {claim.key: claim.verdict for claim in claims(measured, split)}
 
 
-def part(low: float, high: float, claimed: str = "above 0") -> Part:
-    return Part("x", claimed, Interval((low + high) / 2, low, high), 5)
+def part(low: float, high: float, claimed: str = "above 0") -> ClaimPart:
+    return ClaimPart("x", claimed, Interval((low + high) / 2, low, high), 5)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_verdict_is_where_the_whole_interval_is(low, high, claimed, verdict):
 def test_a_claim_needs_all_of_its_parts():
     good, bad, open_ = part(0.1, 0.2), part(-0.2, -0.1), part(-0.1, 0.1)
     for parts, verdict in (((good, good), "supported"), ((good, open_), "undecided"), ((open_, bad), "not supported")):
-        assert Claim("k", "w", "t", "train", parts).verdict == verdict
+        assert ClaimResult("k", "w", "t", "train", parts).verdict == verdict
 
 
 def test_numbers_as_the_paper_says_support_every_claim(tmp_path, dynamics):
@@ -82,7 +83,7 @@ def test_one_problem_decides_nothing(tmp_path, dynamics):
 @pytest.mark.parametrize("gained", IRRELEVANT)
 def test_y_minus_that_falls_is_not_enough_for_irrelevant_outputs_to_have_gained(tmp_path, dynamics, gained):
     def falls(run: str, direction: str, kind: str) -> float:
-        return {"other": -0.3, gained: 0.4}.get(kind, -0.1) if run.endswith("dpo") else 0.3
+        return {"rejected": -0.3, gained: 0.4}.get(kind, -0.1) if run.endswith("dpo") else 0.3
 
     found = verdicts(tmp_path, dynamics, falls)
     assert found["dpo-suppresses"] == "supported"
@@ -106,7 +107,7 @@ def test_claims_about_runs_that_are_not_there_are_left_out(tmp_path, dynamics):
 def test_the_table_has_a_sentence_a_claim_and_the_csv_a_row_a_part(tmp_path, dynamics):
     markdown, table = tmp_path / "claims.md", tmp_path / "claims.csv"
     tracked = write_tracked(tmp_path, dynamics, 8, as_the_paper_says)
-    make_claims(spec=dynamics, tracked=tracked, markdown=markdown, csv=table)
+    make_claims(dynamics=dynamics, tracked=tracked, markdown=markdown, csv=table)
     measured = Measured(dynamics, tracked)
     text = markdown.read_text()
     rows = list(csv.DictReader(table.read_text().splitlines()))

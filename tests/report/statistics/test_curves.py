@@ -11,7 +11,7 @@ def test_every_arm_test_split_training_and_checkpoint_is_there(dynamics, logprob
     assert len(points) == 3 * 3 * 2 * 3 * (7 + 8)  # arms, tests, splits, quantities, checkpoints of SFT and DPO
     assert {(point.arm, point.test) for point in points} >= set(LINES)
     assert {point.epoch for point in points if point.method == "dpo"} == set(range(8))
-    assert all(point.low < point.mean < point.high for point in points)
+    assert all(point.mean.low < point.mean.value < point.mean.high for point in points)
 
 
 def test_alp_is_the_mean_over_examples_of_the_mean_over_tokens(dynamics, logprob_files):
@@ -28,7 +28,7 @@ def test_alp_is_the_mean_over_examples_of_the_mean_over_tokens(dynamics, logprob
         if (r.run, r.step, r.split, r.response) == ("probe-mixed", 120, "held_out", "rejected")
     ]  # fmt: skip
     assert len(expected) == 24
-    assert point.mean == pytest.approx(np.mean(expected))
+    assert point.mean.value == pytest.approx(np.mean(expected))
     assert (point.n, point.examples, point.seeds, point.epoch) == (12, 24, 1, 2)
     assert point.truncated == pytest.approx(1 / 3)
 
@@ -39,7 +39,7 @@ def test_the_margin_is_the_paired_difference(dynamics, logprob_files):
     for (*key, quantity), point in found.items():
         if quantity == "delta":
             chosen, rejected = found[(*key, "alp_chosen")], found[(*key, "alp_rejected")]
-            assert point.mean == pytest.approx(chosen.mean - rejected.mean)
+            assert point.mean.value == pytest.approx(chosen.mean.value - rejected.mean.value)
 
 
 def test_pairing_takes_out_what_a_problem_does_to_both_responses(tmp_path, dynamics, logprob_files):
@@ -53,8 +53,8 @@ def test_pairing_takes_out_what_a_problem_does_to_both_responses(tmp_path, dynam
         paths.append(tmp_path / f"shifted-{path.name}")
         write_jsonl(paths[-1], shifted)
     points = curves(dynamics, read_logprobs(paths))
-    assert all(p.high - p.low > 1 for p in points if p.quantity == "alp_chosen")
-    deltas = [(p.low, p.mean, p.high) for p in points if p.quantity == "delta"]
+    assert all(p.mean.high - p.mean.low > 1 for p in points if p.quantity == "alp_chosen")
+    deltas = [(p.mean.low, p.mean.value, p.mean.high) for p in points if p.quantity == "delta"]
     assert np.allclose(deltas, 1)
 
 
@@ -67,7 +67,7 @@ def test_seeds_are_averaged_within_a_problem(tmp_path, dynamics, make_logprobs):
         for seed in (0, 1)
     ]
     for both, first, second in zip(points, *single, strict=True):
-        assert both.mean == pytest.approx((first.mean + second.mean) / 2)
+        assert both.mean.value == pytest.approx((first.mean.value + second.mean.value) / 2)
 
 
 def test_a_missing_run_is_named(dynamics, logprob_files):

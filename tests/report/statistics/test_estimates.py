@@ -4,20 +4,22 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from r1k.intervals import wilson
-from r1k.report.statistics.estimates import Estimate, accuracy, average, difference, spread_over_seeds
+from r1k.intervals import Interval, wilson
+from r1k.report.statistics.estimates import accuracy, average, difference, spread_over_seeds
 
 
 @pytest.mark.parametrize("n", [1, 2, 30, 198, 500])
 def test_wilson_is_scipys(n):
     for correct in {0, 1, n // 3, n - 1, n}:
         expected = binomtest(correct, n).proportion_ci(0.95, method="wilson")
-        assert wilson(correct, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+        found = wilson(correct, n)
+        assert found.value == correct / n
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_wilson_touches_the_ends_exactly():
-    assert wilson(0, 30)[0] == 0
-    assert wilson(30, 30)[1] == 1
+    assert wilson(0, 30).low == 0
+    assert wilson(30, 30).high == 1
 
 
 @pytest.mark.parametrize(("correct", "n"), [(1, 0), (-1, 5), (6, 5)])
@@ -34,14 +36,14 @@ def test_seeds_do_not_multiply_questions():
 
 
 def test_average_combines_each_side_by_itself():
-    combined = average([Estimate(0.2, 0.1, 0.5), Estimate(0.6, 0.2, 0.7)])
+    combined = average([Interval(0.2, 0.1, 0.5), Interval(0.6, 0.2, 0.7)])
     assert combined.value == pytest.approx(0.4)
     assert combined.low == pytest.approx(0.4 - math.hypot(0.1, 0.4) / 2)
     assert combined.high == pytest.approx(0.4 + math.hypot(0.3, 0.1) / 2)
 
 
 def test_average_without_an_interval_has_none():
-    assert average([Estimate(0.2, 0.1, 0.5), Estimate(0.6)]) == Estimate(0.4)
+    assert average([Interval(0.2, 0.1, 0.5), Interval(0.6)]) == Interval(0.4)
 
 
 def test_average_covers_the_truth_nineteen_times_in_twenty():

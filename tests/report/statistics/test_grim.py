@@ -2,17 +2,17 @@ from decimal import Decimal
 
 import pytest
 
-from r1k.report.statistics.grim import Counts, grim
+from r1k.report.statistics.grim import GrimCounts, grim
 
 
 @pytest.mark.parametrize(
     ("value", "n", "counts"),
     [
-        ("16.7", 30, Counts((5,), ())),
-        ("34.0", 198, Counts((), ())),
-        ("35.8", 198, Counts((), (71,))),
-        ("0.0", 30, Counts((0,), ())),
-        ("100.0", 198, Counts((198,), ())),
+        ("16.7", 30, GrimCounts((5,), ())),
+        ("34.0", 198, GrimCounts((), ())),
+        ("35.8", 198, GrimCounts((), (71,))),
+        ("0.0", 30, GrimCounts((0,), ())),
+        ("100.0", 198, GrimCounts((198,), ())),
     ],
 )
 def test_counts_behind_a_percentage(value, n, counts):

@@ -10,16 +10,16 @@ from r1k.config import Row, TableSpec
 from r1k.errors import ConfigError, RecordError
 from r1k.intervals import wilson
 from r1k.records import Score, Tally
-from r1k.report.tables.accuracy import make_table
+from r1k.report.tables.accuracy.make import make_table
 
 N = {"aime": 30, "math": 500, "gpqa": 198}
 
 
 def tally(n, correct, unparsed=0, truncated=0, last=None):
-    low, high = wilson(correct, n)
+    share = wilson(correct, n)
     return Tally(
         n=n, correct=correct, unparsed=unparsed, truncated=truncated, last_number_correct=last,
-        accuracy=correct / n, low=low, high=high,
+        accuracy=share.value, low=share.low, high=share.high,
     )  # fmt: skip
 
 
@@ -36,10 +36,10 @@ def row(run, data, model="7B", base=None, method="sft", parent=None, start=None)
     )
 
 
-def spec(rows, shows="sft", **changes):
+def spec(rows, kind="sft", **changes):
     values = {
-        "name": f"table{1 if shows == 'sft' else 2}",
-        "shows": shows,
+        "name": f"table{1 if kind == 'sft' else 2}",
+        "kind": kind,
         "rows": rows,
         "benchmarks": {"aime": "AIME", "math": "Math", "gpqa": "GPQA"},
         "seeds": [0],
@@ -65,7 +65,7 @@ def table(tmp_path):
                 path.write_text((edit or (lambda s: s))(score).model_dump_json(indent=1))
                 paths.append(path)
         out = {name: tmp_path / f"t.{end}" for name, end in (("markdown", "md"), ("csv", "csv"), ("latex", "tex"))}
-        make_table(spec=table_spec, scores=paths, **out)
+        make_table(table=table_spec, scores=paths, **out)
         return {name: path.read_text() for name, path in out.items()}
 
     return make
@@ -83,6 +83,14 @@ def markdown_rows(text):
 def csv_rows(text, **where):
     rows = csv.DictReader(text.splitlines())
     return [line for line in rows if all(line[key] == value for key, value in where.items())]
+
+
+def ends(line):
+    return float(line["low"]), float(line["high"])
+
+
+def ends_of(interval):
+    return interval.low, interval.high
 
 
 def test_cells_have_intervals_and_the_best_is_bold(table):
@@ -138,7 +146,7 @@ def test_csv_has_the_counts(table):
     }
     assert {key: line[key] for key in expected} == expected
     assert float(line["accuracy"]) == pytest.approx(84 / 198, abs=1e-6)
-    assert (float(line["low"]), float(line["high"])) == pytest.approx(wilson(84, 198), abs=1e-6)
+    assert ends(line) == pytest.approx(ends_of(wilson(84, 198)), abs=1e-6)
     assert len(csv_rows(made["csv"])) == len(SFT_ROWS) * 4
 
 
@@ -172,7 +180,7 @@ def test_seeds_are_averaged_and_kept(table):
     whole, *each = csv_rows(made["csv"], run="s", benchmark="aime")
     assert (whole["seed"], whole["seeds"], whole["n"], whole["correct"]) == ("all", "3", "30", "18")
     assert float(whole["accuracy"]) == pytest.approx(0.2)
-    assert (float(whole["low"]), float(whole["high"])) == pytest.approx(wilson(6, 30), abs=1e-6)
+    assert ends(whole) == pytest.approx(ends_of(wilson(6, 30)), abs=1e-6)
     assert float(whole["sd_over_seeds"]) == pytest.approx(1 / 30, abs=1e-6)
     assert [(line["seed"], line["correct"]) for line in each] == [("0", "5"), ("1", "6"), ("2", "7")]
     assert "Mean over training seeds 0, 1, 2." in made["markdown"]
@@ -209,7 +217,7 @@ def test_published_values_stand_beside_ours(table):
     made = table(spec(SFT_ROWS[1:], published=True), SFT)
     rows = markdown_rows(made["markdown"])
     assert rows[3] == ["*published*", "", "*16.7%*", "*77.0%*", "*34.0%*", "*42.6%*"]
-    assert "no whole number of right answers of 198 gives 34.0" in made["markdown"]
+    assert "no whole number of correct answers of 198 gives 34.0" in made["markdown"]
     assert "one question of 30" in made["markdown"]
     (line,) = csv_rows(made["csv"], run="s", benchmark="gpqa")
     assert (line["published"], line["accuracy"]) == ("0.34", "0.338384")
@@ -242,20 +250,20 @@ def test_a_score_given_twice_is_named(table, tmp_path):
     table(spec(SFT_ROWS), SFT)
     path = tmp_path / "s-0-aime.json"
     with pytest.raises(RecordError, match="run 's', seed 0, benchmark 'aime' is already in"):
-        make_table(spec=spec(SFT_ROWS), scores=[path, path], **dict.fromkeys(("markdown", "csv", "latex"), tmp_path))
+        make_table(table=spec(SFT_ROWS), scores=[path, path], **dict.fromkeys(("markdown", "csv", "latex"), tmp_path))
 
 
 def test_a_broken_score_file_is_named(tmp_path):
     outputs = dict.fromkeys(("markdown", "csv", "latex"), tmp_path / "t")
     broken = tmp_path / "score.json"
     with pytest.raises(RecordError, match=r"score\.json: no such file"):
-        make_table(spec=spec(SFT_ROWS), scores=[broken], **outputs)
+        make_table(table=spec(SFT_ROWS), scores=[broken], **outputs)
     broken.write_text("{")
     with pytest.raises(RecordError, match=r"score\.json: "):
-        make_table(spec=spec(SFT_ROWS), scores=[broken], **outputs)
+        make_table(table=spec(SFT_ROWS), scores=[broken], **outputs)
     broken.write_text(json.dumps({"run": "s", "seed": 0, "benchmark": "aime"}))
     with pytest.raises(RecordError, match=r"score\.json: field 'all'"):
-        make_table(spec=spec(SFT_ROWS), scores=[broken], **outputs)
+        make_table(table=spec(SFT_ROWS), scores=[broken], **outputs)
     assert not (tmp_path / "t").exists()
 
 
@@ -272,7 +280,7 @@ def test_seeds_with_other_questions_are_an_error(table):
 
 def test_merges_and_routes_are_called_after_their_runs(table):
     made = [row(run, None, method=method) for run, method in (("r", "merge"), ("m", "route"))]
-    rows = [row("s", "s1k"), *(each.model_copy(update={"of": ["a", "b"]}) for each in made)]
+    rows = [row("s", "s1k"), *(each.model_copy(update={"source_runs": ["a", "b"]}) for each in made)]
     labels = [cells[0] for cells in markdown_rows(table(spec(rows), SFT)["markdown"])[2:5]]
     assert labels == ["D_s1k", "merge of a, b", "route of a, b"]
 
@@ -320,7 +328,7 @@ def test_the_manifest_names_the_scores(table, tmp_path):
 
 def test_tables_load_neither_torch_nor_matplotlib():
     heavy = "{'torch', 'matplotlib', 'pandas', 'scipy'}"
-    code = f"import sys, r1k.report.tables.accuracy; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, r1k.report.tables.accuracy.make; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
@@ -328,5 +336,5 @@ def test_rows_of_other_trainings_are_told_apart_and_not_called_sft(table):
     rows = [row("m", "mix"), row("then", "r1k", parent="s"), row("d", "pairs", method="dpo", parent="m", start="mix")]
     counts = {(run, 0): (1, 2, 3) for run in ("m", "then", "d")}
     text = table(spec(rows), counts)["markdown"]
-    assert "accuracy by training" in text and "supervised" not in text
+    assert "accuracy by training run" in text and "supervised" not in text
     assert "| D_r1k after s " in text and "| DPO on D " in text

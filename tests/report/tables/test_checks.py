@@ -5,14 +5,14 @@ from r1k.report.tables.checks import make_checks_table
 
 
 def checked(index: int, kind: str, **verdicts: bool | None) -> Check:
-    return Check(problem=f"p{index}", kind=kind, why={}, **(dict.fromkeys(VERDICTS, True) | verdicts))
+    return Check(problem=f"p{index}", kind=kind, reasons={}, **(dict.fromkeys(VERDICTS, True) | verdicts))
 
 
 def test_the_table_counts_by_kind_and_verdict(tmp_path):
     checks = [
         checked(0, "rare|kind", reached=False),
         checked(1, "common"),
-        checked(2, "common", consistent=None, own_question=False),
+        checked(2, "common", consistent=None, distinct_question=False),
     ]
     write_jsonl(tmp_path / "checks.jsonl", checks)
     out = {"markdown": tmp_path / "t.md", "csv": tmp_path / "t.csv"}

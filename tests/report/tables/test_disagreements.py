@@ -17,14 +17,14 @@ def graded(identity: str, rules: bool, judge: bool | None, said: str | None = "s
         rule="judge",
         rules=rules,
         judge=judge,
-        judge_said=said,
+        judge_rationale=said,
         last_number=None,
         last_number_correct=None,
         truncated=False,
     )
 
 
-def made(root: Path, quotable: list[str]) -> tuple[str, list[dict[str, str]]]:
+def made(root: Path, redistributable: list[str]) -> tuple[str, list[dict[str, str]]]:
     """The Markdown, and the rows of the CSV, of one run's verdicts on two benchmarks."""
     math, gpqa = (root / "evaluate" / "one" / "3" / name / "graded.jsonl" for name in ("math", "gpqa"))
     write_jsonl(
@@ -40,7 +40,7 @@ def made(root: Path, quotable: list[str]) -> tuple[str, list[dict[str, str]]]:
     )
     write_jsonl(gpqa, [graded("secret", False, True, "The mitochondrion.")])
     out = {"markdown": root / "d.md", "csv": root / "d.csv"}
-    list_disagreements(graded=[math, gpqa], quotable=quotable, **out)
+    list_disagreements(graded=[math, gpqa], redistributable=redistributable, **out)
     assert out["markdown"].with_suffix(".manifest.json").is_file()
     return out["markdown"].read_text(), list(csv.DictReader(out["csv"].read_text().splitlines(keepends=True)))
 
@@ -56,7 +56,7 @@ def test_the_counts_are_those_of_the_answers_that_the_judge_was_asked_about(tmp_
     header, _, everything, math, gpqa = cells(markdown)[:5]
     assert header[3:] == [
         "Answers",
-        "Asked about",
+        "Judged",
         "Both right",
         "Both wrong",
         "Rules alone right",
@@ -77,7 +77,7 @@ def test_what_they_differ_on_is_listed_with_the_judges_words(tmp_path):
         ("secret", "wrong", "right"),
     ]
     assert (rows[1]["sample"], rows[1]["gold"], rows[1]["extracted"]) == ("2", "|x|", "y")
-    assert rows[0]["judge_said"] == "No. " * 200
+    assert rows[0]["judge_rationale"] == "No. " * 200
     listed = cells(markdown)[7:]
     assert listed[1][5:] == ["\\|x\\|", "y", "wrong", "right", "it \\| is Verdict: yes"]
     assert listed[0][-1].endswith("…") and len(listed[0][-1]) < 320
@@ -86,7 +86,7 @@ def test_what_they_differ_on_is_listed_with_the_judges_words(tmp_path):
 def test_what_must_not_be_published_is_withheld(tmp_path):
     markdown, rows = made(tmp_path, ["math"])
     assert rows[-1]["question"] == "secret"
-    assert [rows[-1][name] for name in ("gold", "extracted", "judge_said")] == ["(not shown)"] * 3
+    assert [rows[-1][name] for name in ("gold", "extracted", "judge_rationale")] == ["(not shown)"] * 3
     assert "mitochondrion" not in markdown
     assert "mitochondrion" in made(tmp_path, ["gpqa"])[0]
 
@@ -94,7 +94,7 @@ def test_what_must_not_be_published_is_withheld(tmp_path):
 def test_where_nothing_differs_nothing_is_listed(tmp_path):
     path = tmp_path / "one" / "0" / "math" / "graded.jsonl"
     write_jsonl(path, [graded("both", True, True)])
-    list_disagreements(graded=[path], quotable=[], markdown=tmp_path / "d.md", csv=tmp_path / "d.csv")
+    list_disagreements(graded=[path], redistributable=[], markdown=tmp_path / "d.md", csv=tmp_path / "d.csv")
     assert len((tmp_path / "d.csv").read_text().splitlines()) == 1
     assert len(cells((tmp_path / "d.md").read_text())) == 4
 
@@ -102,7 +102,7 @@ def test_where_nothing_differs_nothing_is_listed(tmp_path):
 def test_a_long_list_is_cut_in_the_markdown_and_said_to_be(tmp_path):
     path = tmp_path / "one" / "0" / "math" / "graded.jsonl"
     write_jsonl(path, [graded(f"q{k}", True, False) for k in range(230)])
-    list_disagreements(graded=[path], quotable=["math"], markdown=tmp_path / "d.md", csv=tmp_path / "d.csv")
+    list_disagreements(graded=[path], redistributable=["math"], markdown=tmp_path / "d.md", csv=tmp_path / "d.csv")
     assert len((tmp_path / "d.csv").read_text().splitlines()) == 231
     assert len(cells((tmp_path / "d.md").read_text())) == 4 + 202
     assert "The first 200 of 230 answers; the CSV has all." in (tmp_path / "d.md").read_text()

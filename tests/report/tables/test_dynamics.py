@@ -6,12 +6,12 @@ from made_tracked import write_tracked
 from r1k.config import DynamicsRow, DynamicsTableSpec
 from r1k.errors import RecordError
 from r1k.records import Tracked, read_jsonl, write_jsonl
-from r1k.report.tables.dynamics import entries, make_dynamics_table, sheet
+from r1k.report.tables.dynamics import dynamics_document, dynamics_entries, make_dynamics_table
 
 RUNS = ("probe-mixed", "probe-mixed-dpo", "probe-forward")
 SPEC = DynamicsTableSpec(
     name="table4",
-    rows=[DynamicsRow(run=run, how=f"how {run} was made") for run in RUNS],
+    rows=[DynamicsRow(run=run, recipe=f"how {run} was made") for run in RUNS],
     reference="probe-mixed",
     seeds=[0],
 )
@@ -20,9 +20,9 @@ SPEC = DynamicsTableSpec(
 def change(run: str, direction: str, kind: str) -> float:
     """DPO gives up some of y+ to give up more of y-; SFT on forward data helps forward responses alone."""
     if run == "probe-mixed-dpo":
-        return {"own": -0.1, "other": -0.4}.get(kind, 0.0)
+        return {"chosen": -0.1, "rejected": -0.4}.get(kind, 0.0)
     if run == "probe-forward":
-        return 0.2 if (direction == "forward") == (kind == "own") else 0.0
+        return 0.2 if (direction == "forward") == (kind == "chosen") else 0.0
     return 0.0
 
 
@@ -32,7 +32,7 @@ def tracked(tmp_path, dynamics):
 
 
 def found(tracked, spec=SPEC):
-    return {(e.run, e.split, e.test, e.quantity): e for e in entries(spec, tracked)}
+    return {(e.run, e.split, e.test, e.quantity): e for e in dynamics_entries(spec, tracked)}
 
 
 def test_margin_displacement_and_what_is_off_both_are_those_of_the_last_step(tracked):
@@ -53,7 +53,7 @@ def test_a_direction_is_told_apart_from_both(tracked):
 
 
 def test_the_reference_is_compared_with_nothing(tracked):
-    assert {e.run for e in entries(SPEC, tracked) if e.against is None} == {"probe-mixed"}
+    assert {e.run for e in dynamics_entries(SPEC, tracked) if e.against is None} == {"probe-mixed"}
 
 
 def test_runs_of_other_problems_are_compared_on_those_that_both_have(tracked):
@@ -62,9 +62,8 @@ def test_runs_of_other_problems_are_compared_on_those_that_both_have(tracked):
     write_jsonl(path, [r.model_copy(update={"problem": r.problem.replace("p7", "p9")}) for r in kept])
     entry = found(tracked)["probe-forward", "train", "forward", "margin"]
     assert (entry.n, entry.shared) == (6, 5) and entry.against.value == pytest.approx(0.2)
-    assert any(
-        "6 (5 shared)" in row for part in sheet(SPEC, entries(SPEC, tracked)).parts for row in part.grids[0].rows
-    )
+    document = dynamics_document(SPEC, dynamics_entries(SPEC, tracked))
+    assert any("6 (5 shared)" in row for section in document.sections for row in section.grids[0].rows)
 
 
 def test_runs_without_a_problem_in_common_are_not_compared(tracked):
@@ -77,15 +76,15 @@ def test_runs_without_a_problem_in_common_are_not_compared(tracked):
 
 def test_a_run_that_was_not_tracked_is_named(tracked):
     with pytest.raises(RecordError, match="no tracked responses of run 'probe-mixed-dpo', seed 0"):
-        entries(SPEC, [path for path in tracked if path.name != "probe-mixed-dpo-0.jsonl"])
+        dynamics_entries(SPEC, [path for path in tracked if path.name != "probe-mixed-dpo-0.jsonl"])
 
 
 def test_the_files_hold_every_row_with_its_interval(tracked, tmp_path):
     paths = {name: tmp_path / f"table4.{name}" for name in ("markdown", "csv", "latex")}
-    make_dynamics_table(spec=SPEC, tracked=tracked, **paths)
+    make_dynamics_table(table=SPEC, tracked=tracked, **paths)
     text = paths["markdown"].read_text(encoding="utf-8")
     assert text.count("| probe-mixed-dpo | how probe-mixed-dpo was made |") == 6
-    assert "less probe-mixed" in text and "shared" not in text and "not of another training" in text
+    assert "minus probe-mixed" in text and "shared)" not in text and "not over training runs" in text
     assert "probe-mixed-dpo & how probe-mixed-dpo was made" in paths["latex"].read_text(encoding="utf-8")
     rows = list(csv.DictReader(paths["csv"].read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 3 * 2 * 3 * 3

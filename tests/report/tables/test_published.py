@@ -4,8 +4,9 @@ from decimal import Decimal
 import pytest
 
 from r1k.report.tables import published
+from r1k.report.tables.accuracy.page import accuracy_document
 from r1k.report.tables.published import contradictions, published_table, published_value, resolution
-from r1k.report.tables.rendering import render
+from r1k.report.writers import to_latex, to_markdown
 
 PRINTED_1 = """
 D_s1k  | 7B  | 16.7%     | 77.0%     | 34.0%     | 42.6%
@@ -29,7 +30,9 @@ def grid(text):
 
 
 def rendered(name):
-    lines = [line for line in render(published_table(name)).markdown.splitlines() if line.startswith("| D")]
+    lines = [
+        line for line in to_markdown(accuracy_document(published_table(name))).splitlines() if line.startswith("| D")
+    ]
     return grid("\n".join(line for line in lines if not line.startswith("| Data")))
 
 
@@ -49,7 +52,7 @@ def test_published_numbers_print_the_published_table_2_but_for_one_arrow():
 
 
 def test_published_tables_print_in_latex():
-    first, second = render(published_table("table1")).latex, render(published_table("table2")).latex
+    first, second = (to_latex(accuracy_document(published_table(name))) for name in ("table1", "table2"))
     assert (
         r"$\mathcal{D}_{r1k}$ & 7B & \textbf{20.0\%} & \textbf{77.4\%} & \textbf{42.4\%} & \textbf{46.6\%} \\" in first
     )

@@ -1,1 +1,1 @@
-"""What training data hold that could explain a result: contamination, answer formats, tells of y+, grades, lengths."""
+"""Audit what in the data could explain a result: contamination, answer formats, cues of y+, grades and lengths."""

@@ -1,4 +1,4 @@
-"""The audit of s1k, r1k and their pairs: reads them and the benchmarks, writes what it finds."""
+"""Audit s1k, r1k and their pairs against the benchmarks."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -8,11 +8,11 @@ from tqdm import tqdm
 
 from r1k.config import AuditSpec
 from r1k.data.audit.contamination import NGRAM, make_index, overlaps, words
-from r1k.data.audit.forms import facts, form, share
-from r1k.data.audit.records import Audit, Overlap, Shared, Where
-from r1k.data.audit.separability import separability, sides
-from r1k.data.audit.tokens import Tokens
-from r1k.data.sets import Both, mix, read_both
+from r1k.data.audit.formats import example_facts, share, summarize_format
+from r1k.data.audit.records import Audit, Overlap, OverlapPlace, OverlapSummary
+from r1k.data.audit.separability import pair_responses, separability
+from r1k.data.audit.tokens import TokenCache
+from r1k.data.sets import ExamplePair, mix, read_example_pairs
 from r1k.errors import RecordError
 from r1k.files import file_digests, write_json
 from r1k.provenance import Stopwatch, write_manifest
@@ -20,7 +20,7 @@ from r1k.records import DIRECTIONS, Direction, Pair, Question, read_jsonl, write
 from r1k.text import load_tokenizer
 
 Benchmarks = Mapping[str, Sequence[Question]]
-"""The questions of each benchmark, by its name."""
+"""Questions by benchmark name."""
 
 
 def audit(
@@ -53,17 +53,19 @@ def audit(
         TextError: A text has no valid tokens.
     """
     watch = Stopwatch()
-    both, benchmarks = read_both(s1k, r1k), read_benchmarks(questions)
-    found = contaminate(both, benchmarks, audit.redistributable)
+    both, benchmarks = read_example_pairs(s1k, r1k), read_benchmarks(questions)
+    found = find_contamination(both, benchmarks, audit.redistributable)
     seconds = watch.seconds
-    tokens = Tokens(load_tokenizer(base))
-    details = [facts(example, tokens) for example in tqdm(mix(both), desc="tokens", unit="example")]
+    tokens = TokenCache(load_tokenizer(base))
+    details = [example_facts(example, tokens) for example in tqdm(mix(both), desc="tokens", unit="example")]
     summary = Audit(
         base=base.name,
         problems=len(both),
-        contamination=summarise(found, benchmarks, len(both)),
-        forms=[form(d, [fact for fact in details if fact.direction == d], audit.limits) for d in DIRECTIONS],
-        separability=separability(sides(read_jsonl(pairs, Pair), tokens, audit.pair_limit)),
+        contamination=summarize_contamination(found, benchmarks, len(both)),
+        formats=[
+            summarize_format(d, [fact for fact in details if fact.direction == d], audit.limits) for d in DIRECTIONS
+        ],
+        separability=separability(pair_responses(read_jsonl(pairs, Pair), tokens, audit.pair_limit)),
     )
     write_jsonl(contamination, found)
     write_jsonl(examples, details)
@@ -76,30 +78,32 @@ def audit(
 
 
 def read_benchmarks(paths: Sequence[Path]) -> dict[str, list[Question]]:
-    """Questions by benchmark; RecordError where a file holds those of several, or two files those of one."""
+    """Return questions by benchmark; raise RecordError unless each file holds one benchmark, and no two the same."""
     found: dict[str, list[Question]] = {}
     for path in paths:
         questions = read_jsonl(path, Question)
         names = {question.benchmark for question in questions}
         if len(names) > 1 or names & found.keys():
             raise RecordError(
-                f"{path}: field 'benchmark': {', '.join(sorted(names))}; a file holds one benchmark, and no two the "
-                f"same: rebuild it with `snakemake --force {path}`"
+                f"{path}: field 'benchmark': {', '.join(sorted(names))}; a file must hold one benchmark, and no "
+                f"other file the same: rebuild it with `snakemake --force {path}`"
             )
         found[names.pop()] = questions
     return found
 
 
-def contaminate(both: Sequence[Both], benchmarks: Benchmarks, redistributable: Collection[str]) -> list[Overlap]:
-    """All that the examples share with the questions of all benchmarks."""
+def find_contamination(
+    both: Sequence[ExamplePair], benchmarks: Benchmarks, redistributable: Collection[str]
+) -> list[Overlap]:
+    """Return all overlaps of the examples with the questions of all benchmarks."""
     index = make_index([question for questions in benchmarks.values() for question in questions])
     return list(overlaps(tqdm(mix(both), desc="8-grams", unit="example"), index, redistributable))
 
 
-def summarise(found: Sequence[Overlap], benchmarks: Benchmarks, problems: int) -> list[Shared]:
-    """The overlaps by benchmark, direction and place; a line for each, though nothing was found."""
+def summarize_contamination(found: Sequence[Overlap], benchmarks: Benchmarks, problems: int) -> list[OverlapSummary]:
+    """Return one summary per benchmark, direction and place, including those without overlaps."""
     return [
-        _shared(
+        _summarize(
             [o for o in found if (o.benchmark, o.direction, o.where) == (name, direction, where)],
             name,
             direction,
@@ -108,20 +112,20 @@ def summarise(found: Sequence[Overlap], benchmarks: Benchmarks, problems: int) -
             problems,
         )
         for name in benchmarks
-        for where in get_args(Where)
+        for where in get_args(OverlapPlace)
         for direction in DIRECTIONS
     ]
 
 
-def _shared(
+def _summarize(
     found: Sequence[Overlap],
     benchmark: str,
     direction: Direction,
-    where: Where,
+    where: OverlapPlace,
     questions: Sequence[Question],
     problems: int,
-) -> Shared:
-    return Shared(
+) -> OverlapSummary:
+    return OverlapSummary(
         benchmark=benchmark,
         direction=direction,
         where=where,

@@ -1,8 +1,9 @@
-"""Word 8-grams that examples share with benchmark questions.
+"""Find word 8-grams that examples share with benchmark questions.
 
-As s1's decontamination (Muennighoff et al. 2025): words are what white space parts, in lower case, punctuation and TeX
-as they stand. s1 compares questions with questions. Responses are compared here too, and counted apart: reasoning and
-answer as two texts, against the benchmark's questions, never its options or right answers.
+The method is s1's decontamination (Muennighoff et al. 2025): words are separated by white space and lower-cased, with
+punctuation and TeX unchanged. s1 compares questions with questions. This module also compares responses, and counts
+them separately: reasoning and answer are two texts, compared with the benchmark's questions but not with its options or
+gold answers.
 """
 
 from collections import defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from r1k.data.audit.records import Overlap, Where
+from r1k.data.audit.records import Overlap, OverlapPlace
 from r1k.records import Example, Question
 
 NGRAM = 8
@@ -19,39 +20,39 @@ Gram = tuple[str, ...]
 
 
 def words(text: str) -> Words:
-    """The words of a text."""
+    """Return the words of a text."""
     return text.lower().split()
 
 
-def ngrams(of: Words) -> Iterator[Gram]:
-    """All runs of eight words, in order."""
-    return zip(*(islice(of, k, None) for k in range(NGRAM)), strict=False)
+def ngrams(text: Words) -> Iterator[Gram]:
+    """Return all sequences of eight consecutive words, in order."""
+    return zip(*(islice(text, k, None) for k in range(NGRAM)), strict=False)
 
 
 @dataclass(frozen=True)
-class Index:
+class NgramIndex:
     """Benchmark questions by their 8-grams."""
 
     questions: list[tuple[Question, Words]] = field(default_factory=list)
     places: dict[Gram, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    """8-gram to the questions that have it (number of the question, word at which it starts)."""
+    """8-gram to its occurrences: the question's number and the index of its first word."""
     whole: dict[Gram, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """All words of a question to the numbers of the questions that have just those."""
+    """All words of a question to the numbers of the questions with exactly these words."""
 
 
 @dataclass
-class Found:
-    """What texts share with one question."""
+class QuestionOverlap:
+    """The overlap of texts with one question."""
 
     grams: set[Gram] = field(default_factory=set)
     longest: int = 0
     end: int = 0
-    """The word of the question after the longest run."""
+    """Index of the question's word after the longest common sequence."""
 
 
-def make_index(questions: Collection[Question]) -> Index:
-    """The index of the questions of any number of benchmarks."""
-    index = Index()
+def make_index(questions: Collection[Question]) -> NgramIndex:
+    """Return the index of the questions of any number of benchmarks."""
+    index = NgramIndex()
     for number, question in enumerate(questions):
         text = words(question.question)
         index.questions.append((question, text))
@@ -61,51 +62,51 @@ def make_index(questions: Collection[Question]) -> Index:
     return index
 
 
-def overlaps(examples: Iterable[Example], index: Index, redistributable: Collection[str]) -> Iterator[Overlap]:
-    """An overlap for each example, place and question that share something; text of `redistributable` benchmarks alone."""
+def overlaps(examples: Iterable[Example], index: NgramIndex, redistributable: Collection[str]) -> Iterator[Overlap]:
+    """Yield one overlap per example, place and question; only those with `redistributable` benchmarks contain text."""
     for example in examples:
-        asked, reasoning, answer = map(words, (example.question, example.reasoning, example.answer))
-        same = index.whole.get(tuple(asked), [])
-        found = shared([asked], index)
+        question, reasoning, answer = map(words, (example.question, example.reasoning, example.answer))
+        same = index.whole.get(tuple(question), [])
+        found = find_overlaps([question], index)
         for number in same:
             length = len(index.questions[number][1])
-            found.setdefault(number, Found(longest=length, end=length))
-        for number, what in sorted(found.items()):
-            yield _overlap(example, "question", index, number, what, number in same, redistributable)
-        for number, what in sorted(shared([reasoning, answer], index).items()):
-            yield _overlap(example, "response", index, number, what, False, redistributable)
+            found.setdefault(number, QuestionOverlap(longest=length, end=length))
+        for number, shared in sorted(found.items()):
+            yield _overlap(example, "question", index, number, shared, number in same, redistributable)
+        for number, shared in sorted(find_overlaps([reasoning, answer], index).items()):
+            yield _overlap(example, "response", index, number, shared, False, redistributable)
 
 
-def shared(texts: Sequence[Words], index: Index) -> dict[int, Found]:
-    """What the texts share with questions, by the question's number; no run goes from one text into the next."""
-    found: dict[int, Found] = defaultdict(Found)
+def find_overlaps(texts: Sequence[Words], index: NgramIndex) -> dict[int, QuestionOverlap]:
+    """Return the overlaps by question number; no common sequence spans two texts."""
+    found: dict[int, QuestionOverlap] = defaultdict(QuestionOverlap)
     for text in texts:
         if not index.places.keys().isdisjoint(ngrams(text)):
-            _follow(text, index.places, found)
+            _track_runs(text, index.places, found)
     return found
 
 
-def _follow(text: Words, places: Mapping[Gram, list[tuple[int, int]]], found: dict[int, Found]) -> None:
-    # Runs that end at the word before: where they are in a question, and how long they are.
+def _track_runs(text: Words, places: Mapping[Gram, list[tuple[int, int]]], found: dict[int, QuestionOverlap]) -> None:
+    # Common sequences that end at the previous word: their place in a question, and their length in words.
     before: dict[tuple[int, int], int] = {}
     for gram in ngrams(text):
         now = {}
         for number, start in places.get(gram, ()):
             length = before.get((number, start - 1), NGRAM - 1) + 1
             now[number, start] = length
-            what = found[number]
-            what.grams.add(gram)
-            if length > what.longest:
-                what.longest, what.end = length, start + NGRAM
+            overlap = found[number]
+            overlap.grams.add(gram)
+            if length > overlap.longest:
+                overlap.longest, overlap.end = length, start + NGRAM
         before = now
 
 
 def _overlap(
     example: Example,
-    where: Where,
-    index: Index,
+    where: OverlapPlace,
+    index: NgramIndex,
     number: int,
-    found: Found,
+    found: QuestionOverlap,
     exact: bool,
     redistributable: Collection[str],
 ) -> Overlap:
@@ -118,7 +119,7 @@ def _overlap(
         benchmark=question.benchmark,
         question=question.id,
         ngrams=len(found.grams),
-        of=len(set(ngrams(text))),
+        question_ngrams=len(set(ngrams(text))),
         longest=found.longest,
         words=len(text),
         exact=exact,

@@ -1,4 +1,4 @@
-"""What the audit writes: an overlap, the facts of an example, and the summary of all."""
+"""Records of the audit: an overlap, the facts of an example, and the summary."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,39 +6,43 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from r1k.errors import RecordError
+from r1k.intervals import Interval
 from r1k.records import Direction, Record, Text, iterate_jsonl
 
-Where = Literal["question", "response"]
+OverlapPlace = Literal["question", "response"]
 End = Literal["first", "last"]
 
 
 class Overlap(Record):
-    """What an example shares with a benchmark question: at least an 8-gram, or all its words where it is shorter.
+    """An overlap of an example with a benchmark question: at least an 8-gram, or all words of a shorter question.
 
-    Words and 8-grams are those of `r1k.data.audit.contamination`.
+    `r1k.data.audit.contamination` defines words and 8-grams.
     """
 
     problem: Text
     direction: Direction
-    where: Where = Field(description="in the example's question, or in its response (reasoning, answer)")
+    where: OverlapPlace = Field(description="in the example's question, or in its response (reasoning, answer)")
     benchmark: Text
     question: Text = Field(description="id of the benchmark question")
-    ngrams: int = Field(ge=0, description="distinct 8-grams of the benchmark question that are there")
-    of: int = Field(ge=0, description="distinct 8-grams that it has")
-    longest: int = Field(ge=1, description="words of the longest run that both have")
+    ngrams: int = Field(ge=0, description="distinct 8-grams of the benchmark question that the example contains")
+    question_ngrams: int = Field(ge=0, description="distinct 8-grams of the benchmark question")
+    longest: int = Field(ge=1, description="words of the longest common sequence")
     words: int = Field(
-        ge=1, description="words of the benchmark question; as many as `longest` where all of it is there"
+        ge=1, description="words of the benchmark question; equal to `longest` if the example contains all of it"
     )
     exact: bool = Field(description="the example's question is the benchmark question, word for word")
-    text: Text | None = Field(description="the longest run, in lower case; null where the benchmark may not be quoted")
+    text: Text | None = Field(
+        description="the longest common sequence, in lower case; null if the benchmark is not redistributable"
+    )
 
     @property
     def id(self) -> str:
+        """Problem, direction, place and benchmark question."""
         return f"{self.problem}/{self.direction}/{self.where}/{self.question}"
 
 
-class Facts(Record):
-    """An example's lengths and form. Tokens are those that a training has, before it cuts."""
+class ExampleFacts(Record):
+    """Lengths and format of an example. Lengths are in tokens, as in training before truncation."""
 
     id: Text = Field(description="of the example")
     problem: Text
@@ -47,30 +51,23 @@ class Facts(Record):
     grade: bool | None
     prompt: int = Field(gt=0, description="tokens of the prompt, chat template included")
     response: int = Field(gt=0, description="tokens of the response, separators and end of turn included")
-    answer: int = Field(gt=0, description="those of them from the answer's separator on")
+    answer: int = Field(gt=0, description="tokens of the response from the answer's separator on")
     boxed: bool = Field(description=r"the answer holds a complete \boxed{…}")
     says_answer: bool = Field(description="the answer holds `Answer:`")
     starts_with_answer: bool = Field(description="the answer starts with `Answer:`")
-    trained_with_answer: bool = Field(description="it does when trained on: `Answer: ` is put before one without it")
+    trained_with_answer: bool = Field(
+        description="the same in training, which puts `Answer: ` before an answer without it"
+    )
     ascii: float = Field(ge=0, le=1, description="share of ASCII among all characters of question, reasoning, answer")
     scripts: dict[str, int] = Field(description="their letters by script, the first word of a letter's Unicode name")
 
 
 class Share(Record):
-    """A count out of `n`, with Wilson's interval at 95 %."""
+    """A count out of `n`."""
 
     count: int = Field(ge=0)
     n: int = Field(ge=0)
-    low: float | None = Field(description="null where n is 0")
-    high: float | None
-
-
-class Estimate(Record):
-    """A mean with its interval at 95 %, by bootstrap over problems."""
-
-    value: float
-    low: float
-    high: float
+    interval: Interval | None = Field(description="`count / n` with Wilson's 95 % interval; null if `n` is 0")
 
 
 class Quantiles(Record):
@@ -86,37 +83,37 @@ class Quantiles(Record):
     maximum: int
 
 
-class Cut(Record):
-    """What a training with this `max_length` leaves out at the ends of responses."""
+class Truncation(Record):
+    """What a training run with this `max_length` cuts off the ends of responses."""
 
     limit: int = Field(gt=0, description="tokens of prompt and response")
-    examples: Share = Field(description="examples that are cut")
-    tokens: int = Field(ge=0, description="tokens left out, of all examples")
+    examples: Share = Field(description="examples with a truncated response")
+    tokens: int = Field(ge=0, description="tokens cut off, over all examples")
 
 
-class Shared(Record):
+class OverlapSummary(Record):
     """Contamination of one set of texts by one benchmark."""
 
     benchmark: Text
     direction: Direction
-    where: Where
+    where: OverlapPlace
     examples: Share = Field(description="examples that share at least an 8-gram, or all words of a shorter question")
-    questions: Share = Field(description="benchmark questions that an example shares something with")
+    questions: Share = Field(description="benchmark questions that overlap with an example")
     ngrams: int = Field(ge=0, description="sum over overlaps of the distinct 8-grams shared")
     longest: int = Field(ge=0, description="words of the longest overlap")
     exact: int = Field(ge=0, description="examples whose question is a benchmark question, word for word")
     too_short: int = Field(ge=0, description="benchmark questions below 8 words: only exact duplicates are found")
 
 
-class Form(Record):
-    """Answers, language, grades and lengths of one direction."""
+class FormatSummary(Record):
+    """Answer formats, scripts, grades and lengths of one direction."""
 
     direction: Direction
     boxed: Share
     says_answer: Share
     starts_with_answer: Share
     trained_with_answer: Share
-    correct: Share = Field(description="graded correct, of those that were graded")
+    correct: Share = Field(description="graded correct, among the graded examples")
     ungraded: int = Field(ge=0)
     ascii: float = Field(description="mean over examples of the share of ASCII among characters")
     scripts: dict[str, float] = Field(description="shares of all letters by script, most frequent first")
@@ -124,35 +121,35 @@ class Form(Record):
     prompt: Quantiles
     response: Quantiles
     answer: Quantiles
-    cuts: list[Cut]
+    truncations: list[Truncation]
 
 
 class Separability(Record):
-    """How well a bag of tokens tells the preferred response from the rejected one. Chance is 0.5."""
+    """How well a bag of tokens distinguishes chosen from rejected responses. Chance is 0.5."""
 
     prompts: Literal["all", "forward", "reverse"] = Field(
-        description="the direction of the prompts, which are not shown"
+        description="direction of the prompts, which the classifier does not see"
     )
-    end: End = Field(description="the tokens shown: the first or the last of a response")
-    tokens: int = Field(gt=0, description="how many")
-    n: int = Field(gt=0, description="responses, half of them preferred")
+    end: End = Field(description="which tokens of a response the classifier sees")
+    tokens: int = Field(gt=0, description="number of these tokens")
+    n: int = Field(gt=0, description="responses, half of them chosen")
     problems: int = Field(gt=0)
-    accuracy: Estimate
-    auc: Estimate
+    accuracy: Interval = Field(description="with its 95 % bootstrap interval over problems")
+    auc: Interval = Field(description="with its 95 % bootstrap interval over problems")
 
 
 class Audit(Record):
-    """The audit's summary."""
+    """The summary of an audit."""
 
-    base: Text = Field(description="whose tokenizer counts")
+    base: Text = Field(description="the base model whose tokenizer counts tokens")
     problems: int
-    contamination: list[Shared]
-    forms: list[Form]
+    contamination: list[OverlapSummary]
+    formats: list[FormatSummary]
     separability: list[Separability]
 
 
 def read_audit(path: Path) -> Audit:
-    """An `audit.json`; RecordError where it is not one."""
+    """Return the content of an `audit.json`; raise RecordError if it is invalid."""
     if not path.is_file():
         raise RecordError(f"{path}: no such file; make it with `snakemake {path}`")
     try:
@@ -162,5 +159,5 @@ def read_audit(path: Path) -> Audit:
 
 
 def read_overlaps(path: Path) -> list[Overlap]:
-    """A `contamination.jsonl`, which is empty where nothing is shared; RecordError as `iterate_jsonl`."""
+    """Return the overlaps of a `contamination.jsonl`, which may be empty; raise RecordError if a line is invalid."""
     return [overlap for _, overlap in iterate_jsonl(path, Overlap)]

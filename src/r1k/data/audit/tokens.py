@@ -1,4 +1,4 @@
-"""Tokens of examples and pairs as a training has them, each text encoded once."""
+"""Token ids of examples and pairs as in training; each text is encoded once."""
 
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 Ids: TypeAlias = NDArray[np.int32]
 
 
-class Tokens:
-    """Token ids by text. `name` says whose text it is in an error; all raise TextError as `r1k.text` does."""
+class TokenCache:
+    """Token ids by text. `name` identifies the text in errors; all methods raise TextError as `r1k.text` does."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self._tokenizer = tokenizer
@@ -23,27 +23,27 @@ class Tokens:
         self._prompts: dict[str, int] = {}
         self._responses: dict[Response, Ids] = {}
 
-    def prompt(self, question: str, name: str) -> int:
-        """How many a prompt has."""
+    def prompt_length(self, question: str, name: str) -> int:
+        """Return the number of tokens of a prompt."""
         if question not in self._prompts:
             self._prompts[question] = len(encode_prompt(self._tokenizer, question, name))
         return self._prompts[question]
 
-    def response(self, question: str, response: Response, name: str) -> Ids:
-        """Those of a response, uncut; the question makes no difference to them."""
+    def response_ids(self, question: str, response: Response, name: str) -> Ids:
+        """Return the token ids of an untruncated response; they do not depend on the question."""
         if response not in self._responses:
             found = encode(self._tokenizer, question, response, name).response
             self._responses[response] = np.array(found, np.int32)
         return self._responses[response]
 
-    def answer(self, response: Ids) -> int:
-        """How many of an uncut response are from the answer's separator on."""
+    def answer_length(self, response: Ids) -> int:
+        """Return the number of tokens of an untruncated response from the answer's separator on."""
         return len(response) - int(np.flatnonzero(response == self._start)[-1])
 
 
-def kept(prompt: int, response: int, limit: int) -> int:
-    """Tokens of a response of `response` tokens that are left at `limit` tokens of prompt and response.
+def kept_tokens(prompt: int, response: int, limit: int) -> int:
+    """Return how many of `response` tokens remain at a limit of prompt and response, all in tokens.
 
-    0 where the prompt leaves no room, which a training refuses.
+    Returns 0 if the prompt leaves no room; training rejects such an example.
     """
     return max(0, min(response, limit - prompt))

@@ -1,6 +1,5 @@
-"""Figure 1: from s1k by a teacher to r1k, to SFT, DPO and probing, with one worked example of the data at hand."""
+"""Figure 1: the pipeline from s1k through the teacher to r1k, SFT, DPO and probing, with one example of the data."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,54 +7,29 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from r1k.errors import RecordError
-from r1k.files import file_digests
 from r1k.markup import REPLACEMENT
-from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, by_problem, read_jsonl
-from r1k.report.figures.style import BLUE, GREEN, GREY, ORANGE, save, style
+from r1k.report.figures.diagram import Box, arrow, canvas, frame
+from r1k.report.figures.save import figure_files
+from r1k.report.figures.style import BLUE, GREEN, GREY, ORANGE, WIDTH
 from r1k.report.figures.text_fit import fit
 
-WIDTH = 7.6
-"""Inches, as all places below, from the lower left corner."""
 EDGE, MARGIN, CARD_WIDTH, CARD_BOTTOM, CARD_HEIGHT = 0.12, 0.12, 2.95, 3.0, 1.9
-"""The cards hold the example; they are at least this high."""
+"""The cards hold the example. All sizes are in inches; CARD_HEIGHT is the least height of a card."""
 TEXT = FontProperties(family="DejaVu Sans", size=6.5)
 LINE_HEIGHT = 0.132
 LIMITS = {"question": 6, "reasoning": 4, "answer": 2}
-"""Lines that each part of an example gets."""
+"""The most lines for each part of an example."""
 
 
 @dataclass(frozen=True)
-class Passage:
-    """A part of an example as it is drawn."""
+class WrappedText:
+    """A part of an example, wrapped to the width of a card."""
 
     lines: list[str]
-    whole: bool
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle."""
-
-    left: float
-    bottom: float
-    width: float
-    height: float
-
-    @property
-    def middle(self) -> float:
-        return self.left + self.width / 2
-
-    @property
-    def right(self) -> float:
-        return self.left + self.width
-
-    @property
-    def top(self) -> float:
-        return self.bottom + self.height
+    complete: bool
 
 
 SFT = Box(EDGE, 1.15, 5.1, 1.3)
@@ -63,14 +37,20 @@ DPO = Box(5.73, 1.15, WIDTH - EDGE - 5.73, 1.3)
 PROBE = Box(EDGE, EDGE, WIDTH - 2 * EDGE, 0.62)
 
 
-def make_figure1(*, s1k: Path, r1k: Path, png: Path, pdf: Path) -> None:
-    """Draw Figure 1 from forward and reverse examples; RecordError where no problem has both."""
-    watch = Stopwatch()
-    forward, reverse = choose(_examples(s1k), _examples(r1k), f"{s1k}, {r1k}")
-    with style():
-        save(draw(forward, reverse), png=png, pdf=pdf)
-    files = file_digests((png, pdf))
-    write_manifest(png, "figure1", {"s1k": s1k, "r1k": r1k}, watch, files=files, problem=forward.problem)
+def draw_figure1(*, s1k: Path, r1k: Path, png: Path, pdf: Path) -> None:
+    """Draw the pipeline with one worked example of the data (Figure 1).
+
+    Raises RecordError if no problem is in both files.
+
+    Args:
+        s1k: The forward examples, s1k.jsonl.
+        r1k: The reverse examples, r1k.jsonl.
+        png: The figure as PNG.
+        pdf: The figure as PDF.
+    """
+    with figure_files("figure1", {"s1k": s1k, "r1k": r1k}, png=png, pdf=pdf) as files:
+        forward, reverse = choose(_examples(s1k), _examples(r1k), f"{s1k}, {r1k}")
+        files.save(draw(forward, reverse), problem=forward.problem)
 
 
 def _examples(path: Path) -> dict[str, Example]:
@@ -78,10 +58,11 @@ def _examples(path: Path) -> dict[str, Example]:
 
 
 def choose(forward: dict[str, Example], reverse: dict[str, Example], where: str) -> tuple[Example, Example]:
-    """The worked example: on kinetic energy, as the paper's, if there is one, that fits the figure, if one does.
+    """Return the two examples of the problem to show.
 
-    The order is: fits and is on kinetic energy; fits; is on kinetic energy; any. Within each, the first of the file.
-    Only questions have to fit; of a chain of thought the end may be cut, of an answer the start.
+    Prefers, in this order: a problem that fits the figure and is about kinetic energy, as the paper's example is; one
+    that fits; one about kinetic energy; any. Takes the first of the file within each. Only the questions must fit:
+    the end of a chain of thought and the start of an answer may be cut.
     """
     shared = [(example, reverse[problem]) for problem, example in forward.items() if problem in reverse]
     if not shared:
@@ -95,29 +76,25 @@ def _kinetic(example: Example) -> bool:
 
 
 def _fits(pair: tuple[Example, Example]) -> bool:
-    questions = [passage(example, "question") for example in pair]
-    return all(question.whole for question in questions) and not any(
-        REPLACEMENT in line for example in pair for part in LIMITS for line in passage(example, part).lines
+    questions = [wrap(example, "question") for example in pair]
+    return all(question.complete for question in questions) and not any(
+        REPLACEMENT in line for example in pair for part in LIMITS for line in wrap(example, part).lines
     )
 
 
-def passage(example: Example, part: str) -> Passage:
-    """A part of an example, wrapped to a card's width."""
+def wrap(example: Example, part: str) -> WrappedText:
+    """Return a part of an example (question, reasoning or answer) in lines of a card's width."""
     width = 72 * (CARD_WIDTH - 2 * MARGIN)
     keep: Literal["start", "end"] = "end" if part == "answer" else "start"
-    return Passage(*fit(str(getattr(example, part)), TEXT, width, LIMITS[part], keep))
+    return WrappedText(*fit(str(getattr(example, part)), TEXT, width, LIMITS[part], keep))
 
 
 def draw(forward: Example, reverse: Example) -> Figure:
-    """The figure, for one problem's two examples."""
+    """Return the figure for the two examples of one problem."""
     height = max(CARD_HEIGHT, *(_card_height(example) for example in (forward, reverse)))
     left = Box(EDGE, CARD_BOTTOM, CARD_WIDTH, height)
     right = Box(WIDTH - EDGE - CARD_WIDTH, CARD_BOTTOM, CARD_WIDTH, height)
-    figure = Figure(figsize=(WIDTH, left.top + EDGE))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(0, WIDTH)
-    axes.set_ylim(0, left.top + EDGE)
-    axes.set_axis_off()
+    figure, axes = canvas(WIDTH, left.top + EDGE)
     _card(axes, left, BLUE, r"Forward examples $\mathcal{D}_{s1k}$", "f", forward)
     _card(axes, right, ORANGE, r"Reverse examples $\mathcal{D}_{r1k}$", "r", reverse)
     _teacher(axes, left, right, reverse.teacher_metadata.model if reverse.teacher_metadata else None)
@@ -127,12 +104,12 @@ def draw(forward: Example, reverse: Example) -> Figure:
 
 
 def _card_height(example: Example) -> float:
-    lines = sum(len(passage(example, part).lines) for part in LIMITS)
+    lines = sum(len(wrap(example, part).lines) for part in LIMITS)
     return 0.4 + lines * LINE_HEIGHT + len(LIMITS) * (LINE_HEIGHT + 0.045)
 
 
 def _card(axes: Axes, box: Box, colour: str, title: str, letter: str, example: Example) -> None:
-    _frame(axes, box, colour)
+    frame(axes, box, colour)
     left, y = box.left + MARGIN, box.top - 0.2
     axes.text(left, y, title, color=colour, fontsize=8.5, fontweight="bold", va="center")
     headings = {
@@ -144,27 +121,27 @@ def _card(axes: Axes, box: Box, colour: str, title: str, letter: str, example: E
     for part, heading in headings.items():
         y -= LINE_HEIGHT + 0.045
         axes.text(left, y, heading, color=colour, fontsize=6.5, va="center")
-        for line in passage(example, part).lines:
+        for line in wrap(example, part).lines:
             y -= LINE_HEIGHT
             axes.text(left, y, line, fontproperties=TEXT, va="center", parse_math=False)
 
 
 def _teacher(axes: Axes, left: Box, right: Box, model: str | None) -> None:
     middle, y = (left.right + right.left) / 2, left.bottom + left.height / 2 + 0.35
-    _arrow(axes, (left.right + 0.06, y), (right.left - 0.06, y))
+    arrow(axes, (left.right + 0.06, y), (right.left - 0.06, y))
     if model:
         (name,), _ = fit(model, TEXT, 72 * (right.left - left.right - 0.2), 1)
         axes.text(middle, y + 0.1, name, ha="center", va="bottom", fontproperties=TEXT, color=GREY, parse_math=False)
     axes.text(middle, y + 0.24, "Teacher", ha="center", va="bottom", fontsize=8.5, fontweight="bold")
-    steps = ("1.  from $x_f$ and its", "answer, writes $x_r$", "2.  from $x_r$ alone,", "reasons and answers: $y_r$")
+    steps = ("1.  inverts $x_f$ with its", "answer into $x_r$", "2.  solves $x_r$ alone,", "which gives $y_r$")
     for k, step in enumerate(steps):
         axes.text(middle, y - 0.18 - 0.16 * k - 0.08 * (k > 1), step, ha="center", va="center", fontsize=7.5)
 
 
 def _training(axes: Axes, left: Box, right: Box) -> None:
-    _frame(axes, SFT, GREY, face="#f6f6f6")
-    axes.text(SFT.middle, SFT.bottom + 0.17, "Supervised fine-tuning (cross-entropy), a model each", ha="center",
-              va="center", fontsize=7.5)  # fmt: skip
+    frame(axes, SFT, GREY, face="#f6f6f6")
+    caption = "Supervised fine-tuning (cross-entropy), one model per data set"
+    axes.text(SFT.middle, SFT.bottom + 0.17, caption, ha="center", va="center", fontsize=7.5)
     width, bottom, height = 1.5, SFT.bottom + 0.36, 0.78
     arms = (
         (BLUE, "forward only", r"$\mathcal{D}_{s1k}$"),
@@ -173,62 +150,33 @@ def _training(axes: Axes, left: Box, right: Box) -> None:
     )
     boxes = [Box(SFT.left + 0.15 + k * (width + 0.15), bottom, width, height) for k in range(3)]
     for box, (colour, name, data) in zip(boxes, arms, strict=True):
-        _frame(axes, box, colour)
+        frame(axes, box, colour)
         axes.text(box.middle, box.top - 0.26, name, ha="center", va="center", fontsize=8, color=colour)
         axes.text(box.middle, box.top - 0.53, data, ha="center", va="center", fontsize=8.5)
     forward, mixed, reverse = boxes
-    _arrow(axes, (forward.middle, left.bottom), (forward.middle, forward.top), BLUE)
-    _arrow(axes, (2.25, left.bottom), (mixed.middle - 0.25, mixed.top), BLUE)
-    _arrow(axes, (right.left + 0.15, right.bottom), (mixed.middle + 0.25, mixed.top), ORANGE)
-    _arrow(axes, (right.left + 0.4, right.bottom), (reverse.middle + 0.2, reverse.top), ORANGE)
-    _arrow(axes, (SFT.right, SFT.bottom + 0.75), (DPO.left, SFT.bottom + 0.75))
-    _frame(axes, DPO, GREY, face="#f6f6f6")
+    arrow(axes, (forward.middle, left.bottom), (forward.middle, forward.top), BLUE)
+    arrow(axes, (2.25, left.bottom), (mixed.middle - 0.25, mixed.top), BLUE)
+    arrow(axes, (right.left + 0.15, right.bottom), (mixed.middle + 0.25, mixed.top), ORANGE)
+    arrow(axes, (right.left + 0.4, right.bottom), (reverse.middle + 0.2, reverse.top), ORANGE)
+    arrow(axes, (SFT.right, SFT.bottom + 0.75), (DPO.left, SFT.bottom + 0.75))
+    frame(axes, DPO, GREY, face="#f6f6f6")
     pairs = "at $x_f$:  $y^+ = y_f$,  $y^- = y_r$\nat $x_r$:  $y^+ = y_r$,  $y^- = y_f$"
     axes.text(DPO.middle, DPO.top - 0.2, "DPO", ha="center", va="center", fontsize=8.5, fontweight="bold")
     axes.text(DPO.middle, DPO.top - 0.58, pairs, ha="center", va="center", fontsize=7.5, linespacing=1.5)
-    axes.text(DPO.middle, DPO.bottom + 0.24, "pairs of both directions;\nreference: the SFT model", ha="center",
+    axes.text(DPO.middle, DPO.bottom + 0.24, "prompts of both directions;\nreference: the SFT model", ha="center",
               va="center", fontsize=6.8, linespacing=1.3)  # fmt: skip
-    _arrow(axes, (DPO.middle, right.bottom), (DPO.middle, DPO.top), GREY)
+    arrow(axes, (DPO.middle, right.bottom), (DPO.middle, DPO.top), GREY)
     axes.text(DPO.middle + 0.08, (right.bottom + DPO.top) / 2, r"pairs of $\mathcal{D}$", va="center", fontsize=7.5)
 
 
 def _probing(axes: Axes) -> None:
-    _frame(axes, PROBE, GREY)
+    frame(axes, PROBE, GREY)
     for x in (SFT.middle, DPO.middle):
-        _arrow(axes, (x, SFT.bottom), (x, PROBE.top), GREY)
+        arrow(axes, (x, SFT.bottom), (x, PROBE.top), GREY)
     axes.text(SFT.middle + 0.1, (SFT.bottom + PROBE.top) / 2, "checkpoints", va="center", fontsize=7, color=GREY)
     axes.text(PROBE.middle, PROBE.top - 0.2, "Probing", ha="center", va="center", fontsize=8.5, fontweight="bold")
     measured = (
-        r"ALP($y^+$),  ALP($y^-$)  and their margin  $\Delta$ = ALP($y^+$) − ALP($y^-$)  "
-        r"on prompts of each direction and of both:  Figure 2"
+        r"average log-probability per token,  ALP($y^+$)  and  ALP($y^-$),  and the margin  "
+        r"$\Delta$ = ALP($y^+$) − ALP($y^-$):  Figure 2"
     )
     axes.text(PROBE.middle, PROBE.bottom + 0.19, measured, ha="center", va="center", fontsize=7.5)
-
-
-def _frame(axes: Axes, box: Box, colour: str, face: str = "white") -> None:
-    axes.add_patch(
-        FancyBboxPatch(
-            (box.left, box.bottom),
-            box.width,
-            box.height,
-            boxstyle="round,pad=0,rounding_size=0.08",
-            edgecolor=colour,
-            facecolor=face,
-            linewidth=1.1,
-        )
-    )
-
-
-def _arrow(axes: Axes, start: Sequence[float], end: Sequence[float], colour: str = "black") -> None:
-    axes.add_patch(
-        FancyArrowPatch(
-            (start[0], start[1]),
-            (end[0], end[1]),
-            arrowstyle="-|>",
-            mutation_scale=9,
-            color=colour,
-            linewidth=1.1,
-            shrinkA=1,
-            shrinkB=1,
-        )
-    )

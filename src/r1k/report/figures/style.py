@@ -1,19 +1,21 @@
-"""What the figures share: style, and saving the same bytes each time."""
+"""The style that all figures share: fonts, sizes, colours, and the names of the models."""
 
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
 
-from r1k.files import atomic_write
+from r1k.config import Arm
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
-"""Okabe and Ito's palette, told apart by colour-blind readers."""
+"""From the palette of Okabe and Ito, which colour-blind readers can tell apart."""
+WIDTH = 7.6
+"""Width of every figure, in inches."""
+ARM_COLOURS: dict[Arm, str] = {"forward": BLUE, "reverse": ORANGE, "mixed": GREEN}
+MODEL_NAMES: dict[Arm, str] = {"forward": "forward model", "reverse": "reverse model", "mixed": "mixed model"}
 
 
 def style() -> AbstractContextManager[None]:
-    """Inside it, figures are drawn in the study's style."""
+    """Return a context in which matplotlib draws in the study's style."""
     return mpl.rc_context(
         {
             "font.family": "DejaVu Sans",
@@ -26,15 +28,7 @@ def style() -> AbstractContextManager[None]:
             "axes.spines.right": False,
             "axes.linewidth": 0.7,
             "figure.dpi": 200,
-            "text.hinting": "none",  # widths are then the same in both formats, and as they were measured
-            "pdf.fonttype": 42,  # TrueType, embedded: text stays text, and journals accept it
+            "text.hinting": "none",  # keeps the widths that `text_fit` measured, in PNG and in PDF
+            "pdf.fonttype": 42,  # embeds TrueType fonts: text stays text, and journals accept it
         }
     )
-
-
-def save(figure: Figure, *, png: Path, pdf: Path) -> None:
-    """Write a figure as PNG and PDF, without dates or versions in them."""
-    with atomic_write(png, "wb") as handle:
-        figure.savefig(handle, format="png", metadata={"Software": None})
-    with atomic_write(pdf, "wb") as handle:
-        figure.savefig(handle, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})

@@ -1,4 +1,4 @@
-"""Text of the data in figures: measured, wrapped and cut to a place, its TeX left as it is."""
+"""Wrap and cut text of the data to the space that a figure has for it. TeX in the text stays as written."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from r1k.markup import REPLACEMENT, one_line
 
 ELLIPSIS = "…"
 LONGEST_LINE = 200
-"""Characters; more than any line of a figure takes."""
+"""In characters; no line of a figure holds more."""
 
 
 def fit(
     text: str, font: FontProperties, width: float, limit: int, keep: Literal["start", "end"] = "start"
 ) -> tuple[list[str], bool]:
-    """`text` in at most `limit` lines of `width` points, and whether that is all of it.
+    """Return `text` in at most `limit` lines of `width` points, and whether the lines hold all of it.
 
-    If not, its start or its end is kept, in whole words, and `…` stands for the rest. What the font has no glyph for
-    is replaced by U+FFFD.
+    If not, they hold its start or its end (`keep`), in whole words, with `…` for the rest. U+FFFD replaces characters
+    that the font lacks.
     """
     text = one_line(text)
     room = LONGEST_LINE * limit
@@ -40,7 +40,7 @@ def fit(
 
 
 def _wrap(words: list[str], font: FontProperties, width: float, limit: int) -> list[list[str]]:
-    """The words of the first `limit` lines."""
+    """Return the words of the first `limit` lines."""
     lines: list[list[str]] = [[]]
     for word in words:
         if not lines[-1] or _width(" ".join([*lines[-1], word]), font) <= width:
@@ -53,7 +53,7 @@ def _wrap(words: list[str], font: FontProperties, width: float, limit: int) -> l
 
 
 def _shorten(line: list[str], font: FontProperties, width: float) -> list[str]:
-    """The line with `…` at its end, in place of as many words as it takes."""
+    """Return the line with `…` at its end, without the last words if it is too wide."""
     while len(line) > 1 and _width(" ".join([*line, ELLIPSIS]), font) > width:
         line = line[:-1]
     return [*line, ELLIPSIS]
@@ -65,7 +65,7 @@ def _drawable(text: str, font: FontProperties) -> str:
 
 
 def _pieces(words: list[str], font: FontProperties, width: float) -> Iterator[str]:
-    """Words, those that are wider than a line in parts."""
+    """Yield the words; split a word that is wider than a line."""
     for word in words:
         rest = word
         while len(rest) > LONGEST_LINE or _width(rest, font) > width:

@@ -1,1 +1,1 @@
-"""What results are worth: intervals, tests between runs, where the variance comes from. Pure, and without files."""
+"""Intervals, tests between runs and variance components. Pure functions, but for the readers of records."""

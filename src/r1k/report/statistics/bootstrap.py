@@ -1,143 +1,153 @@
-"""Bootstrap intervals at 95 %: questions or problems are drawn, and all that was measured on one stays together."""
+"""95 % bootstrap intervals of means over questions or problems.
+
+The bootstrap is `scipy.stats.bootstrap`. It resamples whole rows, so all values of one question stay together and
+differences between columns are paired. The statistic receives row numbers and counts them: one matrix product then
+gives the resampled means of all columns, where resampling the values themselves copies every column for every draw.
+"""
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.stats import bootstrap, norm, t
 
-from r1k.intervals import CONFIDENCE, wilson
-from r1k.report.statistics.estimates import Estimate
+from r1k.intervals import CONFIDENCE, Interval, wilson
 
 RESAMPLES = 2000
+BATCH = 500
+"""Resamples, or jackknife samples, that are in memory at once."""
 TAIL = (1 - CONFIDENCE) / 2
+LEAST_TAIL = 1e-9
+"""With two or three rows the expanded tail underflows, and BCa of a zero tail is NaN."""
 
-Values = NDArray[np.float64]
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], Floats]
 
 
 def bootstrap_means(
-    values: Values, *, resamples: int = RESAMPLES, seed: int = 0, tail: float = TAIL
-) -> tuple[Values, Values, Values]:
-    """Means over problems with percentile bootstrap intervals: (mean, low, high), each of shape (quantities,).
+    values: Floats, *, expanded: bool = True, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Interval]:
+    """Return each column's mean with its percentile interval.
 
-    `values` has shape (problems, quantities), a row being all that was measured on one problem. Whole rows are drawn
-    with replacement, the same draws for every quantity, so differences between columns are paired. With a single
-    problem there is nothing to draw from, and low and high are NaN. Of the drawn means the share `tail` is left out at
-    each end.
+    `values` has shape (problems, quantities). With a single problem the intervals are unknown. `expanded` widens the
+    intervals for few problems, as `expanded_tail` says.
     """
-    mean = values.mean(axis=0)
+    means = values.mean(axis=0)
     if len(values) < 2:
-        unknown = np.full_like(mean, np.nan)
-        return mean, unknown, unknown
-    low, high = np.quantile(_drawn(values, resamples, seed), [tail, 1 - tail], axis=0)
-    return mean, low, high
+        return [Interval(mean) for mean in means.tolist()]
+    lows, highs = _ends(values, np.asarray, "percentile", expanded, resamples, seed)
+    return _intervals(means, lows, highs)
 
 
-def bootstrap_statistic(values: Values, statistic: Callable[[Values], Values], *, tail: float = TAIL) -> Values:
-    """[3]: a statistic of means over problems, with a percentile bootstrap interval.
+def bootstrap_statistic(values: Floats, statistic: Statistic) -> Interval:
+    """Return a statistic of the columns' means with its expanded percentile interval.
 
-    `statistic` maps [..., quantities] to [...]. `values` is as for `bootstrap_means`, and drawn alike.
+    `statistic` maps means of shape [..., quantities] to [...]. `values` is as for `bootstrap_means`.
     """
-    value = statistic(values.mean(axis=0))
+    value = float(statistic(values.mean(axis=0)))
     if len(values) < 2:
-        return np.array([value, np.nan, np.nan])
-    return np.array([value, *np.quantile(statistic(_drawn(values, RESAMPLES, 0)), [tail, 1 - tail])])
+        return Interval(value)
+    low, high = _ends(values, lambda means: statistic(means)[..., None], "percentile", True, RESAMPLES, 0)
+    return Interval(value, float(low[0]), float(high[0]))
 
 
-def bca_means(
-    values: Values, *, resamples: int = RESAMPLES, seed: int = 0, tail: float = TAIL
-) -> tuple[Values, Values, Values]:
-    """As `bootstrap_means` of at least two rows, corrected for bias and skewness: for scores near 0 or 1.
+def shares(values: Floats, *, answers: int, resamples: int = RESAMPLES, seed: int = 0) -> list[Interval]:
+    """Return the mean score of each column of `values`, of shape (questions, quantities), in 0 to 1.
 
-    BCa (Efron, Journal of the American Statistical Association 82, 1987). A column without any variation has an
-    interval without width.
+    With one answer per question a score is a count and has Wilson's interval. With several `answers` per question the
+    interval is BCa's (Efron, Journal of the American Statistical Association 82, 1987), which corrects for bias and
+    skewness near 0 and 1. A column in which all questions have the same score does not vary between resamples and has
+    Wilson's interval for that number of questions.
     """
-    mean, deviations = values.mean(axis=0), values - values.mean(axis=0)
-    drawn = np.sort(_drawn(values, resamples, seed), axis=0)
-    tolerance = 1e-9
-    below = ((drawn < mean - tolerance).mean(axis=0) + (drawn <= mean + tolerance).mean(axis=0)) / 2
-    bias = norm.ppf(np.clip(below, 1 / resamples, 1 - 1 / resamples))
-    squares = np.square(deviations).sum(axis=0)
-    cubes = np.power(deviations, 3).sum(axis=0)
-    acceleration = np.divide(cubes, 6 * squares**1.5, out=np.zeros_like(mean), where=squares > tolerance)
-    z = norm.ppf(tail)
-    low, high = (
-        _at(drawn, norm.cdf(bias + (bias + end) / np.maximum(tolerance, 1 - acceleration * (bias + end))))
-        for end in (z, -z)
-    )
-    return mean, low, high
+    n, means = len(values), values.mean(axis=0)
+    found = [wilson(mean * n, n) for mean in means.tolist()]
+    varies = np.ptp(values, axis=0) > 0
+    if answers == 1 or not varies.any():
+        return found
+    lows, highs = _ends(values[:, varies], _rounded, "BCa", True, resamples, seed)
+    for column, interval in zip(np.flatnonzero(varies), _intervals(means[varies], lows, highs), strict=True):
+        found[column] = interval
+    return found
+
+
+def differences(values: Floats, *, answers: int, resamples: int = RESAMPLES, seed: int = 0) -> list[Interval]:
+    """Return the mean paired difference of each column of `values`, of shape (questions, comparisons).
+
+    With one answer per question the interval is the adjusted Wald interval of Bonett and Price (Journal of Educational
+    and Behavioral Statistics 37, 2012), because the bootstrap of a few differing questions is too narrow. With several
+    `answers` per question it is a percentile interval, except in a column that has the same difference for all
+    questions: that column does not vary between resamples and has the adjusted Wald interval.
+    """
+    found = _adjusted_wald(values)
+    varies = np.ptp(values, axis=0) > 0
+    if answers == 1 or not varies.any():
+        return found
+    drawn = bootstrap_means(values[:, varies], resamples=resamples, seed=seed)
+    for column, interval in zip(np.flatnonzero(varies), drawn, strict=True):
+        found[column] = interval
+    return found
 
 
 def expanded_tail(n: int) -> float:
-    """The share of drawn means of `n` rows, at least two, to leave out at each end.
+    """Return the share of the resampled means of `n` rows, at least two, to cut off at each end.
 
-    Smaller than 2.5 %: the bootstrap's spread is too small by sqrt((n - 1) / n), and its tails are the normal
-    distribution's where Student's are right (Hesterberg, The American Statistician 69, 2015, 371-386).
+    It is below 2.5 %: the bootstrap's standard error is too small by sqrt((n - 1) / n), and its tails are normal where
+    Student's t is right (Hesterberg, The American Statistician 69, 2015, 371-386).
     """
     return float(norm.cdf(-math.sqrt(n / (n - 1)) * t.ppf(1 - TAIL, n - 1)))
 
 
-def _drawn(values: Values, resamples: int, seed: int) -> Values:
-    """Means of whole rows drawn with replacement, of shape (resamples, quantities)."""
-    return np.asarray(_times(len(values), resamples, seed) @ values / len(values))
-
-
-@lru_cache(maxsize=4)
-def _times(n: int, resamples: int, seed: int) -> Values:
-    """How often each of `n` rows is drawn, of shape (resamples, n): a table asks for the same draws many times."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
-
-
-def _at(drawn: Values, level: Values) -> Values:
-    """Each column's quantile at its own level; `drawn` is sorted."""
-    place = level * (len(drawn) - 1)
-    under = np.floor(place).astype(np.int64)
-    over, column = np.minimum(under + 1, len(drawn) - 1), np.arange(drawn.shape[1])
-    return np.asarray(drawn[under, column] + (place - under) * (drawn[over, column] - drawn[under, column]))
-
-
-def shares(values: Values, *, answers: int, resamples: int = RESAMPLES, seed: int = 0) -> list[Estimate]:
-    """Mean scores with intervals, one for each column of `values`, of shape (questions, quantities), in 0 to 1.
-
-    With one answer a question a score is a count, and the interval Wilson's. With several the questions are drawn,
-    each with all of its answers. Where every question has the same score there is nothing to tell the draws apart,
-    and the interval is Wilson's for that many questions.
-    """
+def _ends(
+    values: Floats,
+    statistic: Statistic,
+    method: Literal["percentile", "BCa"],
+    expanded: bool,
+    resamples: int,
+    seed: int,
+) -> tuple[Floats, Floats]:
+    """Return the interval's ends for each output of `statistic`, which maps means [..., quantities] to [..., k]."""
     n = len(values)
-    means, alike = values.mean(axis=0), np.ptp(values, axis=0) == 0
-    if answers == 1 or alike.all():
-        return [Estimate(mean, *wilson(mean * n, n)) for mean in means.tolist()]
-    _, lows, highs = bca_means(values, resamples=resamples, seed=seed, tail=expanded_tail(n))
-    return [
-        Estimate(mean, *(wilson(mean * n, n) if same else (low, high)))
-        for mean, low, high, same in zip(*(part.tolist() for part in (means, lows, highs, alike)), strict=True)
-    ]
+    tail = max(LEAST_TAIL, expanded_tail(n)) if expanded else TAIL
+
+    def of_rows(rows: NDArray[np.int64], axis: int) -> Floats:
+        means = _times(rows, n) @ values / rows.shape[axis]
+        return np.moveaxis(statistic(means), -1, 0)
+
+    found = bootstrap(
+        (np.arange(n),),
+        of_rows,
+        n_resamples=resamples,
+        batch=BATCH,
+        vectorized=True,
+        confidence_level=1 - 2 * tail,
+        method=method,
+        rng=np.random.default_rng(seed),
+    )
+    return found.confidence_interval.low, found.confidence_interval.high
 
 
-def differences(values: Values, *, answers: int, resamples: int = RESAMPLES, seed: int = 0) -> list[Estimate]:
-    """Mean paired differences with intervals, one for each column of `values`, of shape (questions, comparisons).
-
-    With one answer a question the interval is from counts: Wald's after one more question was gained and one more lost
-    (Bonett and Price, Journal of Educational and Behavioral Statistics 37, 2012), since the bootstrap of a few
-    questions that differ is too narrow. With several the questions are drawn, each with both runs' answers; where all
-    differ alike, most often not at all, there is nothing to tell the draws apart, and it is from counts again.
-    """
-    means, alike = values.mean(axis=0), np.ptp(values, axis=0) == 0
-    lows, highs = _counted(values)
-    if answers > 1 and not alike.all():
-        _, low, high = bootstrap_means(values, resamples=resamples, seed=seed, tail=expanded_tail(len(values)))
-        lows, highs = np.where(alike, lows, low), np.where(alike, highs, high)
-    return [
-        Estimate(mean, low, high) for mean, low, high in zip(*(a.tolist() for a in (means, lows, highs)), strict=True)
-    ]
+def _times(rows: NDArray[np.int64], n: int) -> Floats:
+    """Return how often each of `n` rows is in each resample: [..., drawn] to [..., n]."""
+    resample = np.arange(rows[..., 0].size).reshape(*rows.shape[:-1], 1)
+    counts = np.bincount((resample * n + rows).ravel(), minlength=resample.size * n)
+    return counts.reshape(*rows.shape[:-1], n).astype(np.float64)
 
 
-def _counted(values: Values) -> Values:
-    """Limits of the mean of differences, each from -1 to 1, after one of 1 and one of -1 more."""
+def _rounded(means: Floats) -> Floats:
+    """Round away floating-point noise: BCa's bias correction counts the resampled means that equal the mean."""
+    return np.round(means, 12)
+
+
+def _adjusted_wald(values: Floats) -> list[Interval]:
+    """Return means of differences from -1 to 1, with limits after one question more is gained and one more lost."""
     n = len(values) + 2
     centre = values.sum(axis=0) / n
     error = np.sqrt(((np.square(values).sum(axis=0) + 2) / n - np.square(centre)) / n)
     reach = norm.ppf(1 - TAIL) * error
-    return np.asarray(np.clip([centre - reach, centre + reach], -1, 1))
+    return _intervals(values.mean(axis=0), *np.clip([centre - reach, centre + reach], -1, 1))
+
+
+def _intervals(values: Floats, lows: Floats, highs: Floats) -> list[Interval]:
+    return [Interval(*each) for each in zip(values.tolist(), lows.tolist(), highs.tolist(), strict=True)]

@@ -1,4 +1,4 @@
-"""What a claim stands on: quantities by problem, each with a sign that is claimed, an interval and a verdict."""
+"""Tests of claims: each claim is a set of quantities with a claimed sign, and each quantity has an interval."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,44 +7,47 @@ from typing import Literal
 import pandas as pd
 
 from r1k.config import Arm
+from r1k.intervals import Interval
 from r1k.records import ResponseKind, Split
-from r1k.report.statistics.changes import Interval, Measured, estimate
-from r1k.report.statistics.curves import Method
+from r1k.report.statistics.changes import Measured, estimate
+from r1k.report.statistics.curves import ProbedMethod
 from r1k.report.statistics.load_tracked import Measure
 
-Verdict = Literal["supported", "not supported", "undecided"]
+ClaimVerdict = Literal["supported", "not supported", "undecided"]
 
 
 @dataclass(frozen=True)
-class Part:
-    """A quantity that a claim says has a sign."""
+class ClaimPart:
+    """A quantity whose sign is claimed."""
 
     what: str
     claimed: Literal["above 0", "below 0"]
     estimate: Interval
     n: int
+    """Problems."""
 
     @property
-    def verdict(self) -> Verdict:
-        """Is all of the interval on the claimed side of 0, all on the other, or neither."""
-        above, below = self.estimate.low > 0, self.estimate.high < 0
-        if above or below:
-            return "supported" if above == (self.claimed == "above 0") else "not supported"
-        return "undecided"
+    def verdict(self) -> ClaimVerdict:
+        """Return whether the whole interval is on the claimed side of 0, on the other side, or neither."""
+        sign = self.estimate.sign
+        if sign == 0:
+            return "undecided"
+        return "supported" if (sign > 0) == (self.claimed == "above 0") else "not supported"
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A claim on one split; all of its parts must hold."""
+class ClaimResult:
+    """A claim's result on one split; the claim needs all of its parts."""
 
     key: str
     where: str
     text: str
     split: Split
-    parts: tuple[Part, ...]
+    parts: tuple[ClaimPart, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ClaimVerdict:
+        """Return `not supported` if one part is, else `undecided` if one part is, else `supported`."""
         found = {part.verdict for part in self.parts}
         if "not supported" in found:
             return "not supported"
@@ -53,36 +56,38 @@ class Claim:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A split's values, by problem."""
+    """The measures of one split, by problem."""
 
     measured: Measured
     split: Split
 
     def rise(
-        self, arm: Arm, method: Method, test: Arm, *responses: ResponseKind, measure: Measure = "log_p"
+        self, arm: Arm, method: ProbedMethod, test: Arm, *responses: ResponseKind, measure: Measure = "log_p"
     ) -> "pd.Series[float]":
-        """The change over a training, its mean over responses."""
+        """Return a measure's change over a training run, averaged over `responses`."""
         return mean([self.measured.change(arm, method, test, self.split, kind, measure) for kind in responses])
 
     def level(self, arm: Arm, test: Arm, response: ResponseKind) -> "pd.Series[float]":
-        """ALP after SFT."""
+        """Return the ALP of a response after SFT."""
         return self.measured.values(arm, "sft", "end", test, self.split, response, "log_p")
 
     def margin(self, arm: Arm, test: Arm) -> "pd.Series[float]":
-        """ALP(y+) - ALP(y-) after SFT."""
-        return self.level(arm, test, "own") - self.level(arm, test, "other")
+        """Return ALP(y+) - ALP(y-) after SFT."""
+        return self.level(arm, test, "chosen") - self.level(arm, test, "rejected")
 
-    def claim(self, key: str, where: str, text: str, *parts: tuple[str, str, "pd.Series[float]"]) -> Iterator[Claim]:
-        """The claim, where all that it speaks of was measured."""
+    def claim(
+        self, key: str, where: str, text: str, *parts: tuple[str, str, "pd.Series[float]"]
+    ) -> Iterator[ClaimResult]:
+        """Yield the claim's result if every quantity of it was measured."""
         known = [(what, sign, values.dropna()) for what, sign, values in parts]
         if all(len(values) for _, _, values in known):
             found = (
-                Part(what, "above 0" if sign == ">" else "below 0", estimate(values), len(values))
+                ClaimPart(what, "above 0" if sign == ">" else "below 0", estimate(values), len(values))
                 for what, sign, values in known
             )
-            yield Claim(key, where, text, self.split, tuple(found))
+            yield ClaimResult(key, where, text, self.split, tuple(found))
 
 
 def mean(parts: Sequence["pd.Series[float]"]) -> "pd.Series[float]":
-    """By problem, of those that have all parts."""
+    """Return the mean of `parts` for each problem that has all of them."""
     return pd.concat(parts, axis=1, join="inner").mean(axis=1) if all(len(part) for part in parts) else parts[0][:0]

@@ -3,26 +3,26 @@
 from collections.abc import Iterator
 
 from r1k.config import Arm
-from r1k.records import DISORDERED, ResponseKind, Split
+from r1k.records import SHUFFLED, ResponseKind, Split
 from r1k.report.statistics.changes import Measured
-from r1k.report.statistics.claim_tests import Claim, Evidence, mean
+from r1k.report.statistics.claim_tests import ClaimResult, Evidence, mean
 
-OTHERS: tuple[ResponseKind, ...] = ("other_problem_own", "other_problem_other")
+OTHERS: tuple[ResponseKind, ...] = ("other_problem_chosen", "other_problem_rejected")
 
 
-def claims(measured: Measured, split: Split) -> list[Claim]:
-    """The claims that the arms at hand can decide, in the paper's order."""
+def claims(measured: Measured, split: Split) -> list[ClaimResult]:
+    """Return the results of the claims that the measured arms can decide, in the paper's order."""
     evidence, arms = Evidence(measured, split), measured.spec.arms
-    found: list[Claim] = []
+    found: list[ClaimResult] = []
     if {"forward", "reverse"} <= set(arms):
         found += _out_of_distribution(evidence)
     for arm in arms:
         found += evidence.claim(
             f"together-{arm}",
             "4.3, Figure 2(a)",
-            f"SFT on {arm} data makes the responses of its own direction likelier, and those of the other one too",
-            ("change of y+", ">", evidence.rise(arm, "sft", arm, "own")),
-            ("change of y-", ">", evidence.rise(arm, "sft", arm, "other")),
+            f"SFT on {arm} data raises the responses of its own direction, and those of the other direction too",
+            ("change of y+", ">", evidence.rise(arm, "sft", arm, "chosen")),
+            ("change of y-", ">", evidence.rise(arm, "sft", arm, "rejected")),
         )
     if {"forward", "reverse", "mixed"} <= set(arms):
         found += _mixed(evidence)
@@ -33,39 +33,39 @@ def claims(measured: Measured, split: Split) -> list[Claim]:
     return found
 
 
-def _out_of_distribution(e: Evidence) -> Iterator[Claim]:
+def _out_of_distribution(e: Evidence) -> Iterator[ClaimResult]:
     yield from e.claim(
         "generalises",
         "4.3, Figure 2(a)",
-        "SFT on reverse data generalises better to the direction it has not seen than SFT on forward data",
+        "SFT on reverse data generalises better to the unseen direction than SFT on forward data",
         (
-            "rise of y+, reverse on T_f less forward on T_r",
+            "rise of y+, reverse on T_f minus forward on T_r",
             ">",
-            e.rise("reverse", "sft", "forward", "own") - e.rise("forward", "sft", "reverse", "own"),
+            e.rise("reverse", "sft", "forward", "chosen") - e.rise("forward", "sft", "reverse", "chosen"),
         ),
     )
     yield from e.claim(
         "hallucinates-less",
         "4.3, Figure 2(b)",
-        "SFT on reverse data raises responses of the wrong direction less there",
+        "In the unseen direction, SFT on reverse data raises responses of the wrong direction less",
         (
-            "rise of y-, reverse on T_f less forward on T_r",
+            "rise of y-, reverse on T_f minus forward on T_r",
             "<",
-            e.rise("reverse", "sft", "forward", "other") - e.rise("forward", "sft", "reverse", "other"),
+            e.rise("reverse", "sft", "forward", "rejected") - e.rise("forward", "sft", "reverse", "rejected"),
         ),
     )
 
 
-def _mixed(e: Evidence) -> Iterator[Claim]:
+def _mixed(e: Evidence) -> Iterator[ClaimResult]:
     alone: tuple[Arm, Arm] = ("forward", "reverse")
     yield from e.claim(
         "mixed-hallucinates",
         "4.3, Figure 2(b)",
         "SFT on mixed data raises the other direction's responses more than SFT on one direction",
         (
-            "rise of y-, mixed less the mean of both alone",
+            "rise of y-, mixed minus the mean of both alone",
             ">",
-            e.rise("mixed", "sft", "mixed", "other") - mean([e.rise(arm, "sft", arm, "other") for arm in alone]),
+            e.rise("mixed", "sft", "mixed", "rejected") - mean([e.rise(arm, "sft", arm, "rejected") for arm in alone]),
         ),
     )
     yield from e.claim(
@@ -73,9 +73,9 @@ def _mixed(e: Evidence) -> Iterator[Claim]:
         "4.3, Figure 2(a)",
         "After SFT on mixed data the preferred responses are less likely than after SFT on their direction alone",
         (
-            "y+, mixed less the mean of both alone",
+            "y+, mixed minus the mean of both alone",
             "<",
-            e.level("mixed", "mixed", "own") - mean([e.level(arm, arm, "own") for arm in alone]),
+            e.level("mixed", "mixed", "chosen") - mean([e.level(arm, arm, "chosen") for arm in alone]),
         ),
     )
     yield from e.claim(
@@ -83,7 +83,7 @@ def _mixed(e: Evidence) -> Iterator[Claim]:
         "4.3, Figure 2(c)",
         "SFT on mixed data leaves a narrower margin than SFT on one direction, each on its own prompts",
         (
-            "margin, mixed less the mean of both alone",
+            "margin, mixed minus the mean of both alone",
             "<",
             e.margin("mixed", "mixed") - mean([e.margin(arm, arm) for arm in alone]),
         ),
@@ -91,21 +91,21 @@ def _mixed(e: Evidence) -> Iterator[Claim]:
     yield from e.claim(
         "confusion",
         "4.3, Figure 2(c)",
-        "That narrow margin is a loss of discrimination: it is narrower than theirs over prompts of both directions",
+        "The narrow margin is a loss of discrimination: it is also narrower over prompts of both directions",
         (
-            "margin on T_m, mixed less the mean of both alone",
+            "margin on T_m, mixed minus the mean of both alone",
             "<",
             e.margin("mixed", "mixed") - mean([e.margin(arm, "mixed") for arm in alone]),
         ),
     )
 
 
-def _dpo(e: Evidence) -> Iterator[Claim]:
-    y_plus, y_minus = e.rise("mixed", "dpo", "mixed", "own"), e.rise("mixed", "dpo", "mixed", "other")
+def _dpo(e: Evidence) -> Iterator[ClaimResult]:
+    y_plus, y_minus = e.rise("mixed", "dpo", "mixed", "chosen"), e.rise("mixed", "dpo", "mixed", "rejected")
     yield from e.claim(
         "dpo-separates",
         "abstract; 4.3, Figure 2(c)",
-        "DPO partly recovers the distinction of the mixed model: its margin widens",
+        "DPO partly recovers the mixed model's distinction of the directions: its margin widens",
         ("change of the margin", ">", y_plus - y_minus),
     )
     yield from e.claim(
@@ -116,11 +116,11 @@ def _dpo(e: Evidence) -> Iterator[Claim]:
     )
 
 
-def _destinations(e: Evidence, arm: Arm) -> Iterator[Claim]:
-    """The conclusion about DPO, which y+ and y- alone cannot decide, by what could have gained."""
-    falls = ("change of y-", "<", e.rise(arm, "dpo", "mixed", "other"))
-    taken = f"What DPO of the {arm} model takes from the less preferred responses goes to"
-    others, disordered = e.rise(arm, "dpo", "mixed", *OTHERS), e.rise(arm, "dpo", "mixed", *DISORDERED)
+def _destinations(e: Evidence, arm: Arm) -> Iterator[ClaimResult]:
+    """Test where DPO moves probability, which y+ and y- alone cannot show: one claim for each candidate."""
+    falls = ("change of y-", "<", e.rise(arm, "dpo", "mixed", "rejected"))
+    taken = f"The probability that DPO of the {arm} model takes from the less preferred responses goes to"
+    others, disordered = e.rise(arm, "dpo", "mixed", *OTHERS), e.rise(arm, "dpo", "mixed", *SHUFFLED)
     paper, ours = "abstract; 4.3", "not the paper's"
     for key, where, what, quantity, gain in (
         ("problems", paper, "irrelevant outputs: responses to other problems", "responses to other problems", others),
@@ -128,23 +128,23 @@ def _destinations(e: Evidence, arm: Arm) -> Iterator[Claim]:
         (
             "answers",
             ours,
-            "what the model answered by itself before",
+            "the model's own earlier answers",
             "its own greedy answers",
             e.rise(arm, "dpo", "mixed", "greedy_start"),
         ),
         (
             "rewordings",
             ours,
-            "what says the same in other words",
-            "y-, reworded",
-            e.rise(arm, "dpo", "mixed", "paraphrase_other"),
+            "paraphrases of y-",
+            "paraphrases of y-",
+            e.rise(arm, "dpo", "mixed", "paraphrase_rejected"),
         ),
         (
             "argmax",
             ours,
-            "the tokens that the model finds likeliest there already",
-            "the argmax's probability where y- has another token",
-            e.rise(arm, "dpo", "mixed", "other", measure="p_rival"),
+            "the model's top-1 token at each position",
+            "the top-1 token's probability where y- has another token",
+            e.rise(arm, "dpo", "mixed", "rejected", measure="p_rival"),
         ),
     ):
         yield from e.claim(f"to-{key}-{arm}", where, f"{taken} {what}", falls, (f"change of {quantity}", ">", gain))

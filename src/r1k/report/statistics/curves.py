@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from r1k.config import Arm, DynamicsSpec
 from r1k.errors import RecordError
+from r1k.intervals import Interval
 from r1k.records import DIRECTIONS, Direction, LogProb, Split, iterate_jsonl
 from r1k.report.statistics.bootstrap import bootstrap_means
 
-Method = Literal["sft", "dpo"]
-Quantity = Literal["alp_chosen", "alp_rejected", "delta"]
-QUANTITIES: tuple[Quantity, ...] = ("alp_chosen", "alp_rejected", "delta")
+ProbedMethod = Literal["sft", "dpo"]
+CurveQuantity = Literal["alp_chosen", "alp_rejected", "delta"]
+QUANTITIES: tuple[CurveQuantity, ...] = ("alp_chosen", "alp_rejected", "delta")
 SPLITS: tuple[Split, ...] = ("held_out", "train")
 TESTS: dict[Arm, tuple[Direction, ...]] = {"forward": ("forward",), "reverse": ("reverse",), "mixed": DIRECTIONS}
 """Directions of the prompts of T_f, T_r and T_m."""
@@ -31,38 +32,36 @@ LINES: tuple[tuple[Arm, Arm], ...] = (
 
 @dataclass(frozen=True)
 class Point:
-    """A mean over problems at one checkpoint, in nats per token, with its 95 % bootstrap interval."""
+    """A mean over problems at one checkpoint, in nats per token, with its bootstrap interval."""
 
     arm: Arm
     test: Arm
     split: Split
-    method: Method
+    method: ProbedMethod
     run: str
     epoch: float
     step: int
-    quantity: Quantity
-    mean: float
-    low: float
-    high: float
+    quantity: CurveQuantity
+    mean: Interval
     n: int
     """Problems."""
     examples: int
-    """Prompts with their two responses: twice the problems on T_m."""
+    """Prompts, each with two responses: twice the problems on T_m."""
     seeds: int
     truncated: float
-    """Share of the responses that were cut at the probe's limit."""
+    """Share of the responses that are longer than the probe's limit and scored up to it."""
 
 
-Key = tuple[str, int]
+RunSeed = tuple[str, int]
 """Run and training seed."""
 Item = tuple[int, Split, str, Direction, str]
 """Step, split, problem, direction of the prompt, response."""
 
 
-def read_logprobs(paths: Sequence[Path]) -> dict[Key, list[LogProb]]:
-    """Log-probabilities by run and seed; RecordError where a measurement comes twice."""
-    found: dict[Key, list[LogProb]] = {}
-    seen: set[tuple[Key, Item]] = set()
+def read_logprobs(paths: Sequence[Path]) -> dict[RunSeed, list[LogProb]]:
+    """Return log-probabilities by run and seed; raise RecordError for a duplicate measurement."""
+    found: dict[RunSeed, list[LogProb]] = {}
+    seen: set[tuple[RunSeed, Item]] = set()
     for path in paths:
         for number, record in iterate_jsonl(path, LogProb):
             key = (record.run, record.seed)
@@ -76,18 +75,18 @@ def read_logprobs(paths: Sequence[Path]) -> dict[Key, list[LogProb]]:
     return found
 
 
-def curves(spec: DynamicsSpec, logprobs: Mapping[Key, Sequence[LogProb]]) -> list[Point]:
-    """Every arm on T_f, T_r and T_m, both splits, both trainings, at each checkpoint.
+def curves(spec: DynamicsSpec, logprobs: Mapping[RunSeed, Sequence[LogProb]]) -> list[Point]:
+    """Return the points of every arm on T_f, T_r and T_m, by split, training method and checkpoint.
 
-    The mean over seeds is taken first, for each problem, so the bootstrap's unit is the problem: on T_m its two
-    directions, each with its own y+ and y-, stay together. RecordError names what was not measured.
+    Values are first averaged over seeds, so the bootstrap's unit is the problem: on T_m the problem's two directions,
+    each with its own y+ and y-, stay together. Raises RecordError for a missing measurement.
     """
     return list(_points(spec, logprobs))
 
 
-def _points(spec: DynamicsSpec, logprobs: Mapping[Key, Sequence[LogProb]]) -> Iterator[Point]:
+def _points(spec: DynamicsSpec, logprobs: Mapping[RunSeed, Sequence[LogProb]]) -> Iterator[Point]:
     for arm, pair in spec.arms.items():
-        runs: tuple[tuple[Method, str], ...] = (("sft", pair.sft), ("dpo", pair.dpo))
+        runs: tuple[tuple[ProbedMethod, str], ...] = (("sft", pair.sft), ("dpo", pair.dpo))
         for method, run in runs:
             measured = [_measured(run, seed, logprobs) for seed in spec.seeds]
             _same_items(run, spec.seeds, measured)
@@ -96,7 +95,7 @@ def _points(spec: DynamicsSpec, logprobs: Mapping[Key, Sequence[LogProb]]) -> It
                     yield from _line(arm, test, split, method, run, measured)
 
 
-def _measured(run: str, seed: int, logprobs: Mapping[Key, Sequence[LogProb]]) -> dict[Item, LogProb]:
+def _measured(run: str, seed: int, logprobs: Mapping[RunSeed, Sequence[LogProb]]) -> dict[Item, LogProb]:
     if (run, seed) not in logprobs:
         raise RecordError(f"figure2: no log-probabilities of run {run!r}, seed {seed}; make probe/{run}/{seed}.jsonl")
     return {_item(record): record for record in logprobs[run, seed]}
@@ -122,7 +121,7 @@ def _name(item: Item) -> str:
 
 
 def _line(
-    arm: Arm, test: Arm, split: Split, method: Method, run: str, measured: Sequence[Mapping[Item, LogProb]]
+    arm: Arm, test: Arm, split: Split, method: ProbedMethod, run: str, measured: Sequence[Mapping[Item, LogProb]]
 ) -> Iterator[Point]:
     directions = TESTS[test]
     steps = sorted({step for step, *_ in measured[0]})
@@ -136,7 +135,7 @@ def _line(
             for response in ("chosen", "rejected")
         )
         columns += [chosen, rejected, chosen - rejected]
-    mean, low, high = bootstrap_means(np.stack(columns, axis=1))
+    means = bootstrap_means(np.stack(columns, axis=1), expanded=False)
     for k, step in enumerate(steps):
         here = [r for seed in measured for r in _at(seed.values(), step, split, directions)]
         for j, quantity in enumerate(QUANTITIES, start=3 * k):
@@ -149,9 +148,7 @@ def _line(
                 epoch=here[0].epoch,
                 step=step,
                 quantity=quantity,
-                mean=float(mean[j]),
-                low=float(low[j]),
-                high=float(high[j]),
+                mean=means[j],
                 n=len(problems),
                 examples=len(problems) * len(directions),
                 seeds=len(measured),
@@ -162,7 +159,7 @@ def _line(
 def _by_problem(
     run: str, measured: Sequence[Mapping[Item, LogProb]], items: Sequence[Sequence[Item]]
 ) -> NDArray[np.float64]:
-    """Means over seeds and directions of the mean log-probability per token, shape (problems,)."""
+    """Return means over seeds and directions of the log-probability per token, shape (problems,)."""
     try:
         return np.array([np.mean([seed[item].mean for seed in measured for item in group]) for group in items])
     except KeyError as error:

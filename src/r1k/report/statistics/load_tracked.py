@@ -1,4 +1,4 @@
-"""What was tracked before and after trainings, as tables by problem."""
+"""Tracked responses at the first and last checkpoint of runs, as tables by problem."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -18,30 +18,30 @@ Measure = Literal[
     "log_p", "log_p_argmax", "off_argmax", "entropy", "rank", "share_argmax", "p", "p_rival", "p_rest", "kl"
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-"""Those of Tracked, and `p_rest`, what `p` and `p_rival` leave."""
+"""The measures of Tracked, and `p_rest` = 1 - `p` - `p_rival`."""
 KEYS = ["run", "moment", "split", "direction", "response", "span", "problem"]
 
 
-class Tracks:
-    """What was measured at the start and the end of runs: means over seeds, by problem."""
+class TrackedMeans:
+    """Measures at the start and the end of runs: means over seeds, by problem."""
 
     def __init__(self, runs: Iterable[str], seeds: Sequence[int], tracked: Sequence[Path]) -> None:
-        """RecordError where a run, or one of its ends, was not tracked."""
+        """Raise RecordError if a run, or its first or last checkpoint, has no tracked responses."""
         frame = pd.concat([_ends(path) for path in tracked], ignore_index=True)
         frame["p_rest"] = (1 - frame["p"] - frame["p_rival"]).clip(lower=0)
         check_measured(frame, runs, seeds, "tracked responses", "tracked")
         wanted = frame[frame["seed"].isin(seeds)]
         found = wanted.groupby(KEYS, sort=True)[list(MEASURES)]
-        # A problem that one seed alone measured would stand for another mean.
+        # A mean over fewer seeds is not comparable with the others.
         whole = found.mean()[found.size() == len(seeds)]
         wide = whole.unstack(["response", "span"])
         self._tables = {key: pd.DataFrame(part).droplevel([0, 1, 2, 3]) for key, part in wide.groupby(level=KEYS[:4])}
         self.kinds = [kind for kind in RESPONSE_KINDS if kind in set(frame["response"])]
 
     def table(self, run: str, moment: Moment, test: Arm, split: Split) -> pd.DataFrame:
-        """Means over the prompts of `test`: [problems, (measure, response, span)], NaN where a prompt lacks it.
+        """Return means over the prompts of `test`: [problems, (measure, response, span)].
 
-        RecordError where none was tracked.
+        A value is NaN if one of the prompts lacks the response. Raises RecordError if no response was tracked.
         """
         keys = [(run, moment, split, direction) for direction in TESTS[test]]
         for key in keys:
@@ -52,13 +52,13 @@ class Tracks:
     def values(
         self, run: str, moment: Moment, test: Arm, split: Split, response: ResponseKind, measure: Measure
     ) -> "pd.Series[float]":
-        """One measure over whole responses, by problem; of none where that response was not tracked."""
+        """Return one measure over whole responses, by problem; empty if that response was not tracked."""
         table, column = self.table(run, moment, test, split), (measure, response, "all")
         return table[column].dropna() if column in table else pd.Series(dtype=float)
 
 
 def check_measured(frame: pd.DataFrame, runs: Iterable[str], seeds: Sequence[int], what: str, folder: str) -> None:
-    """RecordError for a run and seed that no row is of: `what` is lacking, which stands in `folder`."""
+    """Raise RecordError for a run and seed without rows; the message names `what` is missing from `folder`."""
     known = set(zip(frame["run"], frame["seed"], strict=True))
     for run, seed in product(runs, seeds):
         if (run, seed) not in known:
@@ -66,7 +66,7 @@ def check_measured(frame: pd.DataFrame, runs: Iterable[str], seeds: Sequence[int
 
 
 def _ends(path: Path) -> pd.DataFrame:
-    """The records of a run's first and last checkpoint, as rows."""
+    """Return the records of a run's first and last checkpoint, as rows."""
     records = read_jsonl(path, Tracked)
     last = max(record.step for record in records)
     moments: dict[int, Moment] = {last: "end", 0: "start"}

@@ -1,4 +1,4 @@
-"""Tests between two runs that answered the same questions, and what they could have found."""
+"""Tests between two runs that answered the same questions, and their smallest detectable difference."""
 
 import math
 from collections.abc import Sequence
@@ -12,26 +12,24 @@ LEVEL = 0.05
 POWER = 0.8
 FLIPS = 10_000
 
-Values = NDArray[np.float64]
 
+def mcnemar(gained: ArrayLike, lost: ArrayLike) -> NDArray[np.float64]:
+    """Return the two-sided p of McNemar's exact test; arrays of counts give arrays.
 
-def mcnemar(gained: ArrayLike, lost: ArrayLike) -> Values:
-    """Two-sided p of McNemar's exact test; arrays of counts give arrays.
-
-    `gained` questions are right in the first run alone, `lost` ones in the second alone; where runs are alike each of
-    these falls to either side like a coin (McNemar, Psychometrika 12, 1947).
+    Only the first run answers `gained` questions correctly, only the second run `lost` questions. Under the null
+    hypothesis each of them falls on either side with probability 1/2 (McNemar, Psychometrika 12, 1947).
     """
     gained, lost = np.asarray(gained), np.asarray(lost)
     return np.asarray(np.minimum(1.0, 2 * binom.cdf(np.minimum(gained, lost), gained + lost, 0.5)))
 
 
-def sign_flip(strata: Sequence[Values], *, resamples: int = FLIPS, seed: int = 0) -> Values:
-    """Two-sided p of the paired randomisation test, one for each comparison.
+def sign_flip(strata: Sequence[NDArray[np.float64]], *, resamples: int = FLIPS, seed: int = 0) -> NDArray[np.float64]:
+    """Return the two-sided p of the paired randomisation test, one for each comparison.
 
-    Each stratum (benchmark) has the differences of its questions, of shape (questions, comparisons), and what is
-    tested is the plain mean of the strata's means. Were two runs alike, the sign of a question's difference would be a
-    coin's: whole questions flip, with all of their answers, the same flips for every comparison. With one answer a
-    question and one stratum this is McNemar's test, drawn instead of counted. The least p is 1 / (resamples + 1).
+    A stratum (benchmark) has the differences of its questions, of shape (questions, comparisons). The test statistic is
+    the plain mean of the strata's means. Under the null hypothesis the sign of a question's difference is random, so
+    the test flips whole questions with all of their answers, and uses the same flips for every comparison. With one
+    stratum and one answer per question this is McNemar's test by Monte Carlo. The smallest p is 1 / (resamples + 1).
     """
     rng = np.random.default_rng(seed)
     observed = np.mean([values.mean(axis=0) for values in strata], axis=0)
@@ -43,11 +41,11 @@ def sign_flip(strata: Sequence[Values], *, resamples: int = FLIPS, seed: int = 0
     return np.asarray((1 + as_far) / (1 + resamples))
 
 
-def holm(p: ArrayLike) -> Values:
-    """p-values adjusted over the family that they are, along the last axis.
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p-values for multiple comparisons along the last axis.
 
-    A test is passed where its adjusted value is below the level; the chance of any false one is then at most the level
-    (Holm, Scandinavian Journal of Statistics 6, 1979).
+    A difference is significant if its adjusted p is below the level; the probability of any false positive is then at
+    most the level (Holm, Scandinavian Journal of Statistics 6, 1979).
     """
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, axis=-1)
@@ -59,13 +57,13 @@ def holm(p: ArrayLike) -> Values:
 
 
 def smallest_detectable(differences: NDArray[Any], *, answers: int) -> float | None:
-    """The true difference that so many paired questions show at the 5 % level four times in five, in 0 to 1.
+    """Return the true difference, in 0 to 1, that a test at the 5 % level detects with 80 % power.
 
-    `differences` has one value a question. Its mean square psi is the share of questions that the runs answer
-    differently, where each was asked once; the difference delta solves
-    delta sqrt(n) = z(0.975) sqrt(psi) + z(0.8) sqrt(psi - delta^2) (Connor, Biometrics 43, 1987). With one answer a
-    question, delta cannot be more than psi: where fewer questions differ than it takes, psi is taken as delta. None
-    where there are several answers and no question differs: how much they could differ is then not known.
+    `differences` has one value per question. Its mean square psi is the share of questions that the runs answer
+    differently, if each has one answer; the difference delta solves
+    delta sqrt(n) = z(0.975) sqrt(psi) + z(0.8) sqrt(psi - delta^2) (Connor, Biometrics 43, 1987). With one answer per
+    question delta cannot exceed psi: if too few questions differ, psi is set to delta. Returns None if there are
+    several `answers` per question and no question differs, because the variance is then unknown.
     """
     n, spread = len(differences), float(np.mean(np.square(differences)))
     delta = _solve(n, spread) if spread > 0 else math.inf
@@ -75,7 +73,7 @@ def smallest_detectable(differences: NDArray[Any], *, answers: int) -> float | N
 
 
 def _solve(n: int, spread: float) -> float:
-    """The root of Connor's equation; with `spread` 1, the square root of that for psi = delta."""
+    """Return the root of Connor's equation; with `spread` 1, the square root of the solution for psi = delta."""
     alpha, beta = float(norm.ppf(1 - LEVEL / 2)), float(norm.ppf(POWER))
     leading, constant = n + beta**2, (alpha**2 - beta**2) * spread
     linear = alpha * math.sqrt(spread * n)

@@ -1,6 +1,6 @@
-"""Scores from several answers to each question: each function gives a value in 0 to 1 for every question.
+"""Scores of questions with several sampled answers each: every function returns a value in 0 to 1 per question.
 
-Arrays end in the axes (questions, samples); whatever axes come before them stay.
+Arrays end in the axes (questions, samples); leading axes are kept.
 """
 
 from typing import Any
@@ -9,20 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-Scores = NDArray[np.float64]
 NO_VOTE = -1
 
 
-def average(correct: NDArray[np.bool_]) -> Scores:
-    """avg@k: the share of a question's answers that are right."""
+def average(correct: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return avg@k: the share of a question's answers that are correct."""
     return np.asarray(correct.mean(axis=-1))
 
 
-def pass_at(correct: NDArray[np.bool_], k: int) -> Scores:
-    """pass@k: the chance that `k` of a question's n answers, drawn without replacement, hold a right one.
+def pass_at(correct: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
+    """Return pass@k: the probability that `k` of a question's n answers, drawn without replacement, hold a correct one.
 
     Unbiased, 1 - C(n - c, k) / C(n, k) (Chen et al., Evaluating large language models trained on code, 2021, eq. 1).
-    ValueError where `k` is not from 1 to n.
+    Raises ValueError if `k` is not from 1 to n.
     """
     n = correct.shape[-1]
     if not 1 <= k <= n:
@@ -31,12 +30,12 @@ def pass_at(correct: NDArray[np.bool_], k: int) -> Scores:
     return np.asarray(by_count[correct.sum(axis=-1)])
 
 
-def majority(correct: NDArray[np.bool_], votes: NDArray[np.integer[Any]]) -> Scores:
-    """majority@k: is the answer that most of a question's samples give right?
+def majority(correct: NDArray[np.bool_], votes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return majority@k: whether the most frequent answer to a question is correct.
 
-    `votes` numbers each question's answers, alike for alike ones, with NO_VOTE for what could not be read, which has
-    no vote. Of several answers with as many votes one is taken by chance: the value is the chance that it is right.
-    A question without votes is wrong.
+    `votes` numbers a question's answers, with equal numbers for equal answers and NO_VOTE for an answer that could not
+    be parsed. A tie is broken at random: the value is then the probability of a correct answer. A question without
+    votes scores 0.
     """
     k = correct.shape[-1]
     cast, right = votes.reshape(-1, k), correct.reshape(-1, k)

@@ -1,4 +1,4 @@
-"""Where the variance of a score comes from: trainings, questions, or the answers that were drawn."""
+"""Variance components of a score: training runs, questions, and sampled answers."""
 
 import math
 from dataclasses import dataclass
@@ -8,47 +8,48 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Components:
-    """Variances of one answer's correctness, and how many of each there were; None where there is but one.
+class VarianceComponents:
+    """Variances of one answer's correctness with the number of levels of each factor.
 
-    They are estimates without bias, so that one near zero can come out below it.
+    The estimates are unbiased, so a component near zero can be estimated below zero. A component is None if its factor
+    has a single level.
     """
 
     seeds: int
     questions: int
     samples: int
     seed: float | None
-    """Between trainings, over all questions alike."""
+    """Between training runs, over all questions."""
     question: float
-    """Between questions: how unevenly hard they are."""
+    """Between questions: how much their difficulty varies."""
     interaction: float | None
-    """Of trainings that are better at some questions and worse at others."""
+    """Training runs that are better at some questions and worse at others."""
     sample: float
-    """Between answers to one question by one model; with one answer each, the interaction is in it."""
+    """Between answers of one model to one question; with a single answer it includes the interaction."""
 
     @property
     def from_seeds(self) -> float | None:
-        """Standard error of the mean score by the draw of the trainings; None for a single one."""
+        """Return the mean score's standard error from sampling training runs; None for a single run."""
         return None if self.seed is None else math.sqrt(max(0.0, self.seed / self.seeds))
 
     @property
     def from_questions(self) -> float:
-        """Standard error of the mean score by the draw of the questions."""
+        """Return the mean score's standard error from sampling questions."""
         return math.sqrt(max(0.0, self.question / self.questions))
 
     @property
     def from_samples(self) -> float:
-        """Standard error of the mean score by the draw of the answers, and of what a training happens to be good at."""
+        """Return the mean score's standard error from sampling answers, with the interaction of run and question."""
         answers = self.seeds * self.questions
         return math.sqrt(max(0.0, (self.interaction or 0.0) / answers + self.sample / (answers * self.samples)))
 
 
-def components(correct: NDArray[np.bool_]) -> Components | None:
-    """Components of variance of verdicts of shape (seeds, questions, samples), by the method of moments.
+def components(correct: NDArray[np.bool_]) -> VarianceComponents | None:
+    """Estimate the components from verdicts of shape (seeds, questions, samples) by the method of moments.
 
     The mean squares of the crossed random model y = mean + seed + question + seed x question + answer are set equal to
-    their expectations (Searle, Casella and McCulloch, Variance Components, 1992, section 4.3). None for one answer a
-    question, which cannot tell a question from an answer, and for a single question.
+    their expectations (Searle, Casella and McCulloch, Variance Components, 1992, section 4.3). Returns None for one
+    answer per question, which cannot separate question from answer, and for a single question.
     """
     s, q, k = correct.shape
     if s * k == 1 or q == 1:
@@ -61,7 +62,7 @@ def components(correct: NDArray[np.bool_]) -> Components | None:
     ms_crossed = k * np.square(crossed).sum() / ((s - 1) * (q - 1)) if s > 1 else None
     ms_sample = np.square(y - cells[:, :, None]).sum() / (s * q * (k - 1)) if k > 1 else None
     rest = next(ms for ms in (ms_crossed, ms_sample) if ms is not None)
-    return Components(
+    return VarianceComponents(
         seeds=s,
         questions=q,
         samples=k,

@@ -1,1 +1,1 @@
-"""Tables of results, each as Markdown, CSV and LaTeX."""
+"""Tables of results as Markdown, CSV and LaTeX: a stage's records in, a `Document` out."""

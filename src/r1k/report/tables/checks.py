@@ -1,14 +1,13 @@
-"""The table of the checks of the inverses: how many passed, by kind of problem."""
+"""The table of the checks of the inverses: problems by kind, verdict and outcome."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from r1k.files import write_texts
-from r1k.markup import escape_markdown
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import VERDICTS, Check, VerdictName, read_jsonl
-from r1k.report.tables.rendering import csv_text, markdown_grid
+from r1k.report.document import Document, DocumentSection, Grid
+from r1k.report.writers import write_document
 
 TITLES: Mapping[VerdictName, str] = {
     "answer_hidden": "Answer hidden",
@@ -16,48 +15,49 @@ TITLES: Mapping[VerdictName, str] = {
     "uses_answer": "Uses answer",
     "consistent": "Consistent",
     "reached": "Reached",
-    "own_question": "Own question",
+    "distinct_question": "Own question",
 }
 ALL = "all"
 OUTCOMES = {True: "passed", False: "failed", None: "undecided"}
 NOTES = (
-    "Problems whose inverse passed/failed/could not be decided. Whole: it passed all six.",
-    "Answer hidden: the reverse question does not state its own answer. Asks for given: what the reverse answer gives, "
-    "the forward question stated. Uses answer: the forward answer is a premise of the reverse question. Consistent: "
-    "the reverse answer is the premise that was left out, by rules where it is exact, else by the judge if there is "
-    "one. Reached: the teacher's response ended by itself, with an answer that can be read. Own question: no near-copy "
-    "of another question.",
-    "What a verdict stands on is beside it in checks.jsonl.",
+    "Problems whose inverse passed/failed/is undecided. Whole: the inverse passed all six checks.",
+    "Answer hidden: the reverse question does not state its own answer. Asks for given: the forward question states "
+    "the reverse answer. Uses answer: the forward answer is a premise of the reverse question. Consistent: the reverse "
+    "answer is the premise that was left out; rules decide if it is exact, else the judge, if there is one. Reached: "
+    "the teacher's response ended by itself, with a parsable answer. Own question: the reverse question is not a near "
+    "duplicate of another question.",
+    "checks.jsonl has the reasons of each verdict.",
 )
 
 
 def make_checks_table(*, checks: Path, markdown: Path, csv: Path) -> None:
-    """Write the counts as Markdown and, one number of problems a row, as CSV."""
+    """Write the number of inverses that passed each check, by kind of problem, as Markdown and CSV.
+
+    Args:
+        checks: verdicts on every reverse example, `checks.jsonl`
+        markdown: Markdown file to write
+        csv: CSV file to write: a row for each kind, verdict and outcome
+    """
     watch = Stopwatch()
-    found = read_jsonl(checks, Check)
-    files = write_texts({markdown: markdown_table(found), csv: csv_text(csv_rows(found))})
+    files = write_document(checks_document(read_jsonl(checks, Check)), markdown=markdown, csv=csv)
     write_manifest(markdown, "checks table", {"checks": checks}, watch, files=files)
 
 
-def markdown_table(found: Sequence[Check]) -> str:
-    """A row for each kind of problem, the commonest first, after one for all."""
-    header = ["Kind", "Problems", *TITLES.values(), "Whole"]
-    rows = [
-        [escape_markdown(kind), str(len(checks)), *(_cell(checks, name) for name in TITLES), str(_whole(checks))]
-        for kind, checks in _groups(found).items()
-    ]
-    notes = "\n".join(f"- {note}" for note in NOTES)
-    return f"## checks: are the inverses inverses\n\n{markdown_grid(header, rows)}\n\n{notes}\n"
-
-
-def csv_rows(found: Sequence[Check]) -> list[dict[str, str | int]]:
-    """The number of problems of each kind, verdict and outcome."""
-    return [
+def checks_document(found: Sequence[Check]) -> Document:
+    """Return a row for all problems, then one for each kind, the most frequent first."""
+    groups = _groups(found)
+    rows = (
+        (kind, str(len(checks)), *(_cell(checks, name) for name in TITLES), str(_whole(checks)))
+        for kind, checks in groups.items()
+    )
+    grid = Grid(("Kind", "Problems", *TITLES.values(), "Whole"), tuple(rows))
+    records = (
         {"kind": kind, "verdict": name, "outcome": outcome, "problems": _times(checks, name)[passed]}
-        for kind, checks in _groups(found).items()
+        for kind, checks in groups.items()
         for name in VERDICTS
         for passed, outcome in OUTCOMES.items()
-    ]
+    )
+    return Document("checks", "are the inverses inverses", (DocumentSection((grid,)),), NOTES, tuple(records))
 
 
 def _groups(found: Sequence[Check]) -> dict[str, list[Check]]:

@@ -1,87 +1,88 @@
-"""The answers on which rules and judge differ, or on which the judge gave no verdict, and how many there are."""
+"""Answers on which the rules and the judge disagree, or on which the judge gives no verdict, with their counts."""
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from r1k.files import write_texts
-from r1k.markup import escape_markdown
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Graded, read_jsonl
-from r1k.report.tables.paired_tests.verdicts import Key, key_of
-from r1k.report.tables.rendering import csv_text, markdown_grid
+from r1k.report.document import Document, DocumentSection, Grid
+from r1k.report.tables.paired_tests.verdicts import GradedKey, key_of
+from r1k.report.writers import write_document
 
-FIELDS = ("run", "seed", "benchmark", "question", "sample", "gold", "extracted", "rules", "judge", "judge_said")
-COUNTS = ("answers", "asked about", "both right", "both wrong", "rules alone right", "judge alone right", "no verdict")
+FIELDS = ("run", "seed", "benchmark", "question", "sample", "gold", "extracted", "rules", "judge", "judge_rationale")
+COUNTS = ("answers", "judged", "both right", "both wrong", "rules alone right", "judge alone right", "no verdict")
 WITHHELD = "(not shown)"
-LONGEST_WORDS, MOST_ROWS = 300, 200
-"""Characters of the judge's words, and answers, in the Markdown; the CSV has all."""
-WORDS = {True: "right", False: "wrong", None: "no verdict"}
+LONGEST_REPLY, MOST_ROWS = 300, 200
+"""Characters of a judge's reply, and answers, in the Markdown; the CSV has all."""
+VERDICT_TEXTS = {True: "right", False: "wrong", None: "no verdict"}
 NOTES = (
-    "Answers: all of a run to a benchmark. Asked about: those that the judge was put. No verdict: its words end in "
-    "none; with grader s1 or judge such an answer is wrong.",
-    f"{WITHHELD}: the benchmark must not be published (`quotable` in the config); graded.jsonl has the answer.",
+    "Answers: all answers of a run to a benchmark. Judged: the answers sent to the judge. No verdict: the judge's "
+    "reply does not end in a verdict; with grader s1 or judge such an answer is wrong.",
+    f"{WITHHELD}: the benchmark is not redistributable (see the config); graded.jsonl has the answer.",
 )
 
+GradedFiles = Sequence[tuple[GradedKey, Sequence[Graded]]]
 
-Found = Sequence[tuple[Key, Sequence[Graded]]]
 
+def list_disagreements(*, graded: list[Path], redistributable: Sequence[str] = (), markdown: Path, csv: Path) -> None:
+    """Write the answers on which rules and judge disagree, with counts, as Markdown and CSV.
 
-def list_disagreements(*, graded: Sequence[Path], quotable: Collection[str] = (), markdown: Path, csv: Path) -> None:
-    """Write counts and answers as Markdown, and an answer a row as CSV.
+    Raises RecordError for a file whose path does not name its run, seed and benchmark.
 
-    The verdicts are in `{run}/{seed}/{benchmark}/graded.jsonl`; of a benchmark that is not `quotable`, the answers and
-    the judge's words are withheld. RecordError for a file that lies elsewhere.
+    Args:
+        graded: verdicts, `.../{run}/{seed}/{benchmark}/graded.jsonl`
+        redistributable: benchmarks whose answers and judge's replies may be shown
+        markdown: Markdown file to write
+        csv: CSV file to write: a row for each answer
     """
     watch = Stopwatch()
     found = [(key_of(path), read_jsonl(path, Graded)) for path in graded]
-    listed = list(rows(found, quotable))
-    table = csv_text([dict(zip(FIELDS, row, strict=True)) for row in listed], FIELDS)
-    files = write_texts({markdown: markdown_table(found, listed), csv: table})
+    listed = list(disagreements(found, redistributable))
+    files = write_document(disagreements_document(found, listed), markdown=markdown, csv=csv)
     write_manifest(markdown, "disagreements", {"graded": graded}, watch, n=len(listed), files=files)
 
 
-def markdown_table(found: Found, listed: Sequence[Sequence[str]]) -> str:
-    """The counts by run and benchmark, after those of all; then the answers, if any."""
-    header = ["Run", "Seed", "Benchmark", *(count.capitalize() for count in COUNTS)]
+def disagreements_document(found: GradedFiles, listed: Sequence[tuple[str, ...]]) -> Document:
+    """Return the counts over all files and by file, then the answers, if any."""
     everything = [verdict for _, verdicts in found for verdict in verdicts]
-    summary = [["all", "", "", *counts(everything)]]
-    summary += [[*map(str, key), *counts(verdicts)] for key, verdicts in found]
-    parts = ["## disagreements: rules and judge", markdown_grid(header, _escaped(summary))]
+    counts = [("all", "", "", *count_verdicts(everything))]
+    counts += [(key.run, str(key.seed), key.benchmark, *count_verdicts(verdicts)) for key, verdicts in found]
+    grids = [Grid(("Run", "Seed", "Benchmark", *(count.capitalize() for count in COUNTS)), tuple(counts))]
     if listed:
-        shown = [[*row[:-1], _shortened(row[-1])] for row in listed[:MOST_ROWS]]
-        names = [field.replace("_", " ").capitalize() for field in FIELDS]
-        parts.append(markdown_grid(names, _escaped(shown)))
-    if len(listed) > MOST_ROWS:
-        parts.append(f"The first {MOST_ROWS} of {len(listed)} answers; the CSV has all.")
-    parts.append("\n".join(f"- {note}" for note in NOTES))
-    return "\n\n".join(parts) + "\n"
+        rows = ((*row[:-1], _shortened(row[-1])) for row in listed[:MOST_ROWS])
+        grids.append(Grid(tuple(field.replace("_", " ").capitalize() for field in FIELDS), tuple(rows)))
+    cut = [f"The first {MOST_ROWS} of {len(listed)} answers; the CSV has all."] if len(listed) > MOST_ROWS else []
+    return Document(
+        name="disagreements",
+        title="rules and judge",
+        sections=(DocumentSection(tuple(grids)),),
+        notes=(*cut, *NOTES),
+        records=tuple(dict(zip(FIELDS, row, strict=True)) for row in listed),
+        columns=FIELDS,
+    )
 
 
-def counts(verdicts: Sequence[Graded]) -> list[str]:
-    """The numbers of COUNTS."""
-    asked = [(verdict.rules, verdict.judge) for verdict in verdicts if verdict.judge_said is not None]
+def count_verdicts(verdicts: Sequence[Graded]) -> list[str]:
+    """Return the numbers named in COUNTS."""
+    asked = [(verdict.rules, verdict.judge) for verdict in verdicts if verdict.judge_rationale is not None]
     pairs = [(True, True), (False, False), (True, False), (False, True)]
     undecided = sum(judge is None for _, judge in asked)
     return [str(number) for number in (len(verdicts), len(asked), *map(asked.count, pairs), undecided)]
 
 
-def rows(found: Found, quotable: Collection[str]) -> Iterator[list[str]]:
-    """FIELDS of each answer on which the two differ, or the judge gave no verdict."""
+def disagreements(found: GradedFiles, redistributable: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the FIELDS of each answer on which rules and judge disagree, or the judge gives no verdict."""
     for key, verdicts in found:
         for verdict in verdicts:
-            if verdict.judge_said is None or verdict.judge == verdict.rules:
+            if verdict.judge_rationale is None or verdict.judge == verdict.rules:
                 continue
-            texts = [verdict.gold, verdict.extracted or "", verdict.judge_said]
-            if key.benchmark not in quotable:
+            texts = [verdict.gold, verdict.extracted or "", verdict.judge_rationale]
+            if key.benchmark not in redistributable:
                 texts = [WITHHELD] * len(texts)
             gold, extracted, said = texts
-            which = [*map(str, key), verdict.id, str(verdict.sample)]
-            yield [*which, gold, extracted, WORDS[verdict.rules], WORDS[verdict.judge], said]
+            which = (key.run, str(key.seed), key.benchmark, verdict.id, str(verdict.sample))
+            yield (*which, gold, extracted, VERDICT_TEXTS[verdict.rules], VERDICT_TEXTS[verdict.judge], said)
 
 
-def _escaped(table: Sequence[Sequence[str]]) -> list[list[str]]:
-    return [[escape_markdown(cell) for cell in row] for row in table]
-
-
-def _shortened(words: str) -> str:
-    return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}…"
+def _shortened(reply: str) -> str:
+    return reply if len(reply) <= LONGEST_REPLY else f"{reply[:LONGEST_REPLY]}…"

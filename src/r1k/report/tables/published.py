@@ -1,49 +1,63 @@
-"""The paper's Tables 1 and 2 as printed, and what in them does not agree with itself."""
+"""The paper's Tables 1 and 2 as printed, and the inconsistencies in them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from r1k.report.statistics.estimates import Estimate
+from r1k.intervals import Interval
+from r1k.report.numbers import percent
 from r1k.report.statistics.grim import grim
-from r1k.report.tables.table_model import Arrow, Block, Cell, Label, Line, TableData, arrow, best, percent
+from r1k.report.tables.accuracy.model import (
+    AccuracyBlock,
+    AccuracyCell,
+    AccuracyRow,
+    AccuracyTable,
+    Arrow,
+    RowLabel,
+    arrow,
+    best,
+)
 
 BENCHMARKS = {"AIME": 30, "Math": 500, "GPQA": 198}
 """Heading and number of questions, in the paper's order."""
 IMPROVEMENT = Decimal("5.4")
-"""Points that r1k is said to gain over s1k on average (abstract, introduction, section 4.1)."""
+"""Points that r1k gains over s1k on average, as stated in abstract, introduction and section 4.1."""
 
 PrintedTable = Literal["table1", "table2"]
-Kind = Literal["arrow", "average", "change", "bold", "claim", "unreachable", "truncated", "resolution"]
+FindingKind = Literal["arrow", "average", "change", "bold", "claim", "unreachable", "truncated", "resolution"]
 
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A printed row. Percentages; the arrows and the change are against the SFT model of the same data and model."""
+    """A printed row, in percent; arrows and change are against the SFT row of the same data and model."""
 
     method: Literal["sft", "dpo"]
     data: str
-    """What was trained on; for DPO, what the SFT model that it starts from was trained on."""
+    """The training data; for DPO, the training data of its parent SFT model."""
     model: str
     values: tuple[Decimal, ...]
     average: Decimal
     bold: bool = False
-    """Every column of a row is printed in bold, or none is."""
+    """Whether the row is printed in bold: every column is, or none."""
     arrows: tuple[Arrow, ...] = ()
     change: Decimal | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{'DPO on ' if self.method == 'dpo' else ''}{self.data} {self.model}"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a careful reader notices in the printed tables."""
+    """An inconsistency or a weak point of the printed tables."""
 
     table: Literal["table1", "table2", "text"]
-    kind: Kind
+    kind: FindingKind
     where: str
     message: str
     within_rounding: bool = False
-    """The print can be right all the same, the cells being rounded."""
+    """Rounding of the printed cells can explain it."""
 
 
 def _sft(data: str, model: str, values: str, average: str, bold: bool = False) -> PublishedRow:
@@ -79,10 +93,10 @@ ROWS: dict[tuple[str, str, str], PublishedRow] = {
 
 
 def published_value(method: str, data: str | None, model: str, benchmark: str) -> Decimal | None:
-    """The printed percentage, or None where the paper has none.
+    """Return the printed percentage, or None if the paper has none.
 
-    `method` is `sft` or `dpo`; `data` what SFT trained on, also for DPO; `model` is `7B` or `14B`; `benchmark` is
-    `AIME`, `Math`, `GPQA` or `Average`.
+    `method` is `sft` or `dpo`; `data` is the training data of SFT, also for DPO; `model` is `7B` or `14B`; `benchmark`
+    is `AIME`, `Math`, `GPQA` or `Average`.
     """
     row = ROWS.get((method, data or "", model))
     if row is None:
@@ -90,42 +104,43 @@ def published_value(method: str, data: str | None, model: str, benchmark: str) -
     return dict(zip((*BENCHMARKS, "Average"), (*row.values, row.average), strict=True)).get(benchmark)
 
 
-def published_table(name: PrintedTable) -> TableData:
-    """The printed accuracies and averages as if they were results of ours; bold and arrows are left to be found."""
+def published_table(name: PrintedTable) -> AccuracyTable:
+    """Return the printed accuracies as a table of ours, which recomputes bold and arrows."""
     rows = TABLE_1 if name == "table1" else TABLE_2
-    block = Block("all", {heading: heading for heading in BENCHMARKS}, tuple(_line(row) for row in rows))
-    shows: Literal["sft", "dpo"] = "sft" if name == "table1" else "dpo"
-    return TableData(name, "as published", shows, (block,))
+    block = AccuracyBlock("all", {heading: heading for heading in BENCHMARKS}, tuple(map(_accuracy_row, rows)))
+    return AccuracyTable(name, "as published", "sft" if name == "table1" else "dpo", (block,))
 
 
-def _line(row: PublishedRow) -> Line:
+def _accuracy_row(row: PublishedRow) -> AccuracyRow:
     parent = ROWS["sft", row.data, row.model] if row.method == "dpo" else None
     starts = (*parent.values, parent.average) if parent else (None,) * (len(BENCHMARKS) + 1)
     cells = [
-        Cell(_estimate(value), parent=None if start is None else _estimate(start))
+        AccuracyCell(_interval(value), parent=None if start is None else _interval(start))
         for value, start in zip((*row.values, row.average), starts, strict=True)
     ]
-    return Line(
-        label=Label(data=row.data),
+    return AccuracyRow(
+        label=RowLabel(data=row.data),
         model=row.model,
         run=f"{row.model}-{row.data}-{row.method}",
-        group=row.model,
+        method=row.method,
+        base=row.model,
+        parent=f"{row.model}-{row.data}-sft" if parent else "",
         cells=tuple(cells[:-1]),
         average=cells[-1],
     )
 
 
-def _estimate(value: Decimal) -> Estimate:
-    return Estimate(float(value / 100))
+def _interval(value: Decimal) -> Interval:
+    return Interval(float(value / 100))
 
 
 def contradictions() -> list[Finding]:
-    """All that does not follow from the printed numbers: arrows, averages, changes, bold, the claim, whole counts."""
+    """Return all that disagrees with the printed numbers: arrows, averages, changes, bold, the claim, whole counts."""
     return [*_arrows(), *_averages(), *_changes(), *_bold(), *_claim(), *_counts()]
 
 
 def resolution() -> list[Finding]:
-    """Where r1k is above s1k by a single question."""
+    """Return the cells in which r1k is above s1k by a single question."""
     found = []
     for model in ("7B", "14B"):
         ours, theirs = ROWS["sft", "r1k", model], ROWS["sft", "s1k", model]
@@ -151,8 +166,8 @@ def _arrows() -> Iterator[Finding]:
 def _averages() -> Iterator[Finding]:
     for table, row in all_rows():
         exact = mean(row.values)
-        if _tenth(exact) != row.average:
-            message = f"printed {row.average}; the printed cells average {_tenth(exact)} ({exact:.2f})"
+        if tenth(exact) != row.average:
+            message = f"printed {row.average}; the printed cells average {tenth(exact)} ({exact:.2f})"
             within = abs(exact - row.average) <= Decimal("0.1")
             yield Finding(table, "average", f"{row.data} {row.model} Average", message, within)
 
@@ -161,17 +176,17 @@ def _changes() -> Iterator[Finding]:
     for row in TABLE_2:
         start = ROWS["sft", row.data, row.model]
         exact = mean(row.values) - mean(start.values)
-        if _tenth(exact) != row.change and row.change is not None:
+        if tenth(exact) != row.change and row.change is not None:
             message = (
                 f"printed {row.change:+}; the printed averages give {row.average - start.average:+}, "
-                f"the printed cells {_tenth(exact):+} ({exact:+.2f})"
+                f"the printed cells {tenth(exact):+} ({exact:+.2f})"
             )
             within = abs(exact - row.change) <= Decimal("0.15")
             yield Finding("table2", "change", f"{row.data} {row.model} Average", message, within)
 
 
 def _bold() -> Iterator[Finding]:
-    for row, marks in zip(TABLE_1, best(published_table("table1").blocks[0].lines), strict=True):
+    for row, marks in zip(TABLE_1, best(published_table("table1").blocks[0].rows), strict=True):
         for heading, mark in zip((*BENCHMARKS, "Average"), marks, strict=True):
             if mark != row.bold:
                 message = "is the best of its model and not bold" if mark else "is bold and not the best of its model"
@@ -182,9 +197,9 @@ def _claim() -> Iterator[Finding]:
     pairs = [(ROWS["sft", "r1k", model], ROWS["sft", "s1k", model]) for model in ("7B", "14B")]
     printed = mean([ours.average - theirs.average for ours, theirs in pairs])
     exact = mean([mean(ours.values) - mean(theirs.values) for ours, theirs in pairs])
-    if _tenth(exact) != IMPROVEMENT:
+    if tenth(exact) != IMPROVEMENT:
         message = (
-            f"printed {IMPROVEMENT}; the printed averages give {printed:.1f}, the printed cells {_tenth(exact)} "
+            f"printed {IMPROVEMENT}; the printed averages give {printed:.1f}, the printed cells {tenth(exact)} "
             f"({exact:.2f})"
         )
         yield Finding("text", "claim", "r1k over s1k", message, abs(exact - IMPROVEMENT) <= Decimal("0.15"))
@@ -197,22 +212,23 @@ def _counts() -> Iterator[Finding]:
             if counts.rounded:
                 continue
             if counts.cut:
-                rounded = _tenth(Decimal(100 * counts.cut[0]) / n)
-                message = f"{value} is {counts.cut[0]} of {n} cut off; rounded it is {rounded}"
+                rounded = tenth(Decimal(100 * counts.cut[0]) / n)
+                message = f"{value} is {counts.cut[0]} of {n} truncated; rounded it is {rounded}"
                 yield Finding(table, "truncated", where, message, True)
             else:
-                yield Finding(table, "unreachable", where, f"no whole number of right answers of {n} gives {value}")
+                yield Finding(table, "unreachable", where, f"no whole number of correct answers of {n} gives {value}")
 
 
 def all_rows() -> list[tuple[PrintedTable, PublishedRow]]:
-    """Every printed row with its table, in order."""
+    """Return every printed row with its table, in order."""
     return [*(("table1", row) for row in TABLE_1), *(("table2", row) for row in TABLE_2)]
 
 
 def mean(values: Sequence[Decimal]) -> Decimal:
-    """The plain mean, not rounded."""
+    """Return the plain mean, not rounded."""
     return sum(values, Decimal(0)) / len(values)
 
 
-def _tenth(value: Decimal) -> Decimal:
+def tenth(value: Decimal) -> Decimal:
+    """Return a percentage with one decimal; halves round up."""
     return percent(float(value) / 100)

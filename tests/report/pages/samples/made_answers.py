@@ -1,4 +1,4 @@
-"""Made-up questions, answers and verdicts of a few runs, as the workflow lays them down."""
+"""Made-up questions, answers and verdicts of a few runs, in the workflow's folders."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from r1k.text import ANSWER, THINK
 
 @dataclass
 class Made:
-    """Files of runs, seeds and benchmarks under one folder."""
+    """The files of runs, seeds and benchmarks in one folder."""
 
     folder: Path
     questions: list[Path] = field(default_factory=list)
@@ -19,7 +19,7 @@ class Made:
     graded: list[Path] = field(default_factory=list)
 
     def ask(self, benchmark: str, *texts: str) -> list[Question]:
-        """A benchmark of these questions; every second is reverse."""
+        """Write a benchmark of these questions; every second one is reverse."""
         asked = [
             Question(
                 id=f"{benchmark}-{k}",
@@ -38,7 +38,7 @@ class Made:
     def answer(
         self, run: str, asked: list[Question], facts: Callable[[Question, int], dict[str, Any]], seed=0, samples=1
     ) -> None:
-        """A run's answers; `facts` of a question and a sample change the fields of either record."""
+        """Write the answers of a run; `facts` maps a question and a sample to changed fields of either record."""
         folder = self.folder / run / str(seed) / asked[0].benchmark
         answers, verdicts = [], []
         for question in asked:
@@ -76,5 +76,5 @@ def completion(reasoning: str, answer: str) -> str:
 
 
 def plain(question: Question, sample: int) -> dict[str, Any]:
-    """Nothing to change."""
+    """Change nothing."""
     return {}

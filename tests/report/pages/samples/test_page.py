@@ -1,4 +1,4 @@
-"""The page in a real browser: what a reader sees, types and clicks."""
+"""Test the page in a real browser: what a reader sees, types and clicks."""
 
 import re
 from urllib.parse import quote
@@ -17,7 +17,7 @@ SECRET = "a closed question"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Two runs on an open benchmark, where they differ on every third question, and on a closed one."""
+    """Write the page of two runs: on an open benchmark, where they differ on every third question, and a closed one."""
     made = Made(tmp_path_factory.mktemp("page"))
     hostile = list(HOSTILE.values())
     texts = [f"How many {k}? {hostile[k] if k < len(hostile) else ''}" for k in range(COUNT)]
@@ -43,7 +43,7 @@ def page(tmp_path_factory):
     output = made.folder / "samples.html"
     options = [[f"--{name}", *map(str, files)] for name, files in made.paths.items()]
     arguments = [word for option in options for word in option]
-    arguments += ["--title", "<b>study", "--quotable", "open", "--output", str(output)]
+    arguments += ["--title", "<b>study", "--redistributable", "open", "--output", str(output)]
     assert main(["write-samples-page", *arguments]) == 0
     assert output.with_suffix(".manifest.json").is_file()
     return output
@@ -60,7 +60,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, page):
-    """The browser with the page at an address; afterwards nothing was fetched, and nothing complained."""
+    """Open the page at an address; afterwards, check that it fetched nothing and logged nothing."""
 
     def call(address: str = ""):
         browser.open("about:blank")
@@ -82,7 +82,7 @@ def test_it_opens_on_the_first_answer_of_the_first_run(show):
     assert browser.text("h2") == "open-0 (open, forward)"
     assert (
         browser.text("#notes")
-        == "122 answers of 2 runs on 2 benchmarks.\nWithout text, which must not be published: closed."
+        == "122 answers of 2 runs on 2 benchmarks.\nShown without text, which must not be published: closed."
     )
 
 
@@ -121,7 +121,7 @@ def test_two_runs_are_side_by_side(show):
 
 def test_what_was_written_without_a_mark_or_beyond_the_limit_says_so(show):
     browser = show("#id=open-40")
-    assert "no mark of an answer: all that was written is above" in browser.text("#sides")
+    assert "no answer separator: the whole completion is above" in browser.text("#sides")
     browser = show("#id=open-41")
     assert re.search(r"extracted answer\s+none", browser.text("#sides"))
     browser = show("#id=open-42")
@@ -132,7 +132,7 @@ def test_a_closed_benchmark_has_its_ids_and_verdicts_alone(show, page):
     assert SECRET not in page.read_text() and "gold-closed" not in page.read_text()
     browser = show("#run=two&benchmark=closed&beside=one")
     shown = browser.text("#detail")
-    assert shown.startswith("closed-0") and "must not be published" in shown and "not quotable" in shown
+    assert shown.startswith("closed-0") and "must not be published" in shown and "not redistributable" in shown
     assert "two: wrong" in shown and "one: right" in shown and "Reasoning" not in shown and "gold" not in shown
 
 

@@ -3,8 +3,8 @@ from made_answers import Made, completion, plain
 
 from r1k.errors import RecordError
 from r1k.records import Graded, Sample, read_jsonl, write_jsonl
-from r1k.report.pages.samples.answers import _judge, browse
-from r1k.report.pages.samples.sources import parted
+from r1k.report.pages.samples.answers import _judgement, collect
+from r1k.report.pages.samples.sources import split_completion
 from r1k.text import ANSWER, THINK
 
 
@@ -17,7 +17,7 @@ def test_answers_are_joined_with_their_questions_and_verdicts(made):
     asked = made.ask("math", "How many?", "How few?")
     made.answer("b", asked, lambda question, k: {"correct": question.id == "math-1", "tokens": 9})
     made.answer("a", asked, lambda question, k: {"correct": False, "extracted": None, "rule": "unparsed"})
-    page = browse(**made.paths, quotable=["math"])
+    page = collect(**made.paths, redistributable=["math"])
     assert (page.runs, page.benchmarks, page.withheld, page.cut, page.left_out) == (["b", "a"], ["math"], [], 0, 0)
     assert [question.text for question in page.questions] == ["How many?", "How few?"]
     found = [(page.runs[a.run], page.questions[a.question].id, a.verdict, a.tokens) for a in page.answers]
@@ -27,8 +27,8 @@ def test_answers_are_joined_with_their_questions_and_verdicts(made):
         ("a", "math-0", "unparsed", 7),
         ("a", "math-1", "unparsed", 7),
     ]
-    words = page.answers[1].words
-    assert (words.reasoning.head, words.answer.head, words.extracted) == ("b thinks of math-1", "b says", "b says")
+    text = page.answers[1].text
+    assert (text.reasoning.head, text.answer.head, text.extracted) == ("b thinks of math-1", "b says", "b says")
 
 
 def test_options_are_shown_as_the_model_saw_them(made):
@@ -36,33 +36,33 @@ def test_options_are_shown_as_the_model_saw_them(made):
     with_options = [asked[0].model_copy(update={"options": ["one", "two"], "gold": "B"})]
     write_jsonl(made.questions[0], with_options)
     made.answer("a", asked, plain)
-    assert browse(**made.paths, quotable=["gpqa"]).questions[0].text == "Which?\nA) one B) two"
+    assert collect(**made.paths, redistributable=["gpqa"]).questions[0].text == "Which?\nA) one B) two"
 
 
-def test_of_a_benchmark_that_is_not_quotable_there_is_no_text(made):
+def test_of_a_benchmark_that_is_not_redistributable_there_is_no_text(made):
     for benchmark in ("open", "closed"):
         made.answer("a", made.ask(benchmark, f"{benchmark} secret"), plain)
-    page = browse(**made.paths, quotable=["open"])
+    page = collect(**made.paths, redistributable=["open"])
     assert page.withheld == ["closed"]
     written = page.model_dump_json()
     assert "open secret" in written and "thinks of open" in written and "gold-open" in written
     assert "closed secret" not in written and "thinks of closed" not in written and "gold-closed" not in written
-    assert [(answer.verdict, answer.words is None) for answer in page.answers] == [("right", False), ("right", True)]
+    assert [(answer.verdict, answer.text is None) for answer in page.answers] == [("right", False), ("right", True)]
 
 
 def test_several_seeds_are_several_names(made):
     asked = made.ask("math", "How many?")
     for seed in (0, 1):
         made.answer("a", asked, plain, seed=seed)
-    assert browse(**made.paths, quotable=[]).runs == ["a/0", "a/1"]
+    assert collect(**made.paths, redistributable=[]).runs == ["a/0", "a/1"]
 
 
 def test_of_too_many_samples_the_first_are_shown_and_the_others_counted(made):
     made.answer("a", made.ask("math", "1?", "2?", "3?"), plain, samples=4)
-    page = browse(**made.paths, quotable=["math"], most=7)
+    page = collect(**made.paths, redistributable=["math"], most=7)
     assert [(answer.question, answer.sample) for answer in page.answers] == [(q, k) for q in range(3) for k in range(2)]
     assert page.left_out == 6
-    assert len(browse(**made.paths, quotable=["math"], most=1).answers) == 3
+    assert len(collect(**made.paths, redistributable=["math"], most=1).answers) == 3
 
 
 def test_long_texts_lose_their_middle_and_are_counted(made):
@@ -70,9 +70,9 @@ def test_long_texts_lose_their_middle_and_are_counted(made):
         return {"completion": completion("x" * (10_000 if question.id == "math-1" else 100), "short")}
 
     made.answer("a", made.ask("math", "1?", "2?"), facts)
-    page = browse(**made.paths, quotable=["math"], budget=5_000)
+    page = collect(**made.paths, redistributable=["math"], budget=5_000)
     assert page.cut == 1
-    short, long = (answer.words for answer in page.answers)
+    short, long = (answer.text for answer in page.answers)
     assert short.reasoning.left_out == 0 and 5_000 < long.reasoning.left_out < 6_000
     assert long.answer.head == "short"
 
@@ -88,17 +88,21 @@ def test_long_texts_lose_their_middle_and_are_counted(made):
         (f"{THINK}so\n{ANSWER}", ("so", "")),
     ],
 )
-def test_a_completion_is_parted_where_the_grader_parts_it(text, parts):
-    assert parted(text) == parts
+def test_a_completion_is_split_where_the_grader_parts_it(text, parts):
+    assert split_completion(text) == parts
 
 
 def test_a_judges_words_are_shown_where_verdicts_have_them(made):
     made.answer("a", made.ask("math", "1?"), plain)
-    assert browse(**made.paths, quotable=["math"]).answers[0].words.judge is None
+    assert collect(**made.paths, redistributable=["math"]).answers[0].text.judge is None
 
-    verdict = read_jsonl(made.graded[0], Graded)[0].model_dump() | {"rules": False, "judge": None, "judge_said": "Hm."}
-    assert _judge(Graded(**verdict)).model_dump() == {"rules": False, "verdict": None, "said": "Hm."}
-    assert _judge(Graded(**verdict | {"judge_said": None})) is None
+    verdict = read_jsonl(made.graded[0], Graded)[0].model_dump() | {
+        "rules": False,
+        "judge": None,
+        "judge_rationale": "Hm.",
+    }
+    assert _judgement(Graded(**verdict)).model_dump() == {"rules": False, "verdict": None, "rationale": "Hm."}
+    assert _judgement(Graded(**verdict | {"judge_rationale": None})) is None
 
 
 def test_files_that_do_not_belong_together_are_named(made):
@@ -108,16 +112,16 @@ def test_files_that_do_not_belong_together_are_named(made):
     with pytest.raises(
         RecordError, match=r"graded.jsonl: the answers of the same run, seed and benchmark are not given"
     ):
-        browse(**paths | {"samples": []}, quotable=[])
+        collect(**paths | {"samples": []}, redistributable=[])
     with pytest.raises(RecordError, match=r"samples.jsonl: the verdicts of the same run"):
-        browse(**paths | {"graded": []}, quotable=[])
+        collect(**paths | {"graded": []}, redistributable=[])
     with pytest.raises(RecordError, match=r"graded.jsonl: field 'id': 'math-0' is not among the questions of 'math'"):
-        browse(**paths | {"questions": []}, quotable=[])
+        collect(**paths | {"questions": []}, redistributable=[])
     samples, verdicts = read_jsonl(made.samples[0], Sample), read_jsonl(made.graded[0], Graded)
     write_jsonl(made.graded[0], verdicts[:1])
     with pytest.raises(RecordError, match=r"samples.jsonl:2: field 'id': 'math-1' \(sample 0\) has no verdict"):
-        browse(**paths, quotable=[])
+        collect(**paths, redistributable=[])
     write_jsonl(made.graded[0], verdicts)
     write_jsonl(made.samples[0], samples[:1])
     with pytest.raises(RecordError, match=r"graded.jsonl: 2 verdicts on the 1 answers"):
-        browse(**paths, quotable=[])
+        collect(**paths, redistributable=[])

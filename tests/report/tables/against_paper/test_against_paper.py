@@ -8,15 +8,15 @@ from made_up import row, spec, write_counts
 
 from r1k.errors import ConfigError
 from r1k.evaluate.score import score
-from r1k.report.statistics.estimates import Estimate
+from r1k.intervals import Interval
 from r1k.report.tables.against_paper.make import compare_with_paper
-from r1k.report.tables.against_paper.results import Claim, Match
+from r1k.report.tables.against_paper.results import MatchedCell, MatchedDifference
 from r1k.report.tables.published import BENCHMARKS, TABLE_1, TABLE_2
 
 SFT = [row(f"{r.model}-{r.data}", r.data, r.model) for r in TABLE_1]
 DPO = [row(f"{r.model}-{r.data}-dpo", "pairs", r.model, "dpo", f"{r.model}-{r.data}", r.data) for r in TABLE_2]
 PRINTED = {run.run: printed for run, printed in zip([*SFT, *DPO], [*TABLE_1, *TABLE_2], strict=True)}
-SPECS = [spec(SFT, published=True), spec(DPO, name="table2", shows="dpo", published=True)]
+SPECS = [spec(SFT, published=True), spec(DPO, name="table2", kind="dpo", published=True)]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_grim_finds_the_cells_that_no_count_gives(against):
         and not line["cut_counts"]
     }  # fmt: skip
     assert none == {("table1 sft s1k 7B", "GPQA"), ("table1 sft mix 14B", "GPQA")}
-    assert "34.0%: none" in text and "35.8%: 71, cut off" in text
+    assert "34.0%: none" in text and "35.8%: 71, truncated" in text
     assert "s1k 7B GPQA: goes from 34.0 to 35.9 and is printed with an arrow down." in text
     (anew,) = [line for line in rows if line["row"] == "table1 sft s1k 14B" and line["on"] == "Average"]
     assert (anew["published"], float(anew["by_cells"])) == ("0.506", pytest.approx(0.5053, abs=1e-4))
@@ -110,15 +110,15 @@ def test_a_table_that_is_not_published_is_refused(against):
     ],
 )
 def test_verdicts_on_cells(value, gap, verdict):
-    match = Match("r", "s1k 7B", "AIME", 30, Decimal("16.7"), Estimate(value), Estimate(0, *gap))
+    match = MatchedCell("r", "s1k 7B", "AIME", 30, Decimal("16.7"), Interval(value), Interval(0, *gap))
     assert match.verdict == verdict
 
 
 def test_verdicts_on_claims():
-    claim = Claim("DPO", "up", Decimal("-1.0"), Estimate(-0.1, -0.2, -0.05))
+    claim = MatchedDifference("DPO", "up", Decimal("-1.0"), Interval(-0.1, -0.2, -0.05))
     assert claim.verdict == "holds", "by the printed numbers, not by the printed arrow"
-    assert replace(claim, ours=Estimate(-0.1, -0.2, 0.05)).verdict == "undecided"
-    assert replace(claim, ours=Estimate(0.1, 0.05, 0.2)).verdict == "contradicted"
+    assert replace(claim, ours=Interval(-0.1, -0.2, 0.05)).verdict == "undecided"
+    assert replace(claim, ours=Interval(0.1, 0.05, 0.2)).verdict == "contradicted"
 
 
 def test_the_page_is_well_formed(against):

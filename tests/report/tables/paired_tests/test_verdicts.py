@@ -8,7 +8,7 @@ from made_up import verdict
 from r1k.errors import RecordError
 from r1k.records import Graded, write_jsonl
 from r1k.report.statistics.samples import NO_VOTE
-from r1k.report.tables.paired_tests.verdicts import SCHEMA, Key, over_seeds, read_file, read_verdicts
+from r1k.report.tables.paired_tests.verdicts import SCHEMA, GradedKey, over_seeds, read_file, read_verdicts
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_verdicts_are_arrays_by_question_and_sample_whatever_their_order(path):
     ]
     write_jsonl(path, records)
     (key,) = (found := read_verdicts([path]))
-    assert key == Key("7b-r1k", 3, "aime")
+    assert key == GradedKey("7b-r1k", 3, "aime")
     read = found[key]
     assert read.questions.tolist() == ["a", "b"]
     assert read.directions.tolist() == ["forward", "reverse"]

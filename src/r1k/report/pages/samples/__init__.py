@@ -1,1 +1,1 @@
-"""The page on which the models' answers are read: filtered, and side by side for two runs."""
+"""The page to read the models' answers on: filtered, and side by side for two runs."""

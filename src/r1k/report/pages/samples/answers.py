@@ -1,20 +1,20 @@
-"""What the page shows: questions, answers and verdicts of all runs. Text that must not be published stays out of it."""
+"""The contents of the page: questions, answers and verdicts of all runs, without text that must not be published."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from r1k.records import Direction, Graded, Question, Record, Sample, read_jsonl
-from r1k.report.pages.samples.fitting import BUDGET, Part, fair_limit, fitted, size
-from r1k.report.pages.samples.sources import Texts, completions, read_sources, samples_kept
+from r1k.report.pages.samples.sources import CompletionParts, completions, count_samples, read_sources
+from r1k.report.pages.samples.truncate import MAX_BYTES, ShownText, fair_limit, size, truncate
 from r1k.text import format_question
 
-MOST = 40_000
-"""Answers on the page, if there are no more first ones: of several to a question the first are shown."""
+MAX_ANSWERS = 40_000
+"""The page shows at most this many answers, but at least one per question and run; see `count_samples`."""
 
 
-class Asked(Record):
-    """A question of a benchmark; without text and gold answer where they must not be published."""
+class PageQuestion(Record):
+    """A question of a benchmark; without text and gold answer if the benchmark is not redistributable."""
 
     benchmark: str
     id: str
@@ -23,29 +23,29 @@ class Asked(Record):
     gold: str | None = None
 
 
-class Judge(Record):
-    """What a judge model said of an answer, and the verdict of the rules."""
+class PageJudgement(Record):
+    """A judge's verdict on an answer, with its rationale, and the verdict of the rules."""
 
-    said: str
+    rationale: str
     verdict: bool | None = None
     rules: bool | None = None
 
 
-class Words(Record):
-    """What was written of an answer, by the model and by a judge."""
+class AnswerText(Record):
+    """The text of an answer and of a judge's rationale."""
 
-    reasoning: Part
-    answer: Part | None = None
+    reasoning: ShownText
+    answer: ShownText | None = None
     extracted: str | None = None
-    judge: Judge | None = None
+    judge: PageJudgement | None = None
 
     @property
-    def cut(self) -> bool:
+    def truncated(self) -> bool:
         return any(part is not None and part.left_out for part in (self.reasoning, self.answer))
 
 
-class Shown(Record):
-    """A model's answer with the verdict on it. `run` and `question` are places in the page's lists."""
+class PageAnswer(Record):
+    """A model's answer with its verdict. `run` and `question` are indices into the page's lists."""
 
     run: int
     question: int
@@ -54,93 +54,93 @@ class Shown(Record):
     rule: str
     tokens: int
     truncated: bool = False
-    words: Words | None = None
-    """None where they must not be published."""
+    text: AnswerText | None = None
+    """None if the benchmark is not redistributable."""
 
 
-class Browsed(Record):
+class PageContents(Record):
     """All that the page shows."""
 
     runs: list[str]
     benchmarks: list[str]
     withheld: list[str]
-    """Benchmarks of which there is no text."""
-    questions: list[Asked]
-    answers: list[Shown]
+    """Benchmarks whose text the page leaves out."""
+    questions: list[PageQuestion]
+    answers: list[PageAnswer]
     left_out: int
-    """Answers that are not on the page, since there are too many."""
+    """Number of answers that the page leaves out, because there are too many."""
     cut: int
-    """Answers that are on it without their middle."""
+    """Number of answers that the page shows without their middle."""
 
 
-def browse(
+def collect(
     questions: Sequence[Path],
     samples: Sequence[Path],
     graded: Sequence[Path],
-    quotable: Collection[str],
-    budget: int = BUDGET,
-    most: int = MOST,
-) -> Browsed:
+    redistributable: Collection[str],
+    budget: int = MAX_BYTES,
+    most: int = MAX_ANSWERS,
+) -> PageContents:
     """Join questions, `{benchmark}.jsonl` each, with answers and verdicts, `…/{run}/{seed}/{benchmark}/*.jsonl`.
 
-    Texts take `budget` bytes of the page. Answers are read twice, so that memory holds what is shown of them alone.
-    RecordError names the file, and the question, that has no counterpart among the others.
+    The texts of all answers take at most `budget` bytes. Answers are read twice, so that only what the page shows of
+    them is in memory. Raises RecordError, with the file and the question, if one file has no counterpart.
     """
-    asked = {path.stem: read_jsonl(path, Question) for path in questions}
-    sources = read_sources(samples, graded, asked)
-    kept = samples_kept(sources, most)
-    readable = [source for source in sources if source.benchmark in quotable]
-    sizes = [size(text) for source in readable for _, texts in completions(source, kept) for text in texts if text]
+    by_benchmark = {path.stem: read_jsonl(path, Question) for path in questions}
+    sources = read_sources(samples, graded, by_benchmark)
+    kept = count_samples(sources, most)
+    readable = [source for source in sources if source.benchmark in redistributable]
+    sizes = [size(text) for source in readable for _, parts in completions(source, kept) for text in parts if text]
     limit = fair_limit(sizes, budget)
-    listed = [_asked(question, name, name in quotable) for name, own in asked.items() for question in own]
+    listed = [_question(q, name, name in redistributable) for name, own in by_benchmark.items() for q in own]
     place = {(question.benchmark, question.id): index for index, question in enumerate(listed)}
     runs = list(dict.fromkeys(source.run for source in sources))
     answers = []
     for source in sources:
-        for sample, texts in completions(source, kept):
+        for sample, parts in completions(source, kept):
             verdict = source.verdicts[sample.id, sample.sample]
-            words = _words(verdict, texts, limit) if source.benchmark in quotable else None
+            text = _text(verdict, parts, limit) if source.benchmark in redistributable else None
             where = {"run": runs.index(source.run), "question": place[source.benchmark, sample.id]}
-            answers.append(_shown(where, sample, verdict, words))
-    return Browsed(
+            answers.append(_answer(where, sample, verdict, text))
+    return PageContents(
         runs=runs,
-        benchmarks=list(asked),
-        withheld=[name for name in asked if name not in quotable],
+        benchmarks=list(by_benchmark),
+        withheld=[name for name in by_benchmark if name not in redistributable],
         questions=listed,
         answers=sorted(answers, key=lambda answer: (answer.run, answer.question, answer.sample)),
         left_out=sum(len(source.verdicts) for source in sources) - len(answers),
-        cut=sum(answer.words is not None and answer.words.cut for answer in answers),
+        cut=sum(answer.text is not None and answer.text.truncated for answer in answers),
     )
 
 
-def _asked(question: Question, benchmark: str, quotable: bool) -> Asked:
-    asked = Asked(benchmark=benchmark, id=question.id, direction=question.direction)
-    return asked.model_copy(update={"text": format_question(question), "gold": question.gold}) if quotable else asked
+def _question(question: Question, benchmark: str, readable: bool) -> PageQuestion:
+    shown = PageQuestion(benchmark=benchmark, id=question.id, direction=question.direction)
+    return shown.model_copy(update={"text": format_question(question), "gold": question.gold}) if readable else shown
 
 
-def _shown(where: Mapping[str, int], sample: Sample, verdict: Graded, words: Words | None) -> Shown:
-    return Shown(
+def _answer(where: Mapping[str, int], sample: Sample, verdict: Graded, text: AnswerText | None) -> PageAnswer:
+    return PageAnswer(
         **where,
         sample=sample.sample,
         verdict="right" if verdict.correct else "unparsed" if verdict.rule == "unparsed" else "wrong",
         rule=verdict.rule,
         tokens=sample.tokens,
         truncated=sample.truncated,
-        words=words,
+        text=text,
     )
 
 
-def _words(verdict: Graded, texts: Texts, limit: int | None) -> Words:
-    reasoning, answer = texts
-    return Words(
-        reasoning=fitted(reasoning, limit),
-        answer=None if answer is None else fitted(answer, limit),
+def _text(verdict: Graded, parts: CompletionParts, limit: int | None) -> AnswerText:
+    reasoning, answer = parts
+    return AnswerText(
+        reasoning=truncate(reasoning, limit),
+        answer=None if answer is None else truncate(answer, limit),
         extracted=verdict.extracted,
-        judge=_judge(verdict),
+        judge=_judgement(verdict),
     )
 
 
-def _judge(verdict: Graded) -> Judge | None:
-    if verdict.judge_said is None:
+def _judgement(verdict: Graded) -> PageJudgement | None:
+    if verdict.judge_rationale is None:
         return None
-    return Judge(said=verdict.judge_said, verdict=verdict.judge, rules=verdict.rules)
+    return PageJudgement(rationale=verdict.judge_rationale, verdict=verdict.judge, rules=verdict.rules)

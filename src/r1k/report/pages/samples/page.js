@@ -1,14 +1,14 @@
 
-// What is chosen of r1k.report.pages.samples.answers, by fields, keys and the address.
+// Choose what to show of r1k.report.pages.samples.answers, by form fields, keys and the page's address.
 
-const AT_ONCE = 50;
+const LIST_SIZE = 50;
 const data = JSON.parse(document.getElementById("data").textContent);
 const form = document.getElementById("filters");
 const part = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
 const fields = ["run", "beside", "benchmark", "direction", "verdict", "text", "differ"];
 
 const placed = new Map(data.answers.map((answer) => [place(answer.run, answer), answer]));
-const written = new Map();
+const parsed = new Map();
 let listed = [];
 let chosen = null;
 let page = 0;
@@ -25,18 +25,18 @@ function beside(answer) {
   return placed.get(place(data.runs.indexOf(form.elements.beside.value), answer));
 }
 
-// What was written of a run's answers is read when one of them is first looked at.
-function words(answer) {
-  if (!written.has(answer)) {
-    const all = JSON.parse(document.getElementById(`words-${answer.run}`).textContent);
-    data.answers.filter((other) => other.run === answer.run).forEach((other, at) => written.set(other, all[at]));
+// Parse the texts of a run when one of its answers is first shown.
+function textOf(answer) {
+  if (!parsed.has(answer)) {
+    const all = JSON.parse(document.getElementById(`texts-${answer.run}`).textContent);
+    data.answers.filter((other) => other.run === answer.run).forEach((other, at) => parsed.set(other, all[at]));
   }
-  return written.get(answer);
+  return parsed.get(answer);
 }
 
 function texts(answer) {
   const question = data.questions[answer.question];
-  const own = words(answer);
+  const own = textOf(answer);
   const parts = [own?.reasoning, own?.answer].flatMap((whole) => (whole ? [whole.head, whole.tail] : []));
   return [question.id, question.text, own?.extracted, ...parts];
 }
@@ -58,7 +58,7 @@ function matching() {
   });
 }
 
-// The address: the filters that are set, then whose answer is shown.
+// The address holds the filters that are set, then the answer that is shown.
 
 function address() {
   const differ = form.elements.differ.checked ? "1" : "";
@@ -94,11 +94,11 @@ function read() {
   part.count.append(...unknown.map((what) => make("strong", {className: "wrong"}, ` Not here: ${what}.`)));
 }
 
-// What is shown.
+// Show the list and the chosen answer.
 
 function choose(answer, remember) {
   chosen = answer;
-  page = Math.max(0, Math.floor(listed.indexOf(chosen) / AT_ONCE));
+  page = Math.max(0, Math.floor(listed.indexOf(chosen) / LIST_SIZE));
   if (remember) history[remember](null, "", address());
   showList();
   showDetail();
@@ -110,21 +110,21 @@ function step(by) {
 }
 
 function showList() {
-  const words = ["right", "wrong", "unparsed", "truncated"].map((word) => [listed.filter(is(word)).length, word]);
-  const tallied = words.filter(([number]) => number).map(([number, word]) => `${number.toLocaleString("en")} ${word}`);
-  part.count.replaceChildren(`${counted(listed.length, "answer")}${tallied.length ? ": " : ""}${tallied.join(", ")}`);
+  const counts = ["right", "wrong", "unparsed", "truncated"].map((word) => [listed.filter(is(word)).length, word]);
+  const shown = counts.filter(([number]) => number).map(([number, word]) => `${number.toLocaleString("en")} ${word}`);
+  part.count.replaceChildren(`${counted(listed.length, "answer")}${shown.length ? ": " : ""}${shown.join(", ")}`);
   const focused = part.list.contains(document.activeElement);
-  part.list.replaceChildren(...listed.slice(page * AT_ONCE, (page + 1) * AT_ONCE).map(row));
+  part.list.replaceChildren(...listed.slice(page * LIST_SIZE, (page + 1) * LIST_SIZE).map(row));
   const current = part.list.querySelector("[aria-current]");
   if (current) bring(current);
   if (current && focused) current.focus({preventScroll: true});
-  const last = Math.max(0, Math.ceil(listed.length / AT_ONCE) - 1);
+  const last = Math.max(0, Math.ceil(listed.length / LIST_SIZE) - 1);
   part.pages.replaceChildren(`${page + 1} of ${last + 1}`);
   part.earlier.disabled = page === 0;
   part.later.disabled = page === last;
 }
 
-// The list moves, and not the page: its reader may be far down in an answer.
+// Scroll the list, not the page, because the reader may be far down in an answer.
 function bring(button) {
   const {scrollTop, clientHeight} = part.list;
   const hidden = button.offsetTop < scrollTop || button.offsetTop + button.offsetHeight > scrollTop + clientHeight;

@@ -1,6 +1,6 @@
 
 "use strict";
-// What is shown of answers. Text of data becomes text nodes, and nothing else.
+// Build the nodes that show answers. Text of the data becomes text nodes only.
 
 function make(name, properties, ...children) {
   const node = Object.assign(document.createElement(name), properties);
@@ -17,7 +17,7 @@ function row(answer) {
   const other = beside(answer);
   const button = make("button", {type: "button", onclick: () => choose(answer, "pushState")},
     make("span", {}, verdict(answer), ...(other ? [" – ", verdict(other)] : []), ` ${question.id}${which(answer)}`),
-    make("span", {className: "said"}, (question.text || question.benchmark).slice(0, 100)));
+    make("span", {className: "start"}, (question.text || question.benchmark).slice(0, 100)));
   if (answer === chosen) button.setAttribute("aria-current", "true");
   return make("li", {}, button);
 }
@@ -41,8 +41,8 @@ function showDetail() {
   const from = ` (${question.benchmark}${question.direction ? `, ${question.direction}` : ""}${which(chosen)})`;
   const runs = [chosen.run, data.runs.indexOf(form.elements.beside.value)].filter((run) => run >= 0);
   const asked = question.text === undefined
-    ? [missing(`The text of ${question.benchmark} must not be published (the benchmark is not quotable in the config), `
-      + "and answers may repeat it. So there are ids and verdicts alone.")]
+    ? [missing(`The text of ${question.benchmark} must not be published (the benchmark is not redistributable in the `
+      + "config), and answers may repeat it. The page shows ids and verdicts only.")]
     : [make("h4", {}, "Question"), make("pre", {}, question.text), pairs([["gold answer", question.gold]])];
   const sides = make("div", {id: "sides"}, ...runs.map((run) => side(run, placed.get(place(run, chosen)))));
   part.detail.replaceChildren(make("h2", {}, make("bdi", {}, question.id), from), ...asked, sides);
@@ -54,7 +54,7 @@ function side(run, answer) {
   if (!answer) return node;
   const tokens = answer.tokens.toLocaleString("en") + (answer.truncated ? ", the limit" : "");
   const facts = [["decided by", answer.rule], ["tokens", tokens]];
-  const own = words(answer);
+  const own = textOf(answer);
   if (!own) {
     node.append(pairs(facts));
     return node;
@@ -62,19 +62,20 @@ function side(run, answer) {
   facts.unshift(["extracted answer", own.extracted]);
   const judge = own.judge;
   if (judge) {
-    facts.push(["by the rules", said(judge.rules)], ["by the judge", said(judge.verdict)], ["its words", judge.said]);
+    facts.push(["rules", grade(judge.rules)], ["judge", grade(judge.verdict)]);
+    facts.push(["judge’s rationale", judge.rationale]);
   }
   node.append(pairs(facts), ...titled("Reasoning", own.reasoning), ...titled("Answer", own.answer));
   return node;
 }
 
-function said(right) {
+function grade(right) {
   return right === undefined ? "no verdict" : right ? "right" : "wrong";
 }
 
 function titled(title, whole) {
-  if (!whole) return [make("h4", {}, title), missing("no mark of an answer: all that was written is above")];
-  const cut = whole.left_out ? [make("mark", {}, ` … ${counted(whole.left_out, "character")} not shown here … `)] : [];
+  if (!whole) return [make("h4", {}, title), missing("no answer separator: the whole completion is above")];
+  const cut = whole.left_out ? [make("mark", {}, ` … ${counted(whole.left_out, "character")} not shown … `)] : [];
   return [make("h4", {}, title), make("pre", {}, whole.head, ...cut, whole.tail || "")];
 }
 
@@ -83,8 +84,8 @@ function pairs(list) {
     make("dt", {}, name), make("dd", {}, value === undefined ? missing("none") : make("bdi", {}, value))]));
 }
 
-function missing(words) {
-  return make("span", {className: "missing"}, words);
+function missing(note) {
+  return make("span", {className: "missing"}, note);
 }
 
 function notes() {
@@ -92,8 +93,8 @@ function notes() {
   const all = counted(answers.length, "answer");
   return [
     `${all} of ${counted(runs.length, "run")} on ${counted(benchmarks.length, "benchmark")}.`,
-    left && `Not on this page, for its size: ${counted(left, "further answer")} to the same questions (samples.jsonl).`,
-    cut && `Without their middle, for the page’s size: ${counted(cut, "answer")} (whole in samples.jsonl).`,
-    withheld.length && `Without text, which must not be published: ${withheld.join(", ")}.`,
+    left && `Left out, to limit the page’s size: ${counted(left, "further sample")} of the questions (samples.jsonl).`,
+    cut && `Shown without their middle: ${counted(cut, "answer")} (whole in samples.jsonl).`,
+    withheld.length && `Shown without text, which must not be published: ${withheld.join(", ")}.`,
   ].filter(Boolean);
 }

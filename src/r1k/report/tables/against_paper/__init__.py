@@ -1,1 +1,1 @@
-"""Ours against the paper, cell by cell and claim by claim; and whether the paper's print agrees with itself."""
+"""The results against the paper: cell by cell, difference by difference, and the consistency of the paper's print."""

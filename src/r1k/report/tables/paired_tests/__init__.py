@@ -1,1 +1,1 @@
-"""The robust tables: every answer counted, intervals over questions, tests between runs on the same questions."""
+"""Paired tests: scores over every answer, and tests between runs on the same questions."""

@@ -1,4 +1,4 @@
-"""Runs against the runs that they are measured by, on the same questions."""
+"""Comparisons of runs with their reference runs, on the same questions."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,28 +6,29 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from r1k.report.statistics.bootstrap import Values, differences
-from r1k.report.statistics.estimates import Estimate, average
+from r1k.intervals import Interval
+from r1k.report.statistics.bootstrap import Floats, differences
+from r1k.report.statistics.estimates import average
 from r1k.report.statistics.paired import LEVEL, holm, mcnemar, sign_flip, smallest_detectable
 from r1k.report.tables.paired_tests.scores import AVERAGE, per_question
-from r1k.report.tables.paired_tests.verdicts import Verdicts
+from r1k.report.tables.paired_tests.verdicts import VerdictArrays
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One run less another, in shares of one."""
+    """One run minus another, in shares of one."""
 
     run: str
     against: str
     direction: str
     benchmark: str
-    difference: Estimate
+    difference: Interval
     p: float
-    """Two-sided: McNemar's exact test with one answer a question, else, and for averages, the randomisation test."""
+    """Two-sided: McNemar's exact test with one answer per question; else, and for averages, the randomisation test."""
     detectable: float | None
-    """The smallest difference that these questions show four times in five; None where that is not known."""
+    """The smallest difference that these questions detect with 80 % power; None if it is unknown."""
     adjusted: float = math.nan
-    """p after Holm, over all comparisons of the table."""
+    """p after Holm's adjustment over all comparisons of the table."""
 
     @property
     def survives(self) -> bool:
@@ -35,11 +36,11 @@ class Comparison:
 
 
 def compare(
-    direction: str, benchmarks: Mapping[str, Mapping[str, Verdicts]], references: Mapping[str, str]
+    direction: str, benchmarks: Mapping[str, Mapping[str, VerdictArrays]], references: Mapping[str, str]
 ) -> list[Comparison]:
-    """Every run that has a reference against it, on each benchmark and on their average; not yet adjusted.
+    """Compare every run that has a reference with it, on each benchmark and on their average; p is not adjusted.
 
-    `benchmarks` has the verdicts by benchmark and run; runs of one benchmark were asked the same questions.
+    `benchmarks` has the verdicts by benchmark and run; runs of one benchmark answered the same questions.
     """
     if not references:
         return []
@@ -52,19 +53,19 @@ def compare(
 
 
 def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons of a whole table, with Holm's adjusted p."""
+    """Return the comparisons of a whole table with Holm's adjusted p."""
     adjusted = holm([comparison.p for comparison in comparisons]).tolist()
     return [replace(comparison, adjusted=p) for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
-def _gaps(runs: Mapping[str, Verdicts], references: Mapping[str, str]) -> Values:
-    """Differences by question and comparison."""
+def _gaps(runs: Mapping[str, VerdictArrays], references: Mapping[str, str]) -> Floats:
+    """Return differences by question and comparison."""
     means = {run: per_question(verdicts) for run, verdicts in runs.items()}
     return np.stack([means[run] - means[against] for run, against in references.items()], axis=1)
 
 
 def _on_one(
-    direction: str, benchmark: str, runs: Mapping[str, Verdicts], references: Mapping[str, str], gaps: Values
+    direction: str, benchmark: str, runs: Mapping[str, VerdictArrays], references: Mapping[str, str], gaps: Floats
 ) -> list[Comparison]:
     answers = next(iter(runs.values())).answers
     counted = answers == 1

@@ -1,47 +1,48 @@
-"""What runs scored on one benchmark, every answer counted."""
+"""Scores of runs over every answer: avg@k, pass@k, majority@k."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from r1k.intervals import Interval
 from r1k.report.statistics import samples
-from r1k.report.statistics.bootstrap import Values, shares
-from r1k.report.statistics.estimates import Estimate, average
-from r1k.report.statistics.variance import Components, components
-from r1k.report.tables.paired_tests.verdicts import Verdicts
+from r1k.report.statistics.bootstrap import Floats, shares
+from r1k.report.statistics.estimates import average
+from r1k.report.statistics.variance import VarianceComponents, components
+from r1k.report.tables.paired_tests.verdicts import VerdictArrays
 
 AVERAGE = "average"
 
 
 @dataclass(frozen=True)
-class RobustScore:
-    """A run's result on a benchmark, or on the average of several; in shares of one."""
+class RunScore:
+    """A run's scores on a benchmark, or on the average of several, as shares of one."""
 
     run: str
     benchmark: str
-    score: Estimate
-    """avg@k over all trainings; with one answer a question, greedy@1."""
-    passed: Mapping[int, Estimate]
-    """pass@k by k, for 2, 4, 8 … and all samples of a training; none where there is one."""
-    majority: Estimate | None = None
-    """majority@k over all samples of a training; None where there is one."""
+    score: Interval
+    """avg@k over all training runs; with one answer per question, greedy@1."""
+    passed: Mapping[int, Interval]
+    """pass@k by k, for 2, 4, 8 … and all samples of a training run; empty for a single sample."""
+    majority: Interval | None = None
+    """majority@k over all samples of a training run; None for a single sample."""
     n: int | None = None
-    """Questions; None for an average, and so are all below."""
+    """Questions; None for an average, as are all fields below."""
     unparsed: float | None = None
     truncated: float | None = None
-    components: Components | None = None
+    components: VarianceComponents | None = None
 
 
-def scores(benchmark: str, runs: Mapping[str, Verdicts]) -> list[RobustScore]:
-    """Results of runs that were asked the same questions; the same draws of questions serve all of them."""
+def scores(benchmark: str, runs: Mapping[str, VerdictArrays]) -> list[RunScore]:
+    """Return the scores of runs that answered the same questions; all runs share the bootstrap's draws."""
     first = next(iter(runs.values()))
     k = first.correct.shape[2]
     score = _estimates(runs, per_question)
     passed = {size: _estimates(runs, _passing(size)) for size in _sizes(k)}
     majority = _estimates(runs, _majority) if k > 1 else None
     return [
-        RobustScore(
+        RunScore(
             run=run,
             benchmark=benchmark,
             score=score[i],
@@ -56,11 +57,11 @@ def scores(benchmark: str, runs: Mapping[str, Verdicts]) -> list[RobustScore]:
     ]
 
 
-def averaged(results: Sequence[RobustScore]) -> RobustScore:
-    """A run's plain mean over benchmarks; intervals are combined as those of independent questions."""
+def averaged(results: Sequence[RunScore]) -> RunScore:
+    """Return a run's plain mean over benchmarks; the intervals are combined as independent."""
     sizes = set.intersection(*(set(result.passed) for result in results))
     votes = [result.majority for result in results if result.majority is not None]
-    return RobustScore(
+    return RunScore(
         run=results[0].run,
         benchmark=AVERAGE,
         score=average([result.score for result in results]),
@@ -69,20 +70,20 @@ def averaged(results: Sequence[RobustScore]) -> RobustScore:
     )
 
 
-def per_question(verdicts: Verdicts) -> Values:
-    """Share of right answers to each question, over samples and trainings."""
+def per_question(verdicts: VerdictArrays) -> Floats:
+    """Return the share of correct answers to each question, over samples and training runs."""
     return np.asarray(samples.average(verdicts.correct).mean(axis=0))
 
 
-def _passing(k: int) -> Callable[[Verdicts], Values]:
+def _passing(k: int) -> Callable[[VerdictArrays], Floats]:
     return lambda verdicts: np.asarray(samples.pass_at(verdicts.correct, k).mean(axis=0))
 
 
-def _majority(verdicts: Verdicts) -> Values:
+def _majority(verdicts: VerdictArrays) -> Floats:
     return np.asarray(samples.majority(verdicts.correct, verdicts.votes).mean(axis=0))
 
 
-def _estimates(runs: Mapping[str, Verdicts], measure: Callable[[Verdicts], Values]) -> list[Estimate]:
+def _estimates(runs: Mapping[str, VerdictArrays], measure: Callable[[VerdictArrays], Floats]) -> list[Interval]:
     answers = next(iter(runs.values())).answers
     return shares(np.stack([measure(verdicts) for verdicts in runs.values()], axis=1), answers=answers)
 

@@ -1,4 +1,4 @@
-"""Verdicts as arrays. There can be millions of them: Arrow reads them, where a record each would take a minute."""
+"""Verdicts as arrays. Arrow reads them, because a record for each of some million verdicts takes a minute."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,22 +27,22 @@ SCHEMA = pa.schema(
         "rule": pa.string(),
         "rules": pa.bool_(),
         "judge": pa.bool_(),
-        "judge_said": pa.string(),
+        "judge_rationale": pa.string(),
         "last_number": pa.string(),
         "last_number_correct": pa.bool_(),
         "truncated": pa.bool_(),
     }
 )
-"""Graded's fields."""
+"""Fields of Graded."""
 BLOCK = 1 << 24
-"""Bytes that Arrow reads at once: the longest line it takes."""
+"""Bytes that Arrow reads at once: the longest line it accepts."""
 
 Flags = NDArray[np.bool_]
-Words = NDArray[np.object_]
+Strings = NDArray[np.object_]
 
 
-class Key(NamedTuple):
-    """Whose verdicts, on what."""
+class GradedKey(NamedTuple):
+    """Run, seed and benchmark of a file of answers or verdicts."""
 
     run: str
     seed: int
@@ -50,32 +50,32 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class VerdictArrays:
     """Verdicts on one benchmark; flags and votes have shape (seeds, questions, samples)."""
 
-    questions: Words
+    questions: Strings
     """Ids, sorted."""
-    directions: Words
-    """Of each question; None where the benchmark does not mark it."""
+    directions: Strings
+    """Direction of each question; None if the benchmark does not mark it."""
     correct: Flags
     unparsed: Flags
     truncated: Flags
     votes: NDArray[np.int64]
-    """Numbers of a question's answers, alike for alike ones of one training; NO_VOTE for unparsed ones."""
+    """Numbers of a question's answers, equal for equal answers of one training run; NO_VOTE for unparsed answers."""
 
     @property
     def answers(self) -> int:
-        """Answers to each question, over all trainings."""
+        """Return the number of answers to each question, over all training runs."""
         seeds, _, samples = self.correct.shape
         return int(seeds * samples)
 
-    def asked_as(self, other: "Verdicts") -> bool:
-        """Whether both have the same questions, as many answers to each."""
+    def asked_as(self, other: "VerdictArrays") -> bool:
+        """Return whether both have the same questions with the same number of answers."""
         return self.correct.shape == other.correct.shape and bool((self.questions == other.questions).all())
 
-    def only(self, chosen: Flags) -> "Verdicts":
-        """Those on the questions that are chosen; `chosen` has shape (questions,)."""
-        return Verdicts(
+    def only(self, chosen: Flags) -> "VerdictArrays":
+        """Return the verdicts on the questions that `chosen`, of shape (questions,), selects."""
+        return VerdictArrays(
             self.questions[chosen],
             self.directions[chosen],
             self.correct[:, chosen],
@@ -85,12 +85,12 @@ class Verdicts:
         )
 
 
-def read_verdicts(paths: Iterable[Path]) -> dict[Key, Verdicts]:
-    """Verdicts of single trainings from files `…/{run}/{seed}/{benchmark}/graded.jsonl`.
+def read_verdicts(paths: Iterable[Path]) -> dict[GradedKey, VerdictArrays]:
+    """Read the verdicts of training runs from files `…/{run}/{seed}/{benchmark}/graded.jsonl`.
 
-    RecordError for a file that lies elsewhere or is given twice, and for all that `read_file` finds.
+    Raises RecordError for a file in another place, a duplicate file, and any error of `read_file`.
     """
-    found: dict[Key, Verdicts] = {}
+    found: dict[GradedKey, VerdictArrays] = {}
     for path in paths:
         key = key_of(path)
         if key in found:
@@ -99,11 +99,11 @@ def read_verdicts(paths: Iterable[Path]) -> dict[Key, Verdicts]:
     return found
 
 
-def read_file(path: Path) -> Verdicts:
-    """One file's verdicts, as those of a single training.
+def read_file(path: Path) -> VerdictArrays:
+    """Read one file's verdicts, which are those of a single training run.
 
-    Every question needs the same samples, numbered from 0. RecordError names the file, and the line and field or the
-    question.
+    Every question needs the same samples, numbered from 0. Raises RecordError with the file, and the line and field or
+    the question.
     """
     table = _table(path)
     ids, question = _coded(table, "id")
@@ -122,7 +122,7 @@ def read_file(path: Path) -> Verdicts:
     rules, rule = _coded(table, "rule")
     unparsed = (rules == "unparsed")[rule]
     directions, direction = _coded(table, "direction")
-    return Verdicts(
+    return VerdictArrays(
         ids,
         directions[direction][rows][::k],
         _flags(table, "correct")[rows].reshape(1, -1, k),
@@ -132,11 +132,13 @@ def read_file(path: Path) -> Verdicts:
     )
 
 
-def over_seeds(found: Mapping[Key, Verdicts], run: str, seeds: Sequence[int], benchmark: str) -> Verdicts:
-    """A run's verdicts over its trainings; RecordError where one is missing, or was not asked as the others were."""
-    parts: list[Verdicts] = []
+def over_seeds(
+    found: Mapping[GradedKey, VerdictArrays], run: str, seeds: Sequence[int], benchmark: str
+) -> VerdictArrays:
+    """Stack a run's verdicts over seeds; raise RecordError if a seed is missing or has other questions."""
+    parts: list[VerdictArrays] = []
     for seed in seeds:
-        part = found.get(Key(run, seed, benchmark))
+        part = found.get(GradedKey(run, seed, benchmark))
         if part is None:
             raise RecordError(
                 f"no verdicts of run {run!r}, seed {seed}, on {benchmark!r} among the {len(found)} files that were "
@@ -148,7 +150,7 @@ def over_seeds(found: Mapping[Key, Verdicts], run: str, seeds: Sequence[int], be
                 f"{seeds[0]}, or not as often; evaluate them again"
             )
         parts.append(part)
-    return Verdicts(
+    return VerdictArrays(
         parts[0].questions,
         parts[0].directions,
         np.concatenate([part.correct for part in parts]),
@@ -158,16 +160,16 @@ def over_seeds(found: Mapping[Key, Verdicts], run: str, seeds: Sequence[int], be
     )
 
 
-def key_of(path: Path) -> Key:
-    """Whose file `…/{run}/{seed}/{benchmark}/{file}` is; RecordError for one that lies elsewhere."""
+def key_of(path: Path) -> GradedKey:
+    """Return the key of `…/{run}/{seed}/{benchmark}/{file}`; raise RecordError for another path."""
     folders = path.absolute().parts[-4:-1]
     if len(folders) < 3 or not folders[1].isdecimal():
         raise RecordError(f"{path}: whose verdicts are these? Give them as …/RUN/SEED/BENCHMARK/{path.name}")
-    return Key(folders[0], int(folders[1]), folders[2])
+    return GradedKey(folders[0], int(folders[1]), folders[2])
 
 
 def _table(path: Path) -> Any:
-    """The file's columns; what Arrow does not take, or fills with nulls, is explained record by record."""
+    """Return the file's columns; on an error, or an unexpected null, read the records to name the line and field."""
     if not path.is_file() or path.stat().st_size == 0:
         return _explained(path)
     parsing = arrow_json.ParseOptions(explicit_schema=SCHEMA, unexpected_field_behavior="error")
@@ -184,8 +186,8 @@ def _explained(path: Path) -> NoReturn:
     raise RecordError(f"{path}: not the verdicts that `r1k grade` writes; rebuild it with `snakemake --force {path}`")
 
 
-def _coded(table: Any, name: str) -> tuple[Words, NDArray[np.int64]]:
-    """A column's different values, and the number of each row's."""
+def _coded(table: Any, name: str) -> tuple[Strings, NDArray[np.int64]]:
+    """Return a column's distinct values, and for each row the index of its value."""
     coded = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
     return np.array(coded.dictionary.to_pylist(), dtype=object), coded.indices.to_numpy().astype(np.int64)
 
@@ -195,7 +197,7 @@ def _flags(table: Any, name: str) -> Flags:
 
 
 def _votes(table: Any, unparsed: Flags, k: int) -> NDArray[np.int64]:
-    """What each answer votes for; a question's only answer has nothing to vote on."""
+    """Return each answer's vote; a single answer per question has none."""
     if k == 1:
         return np.full(len(unparsed), NO_VOTE)
     written, row = _coded(table, "extracted")

@@ -1,4 +1,4 @@
-"""What a robust table says, before it is written: scores and comparisons by the direction of the questions."""
+"""Scores and comparisons of a table's runs, by direction of the questions."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -8,35 +8,37 @@ import numpy as np
 from r1k.config import TableSpec
 from r1k.errors import ConfigError, RecordError
 from r1k.report.tables.paired_tests.comparisons import Comparison, adjust, compare
-from r1k.report.tables.paired_tests.scores import RobustScore, averaged, scores
-from r1k.report.tables.paired_tests.verdicts import Key, Verdicts, over_seeds
+from r1k.report.tables.paired_tests.scores import RunScore, averaged, scores
+from r1k.report.tables.paired_tests.verdicts import GradedKey, VerdictArrays, over_seeds
 
-Columns = Mapping[str, Mapping[str, Verdicts]]
+VerdictsByBenchmark = Mapping[str, Mapping[str, VerdictArrays]]
 """Verdicts by benchmark and run."""
 Contaminated = Mapping[str, Set[str]]
-"""Ids of questions that training data holds, by benchmark."""
+"""Ids of questions that overlap with the training data, by benchmark."""
 
 
 @dataclass(frozen=True)
-class RobustBlock:
-    """Results on the questions of one direction, or on all; each list goes by run, then by benchmark."""
+class PairedBlock:
+    """Results on the questions of one direction, or on all; each tuple is ordered by run, then by benchmark."""
 
     direction: str
     benchmarks: Mapping[str, str]
     """Name to heading, in order; the average has no heading here."""
     answers: Mapping[str, tuple[int, int, int]]
-    """Trainings, questions and samples of each benchmark."""
-    scores: tuple[RobustScore, ...]
-    clean: tuple[RobustScore, ...]
-    """The scores without contaminated questions; none where no question is known to be contaminated."""
+    """Training runs, questions and samples of each benchmark."""
+    scores: tuple[RunScore, ...]
+    clean: tuple[RunScore, ...]
+    """Scores without contaminated questions; empty if no question is contaminated."""
     comparisons: tuple[Comparison, ...]
 
 
-def blocks(spec: TableSpec, found: Mapping[Key, Verdicts], contaminated: Contaminated) -> list[RobustBlock]:
-    """A block for each of the table's directions; p-values are adjusted over all of them.
+def paired_blocks(
+    spec: TableSpec, found: Mapping[GradedKey, VerdictArrays], contaminated: Contaminated
+) -> list[PairedBlock]:
+    """Return a block for each of the table's directions; p-values are adjusted over all of them.
 
-    RecordError where verdicts are missing or runs were asked different questions; ConfigError for a direction that no
-    benchmark marks.
+    Raises RecordError if verdicts are missing or runs have different questions, and ConfigError for a direction that
+    no benchmark marks.
     """
     columns = {name: _asked_alike(spec, found, name) for name in spec.benchmarks}
     by_direction = {direction: _marked(spec, columns, direction) for direction in spec.directions}
@@ -48,7 +50,7 @@ def blocks(spec: TableSpec, found: Mapping[Key, Verdicts], contaminated: Contami
         ]
     )
     return [
-        RobustBlock(
+        PairedBlock(
             direction=direction,
             benchmarks={name: spec.benchmarks[name] for name in part},
             answers={name: _shape(runs) for name, runs in part.items()},
@@ -60,7 +62,7 @@ def blocks(spec: TableSpec, found: Mapping[Key, Verdicts], contaminated: Contami
     ]
 
 
-def _asked_alike(spec: TableSpec, found: Mapping[Key, Verdicts], benchmark: str) -> dict[str, Verdicts]:
+def _asked_alike(spec: TableSpec, found: Mapping[GradedKey, VerdictArrays], benchmark: str) -> dict[str, VerdictArrays]:
     runs = dict.fromkeys([*(row.run for row in spec.rows), *spec.references.values()])
     verdicts = {run: over_seeds(found, run, spec.seeds, benchmark) for run in runs}
     first, *others = verdicts
@@ -73,8 +75,8 @@ def _asked_alike(spec: TableSpec, found: Mapping[Key, Verdicts], benchmark: str)
     return verdicts
 
 
-def _marked(spec: TableSpec, columns: Columns, direction: str) -> Columns:
-    """The verdicts on questions of a direction, on the benchmarks that have some."""
+def _marked(spec: TableSpec, columns: VerdictsByBenchmark, direction: str) -> VerdictsByBenchmark:
+    """Return the verdicts on questions of a direction, for benchmarks that have such questions."""
     if direction == "all":
         return columns
     chosen = {name: _first(runs).directions == direction for name, runs in columns.items()}
@@ -88,14 +90,14 @@ def _marked(spec: TableSpec, columns: Columns, direction: str) -> Columns:
     return part
 
 
-def _touched(part: Columns, contaminated: Contaminated) -> bool:
+def _touched(part: VerdictsByBenchmark, contaminated: Contaminated) -> bool:
     return any(
         question in contaminated.get(name, ()) for name, runs in part.items() for question in _first(runs).questions
     )
 
 
-def _without(part: Columns, contaminated: Contaminated) -> Columns:
-    """What is left without contaminated questions; a benchmark of which nothing is left is left out."""
+def _without(part: VerdictsByBenchmark, contaminated: Contaminated) -> VerdictsByBenchmark:
+    """Return the verdicts without contaminated questions; a benchmark without any question left is dropped."""
     kept = {
         name: np.array([question not in contaminated.get(name, ()) for question in _first(runs).questions])
         for name, runs in part.items()
@@ -107,21 +109,21 @@ def _without(part: Columns, contaminated: Contaminated) -> Columns:
     }
 
 
-def _scored(spec: TableSpec, part: Columns) -> tuple[RobustScore, ...]:
-    """The rows' scores on each benchmark, and on the average where there are several."""
+def _scored(spec: TableSpec, part: VerdictsByBenchmark) -> tuple[RunScore, ...]:
+    """Return the rows' scores on each benchmark, and on the average of several benchmarks."""
     by_benchmark = [scores(name, runs) for name, runs in part.items()]
     by_run = {results[0].run: list(results) for results in zip(*by_benchmark, strict=True)}
-    found: list[RobustScore] = []
+    found: list[RunScore] = []
     for row in spec.rows:
         results = by_run[row.run]
         found += results if len(results) == 1 else [*results, averaged(results)]
     return tuple(found)
 
 
-def _shape(runs: Mapping[str, Verdicts]) -> tuple[int, int, int]:
+def _shape(runs: Mapping[str, VerdictArrays]) -> tuple[int, int, int]:
     seeds, questions, samples = _first(runs).correct.shape
     return int(seeds), int(questions), int(samples)
 
 
-def _first(runs: Mapping[str, Verdicts]) -> Verdicts:
+def _first(runs: Mapping[str, VerdictArrays]) -> VerdictArrays:
     return next(iter(runs.values()))

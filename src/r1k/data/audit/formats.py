@@ -1,4 +1,4 @@
-"""The form of examples: answer formats, scripts, grades, lengths."""
+"""Summarize the format of examples: answer formats, scripts, grades and lengths."""
 
 import unicodedata
 from collections import Counter
@@ -8,30 +8,30 @@ from functools import cache
 import numpy as np
 
 from r1k.boxed import last_boxed
-from r1k.data.audit.records import Cut, Facts, Form, Quantiles, Share
-from r1k.data.audit.tokens import Tokens, kept
+from r1k.data.audit.records import ExampleFacts, FormatSummary, Quantiles, Share, Truncation
+from r1k.data.audit.tokens import TokenCache, kept_tokens
 from r1k.intervals import wilson
 from r1k.records import Direction, Example
 from r1k.text import ANSWER, ANSWER_PREFIX, format_response
 
 LABEL = ANSWER_PREFIX.strip()
-PRESENT = 0.01
-"""The share of its letters from which on an example counts as having a script."""
+MIN_SCRIPT_SHARE = 0.01
+"""Share of its letters from which on an example counts as containing a script."""
 
 
-def facts(example: Example, tokens: Tokens) -> Facts:
-    """An example's facts; TextError where it holds a chat marker."""
-    response = tokens.response(example.question, example.response, example.id)
+def example_facts(example: Example, tokens: TokenCache) -> ExampleFacts:
+    """Return an example's facts; raise TextError if it contains a chat marker."""
+    response = tokens.response_ids(example.question, example.response, example.id)
     characters = Counter(example.question + example.reasoning + example.answer)
-    return Facts(
+    return ExampleFacts(
         id=example.id,
         problem=example.problem,
         direction=example.direction,
         kind=example.kind,
         grade=example.grade,
-        prompt=tokens.prompt(example.question, example.id),
+        prompt=tokens.prompt_length(example.question, example.id),
         response=len(response),
-        answer=tokens.answer(response),
+        answer=tokens.answer_length(response),
         boxed=last_boxed(example.answer) is not None,
         says_answer=LABEL in example.answer,
         starts_with_answer=example.answer.strip().startswith(LABEL),
@@ -42,7 +42,7 @@ def facts(example: Example, tokens: Tokens) -> Facts:
 
 
 def scripts(characters: Counter[str]) -> Counter[str]:
-    """Letters by script; what is no letter (digits, signs, marks) is left out."""
+    """Return the number of letters by script; digits, signs and marks are excluded."""
     found: Counter[str] = Counter()
     for character, count in characters.items():
         if character.isalpha():
@@ -52,15 +52,15 @@ def scripts(characters: Counter[str]) -> Counter[str]:
 
 @cache
 def _script(letter: str) -> str:
-    """The first word of its Unicode name: LATIN, GREEK, CJK, CYRILLIC; MATHEMATICAL for TeX-like alphabets."""
+    """Return the first word of a letter's Unicode name, such as LATIN, GREEK, CJK, CYRILLIC or MATHEMATICAL."""
     return unicodedata.name(letter, "UNNAMED").partition(" ")[0]
 
 
-def form(direction: Direction, examples: Sequence[Facts], limits: Sequence[int]) -> Form:
-    """The summary of the examples of one direction, at least one; `limits` are trainings' `max_length`, in tokens."""
+def summarize_format(direction: Direction, examples: Sequence[ExampleFacts], limits: Sequence[int]) -> FormatSummary:
+    """Return the summary of one direction's examples, at least one; `limits` are the runs' `max_length`, in tokens."""
     graded = [example for example in examples if example.grade is not None]
     letters = sum((Counter(example.scripts) for example in examples), Counter[str]())
-    return Form(
+    return FormatSummary(
         direction=direction,
         boxed=_share(examples, lambda example: example.boxed),
         says_answer=_share(examples, lambda example: example.says_answer),
@@ -74,18 +74,17 @@ def form(direction: Direction, examples: Sequence[Facts], limits: Sequence[int])
         prompt=quantiles([example.prompt for example in examples]),
         response=quantiles([example.response for example in examples]),
         answer=quantiles([example.answer for example in examples]),
-        cuts=[_cut(examples, limit) for limit in limits],
+        truncations=[_truncation(examples, limit) for limit in limits],
     )
 
 
 def share(count: int, n: int) -> Share:
-    """`count` of `n`; no interval where `n` is 0."""
-    low, high = wilson(count, n) if n else (None, None)
-    return Share(count=count, n=n, low=low, high=high)
+    """Return `count` of `n`, without an interval if `n` is 0."""
+    return Share(count=count, n=n, interval=wilson(count, n) if n else None)
 
 
 def quantiles(values: Sequence[int]) -> Quantiles:
-    """The distribution of at least one value, interpolated linearly."""
+    """Return the distribution of at least one value, with linear interpolation."""
     minimum, p25, median, p75, p95, maximum = np.quantile(values, [0, 0.25, 0.5, 0.75, 0.95, 1]).tolist()
     return Quantiles(
         n=len(values),
@@ -99,20 +98,20 @@ def quantiles(values: Sequence[int]) -> Quantiles:
     )
 
 
-def _share(examples: Sequence[Facts], has: Callable[[Facts], bool]) -> Share:
+def _share(examples: Sequence[ExampleFacts], has: Callable[[ExampleFacts], bool]) -> Share:
     return share(sum(map(has, examples)), len(examples))
 
 
-def _examples_by_script(examples: Sequence[Facts]) -> dict[str, int]:
+def _examples_by_script(examples: Sequence[ExampleFacts]) -> dict[str, int]:
     found = Counter(
         script
         for example in examples
         for script, count in example.scripts.items()
-        if count >= PRESENT * sum(example.scripts.values())
+        if count >= MIN_SCRIPT_SHARE * sum(example.scripts.values())
     )
     return dict(found.most_common())
 
 
-def _cut(examples: Sequence[Facts], limit: int) -> Cut:
-    cuts = [example.response - kept(example.prompt, example.response, limit) for example in examples]
-    return Cut(limit=limit, examples=share(sum(map(bool, cuts)), len(cuts)), tokens=sum(cuts))
+def _truncation(examples: Sequence[ExampleFacts], limit: int) -> Truncation:
+    cuts = [example.response - kept_tokens(example.prompt, example.response, limit) for example in examples]
+    return Truncation(limit=limit, examples=share(sum(map(bool, cuts)), len(cuts)), tokens=sum(cuts))

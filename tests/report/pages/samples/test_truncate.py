@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 
 from hostile import HOSTILE
-from r1k.report.pages.samples.fitting import LEAST, escaped, fair_limit, fitted, size
+from r1k.report.pages.samples.truncate import MIN_BYTES, fair_limit, script_json, size, truncate
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -13,15 +13,15 @@ def test_a_script_element_holds_any_text_and_gives_it_back(text):
     parser = HTMLParser()
     parser.handle_data = held.append
     parser.handle_starttag = lambda tag, attributes: held.append(tag) if tag != "script" else None
-    parser.feed(f"<script type='application/json'>{escaped([text, {text: 1}])}</script>")
+    parser.feed(f"<script type='application/json'>{script_json([text, {text: 1}])}</script>")
     assert json.loads("".join(held)) == [text, {text: 1}]
-    assert escaped(text).isascii() and len(escaped(text)) == size(text)
+    assert script_json(text).isascii() and len(script_json(text)) == size(text)
 
 
 def test_texts_that_fit_are_whole():
     assert fair_limit([10, 20, 30], 60) is None
     assert fair_limit([], 0) is None
-    assert fitted("abc", None).model_dump(exclude_defaults=True) == {"head": "abc"}
+    assert truncate("abc", None).model_dump(exclude_defaults=True) == {"head": "abc"}
 
 
 def test_the_room_that_short_texts_leave_goes_to_long_ones():
@@ -32,12 +32,12 @@ def test_the_room_that_short_texts_leave_goes_to_long_ones():
 
 
 def test_something_of_every_text_is_shown():
-    assert fair_limit([9_000] * 10, 100) == LEAST
+    assert fair_limit([9_000] * 10, 100) == MIN_BYTES
 
 
 @pytest.mark.parametrize("text", ["word " * 1000, "数" * 3000, "<" * 2000, "\n" * 2500])
 def test_a_cut_text_keeps_its_ends_and_says_how_much_is_missing(text):
-    part = fitted(text, 900)
+    part = truncate(text, 900)
     assert text.startswith(part.head) and text.endswith(part.tail) and part.head and part.tail
     assert len(part.head) + part.left_out + len(part.tail) == len(text)
     assert size(part.head) + size(part.tail) <= 900 + 10

@@ -12,7 +12,7 @@ from r1k.errors import ConfigError, RecordError
 from r1k.intervals import wilson
 from r1k.records import write_jsonl
 from r1k.report.statistics.grim import grim
-from r1k.report.tables.paired_tests.table import compare_runs
+from r1k.report.tables.paired_tests.make import make_paired_tests
 from r1k.report.tables.published import BENCHMARKS, TABLE_1
 
 ROWS = [row("s", "s1k"), row("r", "r1k"), row("m", "mix")]
@@ -21,19 +21,19 @@ COUNTS = {"s": (5, 385, 67), "r": (6, 387, 84), "m": (2, 280, 63)}
 
 @pytest.fixture
 def compare(tmp_path):
-    """A function that makes a robust table from files and returns its three texts."""
+    """A function that makes paired tests from files and returns its three texts."""
 
     def make(table_spec, paths, contaminated=None):
         out = {name: tmp_path / f"t.{end}" for name, end in (("markdown", "md"), ("csv", "csv"), ("latex", "tex"))}
-        compare_runs(spec=table_spec, graded=paths, contaminated=contaminated, **out)
+        make_paired_tests(table=table_spec, graded=paths, contaminated=contaminated, **out)
         return {name: path.read_text() for name, path in out.items()}
 
     return make
 
 
-def cells(text, says, run):
-    """The words of a run's row in the grid under a line."""
-    grid = text.split(f"{says}:\n\n")[1].split("\n\n")[0]
+def cells(text, caption, run):
+    """The texts of a run's row in the grid under a caption."""
+    grid = text.split(f"{caption}:\n\n")[1].split("\n\n")[0]
     found = (re.split(r"(?<!\\)\|", line.strip("| ")) for line in grid.splitlines())
     return next([word.strip().replace("\\", "") for word in words][1:] for words in found if words[0].strip() == run)
 
@@ -45,9 +45,10 @@ def lines(text, **where):
 
 def test_counts_have_wilsons_intervals_and_mcnemars_test(compare, tmp_path):
     made = compare(spec(ROWS), write_counts(tmp_path, COUNTS, (30, 500, 198)))
-    assert cells(made["markdown"], "Percent right", "r")[:2] == ["20.0% [9.5, 37.3]", "77.4% [73.5, 80.8]"]
+    assert cells(made["markdown"], "Percent correct", "r")[:2] == ["20.0% [9.5, 37.3]", "77.4% [73.5, 80.8]"]
     (line,) = lines(made["csv"], run="r", benchmark="gpqa")
-    assert (float(line["score_low"]), float(line["score_high"])) == pytest.approx(wilson(84, 198), abs=1e-6)
+    share = wilson(84, 198)
+    assert (float(line["score_low"]), float(line["score_high"])) == pytest.approx((share.low, share.high), abs=1e-6)
     assert float(line["p"]) == pytest.approx(binomtest(17, 17).pvalue)
     assert (line["against"], line["n"], line["seeds"], line["samples"]) == ("s", "198", "1", "1")
     assert float(line["difference"]) == pytest.approx(17 / 198, abs=1e-6)
@@ -80,7 +81,7 @@ def test_typed_in_counts_of_the_published_table_give_its_percentages_where_count
         counts[run] = [round(float(v) * n / 100) for v, n in zip(printed.values, BENCHMARKS.values(), strict=True)]
     made = compare(spec(rows), write_counts(tmp_path, counts, list(BENCHMARKS.values())))
     for printed in TABLE_1:
-        ours = cells(made["markdown"], "Percent right", f"{printed.model}-{printed.data}")
+        ours = cells(made["markdown"], "Percent correct", f"{printed.model}-{printed.data}")
         for word, value, n in zip(ours, printed.values, BENCHMARKS.values(), strict=False):
             assert (word.split("%")[0] == str(value)) == bool(grim(value, n).rounded), (printed, value)
 
@@ -118,12 +119,12 @@ def test_several_answers_have_pass_majority_and_standard_errors(compare, tmp_pat
     assert float(line["majority"]) > float(line["score"])
     assert (line["survives"], lines(made["csv"], run="s")[0]["p"]) == ("1", "")
     assert float(line["variance_question"]) > 0
-    assert len(cells(made["markdown"], "Standard error by questions / trainings / answers, in points", "s")) == 1
-    for says in (
-        "At least one right of all samples (pass@k), percent",
-        "Most frequent answer right (majority@k), percent",
+    assert len(cells(made["markdown"], "Standard error from questions / training runs / answers, in points", "s")) == 1
+    for caption in (
+        "At least one of all samples correct (pass@k), percent",
+        "Most frequent answer correct (majority@k), percent",
     ):
-        assert re.fullmatch(r"\d+\.\d% \[\d+\.\d, \d+\.\d\]", cells(made["markdown"], says, "s")[0])
+        assert re.fullmatch(r"\d+\.\d% \[\d+\.\d, \d+\.\d\]", cells(made["markdown"], caption, "s")[0])
     assert "Average" not in made["markdown"].split("- Questions")[0], "one benchmark has no average"
 
 
@@ -151,7 +152,7 @@ def test_scores_without_contaminated_questions(compare, tmp_path):
     assert (aime["clean_n"], float(aime["clean"])) == ("28", pytest.approx(4 / 28, abs=1e-6))
     (math,) = lines(made["csv"], run="r", benchmark="math")
     assert (math["clean_n"], math["clean"]) == ("500", math["score"])
-    assert "(n = 28)" in cells(made["markdown"], "Percent right without contaminated questions", "r")[0]
+    assert "(n = 28)" in cells(made["markdown"], "Percent correct without contaminated questions", "r")[0]
     known.write_text("")
     assert "contaminated" not in compare(spec(ROWS), paths, known)["markdown"]
 
@@ -161,7 +162,7 @@ def test_a_benchmark_that_is_wholly_contaminated_has_no_clean_score(compare, tmp
     write_jsonl(known, map(overlap, range(30)))
     made = compare(spec(ROWS), write_counts(tmp_path, COUNTS, (30, 500, 198)), known)
     assert lines(made["csv"], run="r", benchmark="aime")[0]["clean_n"] == ""
-    assert len(cells(made["markdown"], "Percent right without contaminated questions", "r")) == 3
+    assert len(cells(made["markdown"], "Percent correct without contaminated questions", "r")) == 3
 
 
 def test_runs_that_were_asked_other_questions_cannot_be_compared(compare, tmp_path):

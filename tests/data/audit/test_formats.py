@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 
 from examples import make_both
-from r1k.data.audit.forms import facts, form, scripts, share
-from r1k.data.audit.tokens import Tokens, kept
+from r1k.data.audit.formats import example_facts, scripts, share, summarize_format
+from r1k.data.audit.tokens import TokenCache, kept_tokens
 from r1k.records import Example
 from r1k.text import ANSWER, load_tokenizer
 from r1k.train.rows import sft_row
@@ -17,7 +17,7 @@ def tokenizer(tiny_base):
 
 @pytest.fixture
 def tokens(tokenizer):
-    return Tokens(tokenizer)
+    return TokenCache(tokenizer)
 
 
 def made(answer: str, **changes: object) -> Example:
@@ -35,54 +35,54 @@ def made(answer: str, **changes: object) -> Example:
         ("**Answer**: 3", False, False, False, True),
     ],
 )
-def test_an_answers_form(tokens, answer, boxed, says, starts, trained):
-    fact = facts(made(answer), tokens)
+def test_the_format_of_an_answer(tokens, answer, boxed, says, starts, trained):
+    fact = example_facts(made(answer), tokens)
     found = (fact.boxed, fact.says_answer, fact.starts_with_answer, fact.trained_with_answer)
     assert found == (boxed, says, starts, trained)
 
 
-def test_scripts_are_of_letters_alone():
+def test_scripts_count_only_letters():
     assert scripts(Counter("abé1+ λ 你好, д")) == {"LATIN": 3, "GREEK": 1, "CJK": 2, "CYRILLIC": 1}
     assert scripts(Counter("12 + 3")) == {}
 
 
-def test_ascii_is_a_share_of_characters(tokens):
+def test_ascii_is_the_share_of_ascii_characters(tokens):
     one = made("答", question="a?", reasoning="b")
-    assert facts(one, tokens).ascii == pytest.approx(3 / 4)
-    assert facts(one, tokens).scripts == {"LATIN": 2, "CJK": 1}
+    assert example_facts(one, tokens).ascii == pytest.approx(3 / 4)
+    assert example_facts(one, tokens).scripts == {"LATIN": 2, "CJK": 1}
 
 
 @pytest.mark.parametrize("limit", [150, 170, 4096])
-def test_lengths_and_cuts_are_those_of_the_training(tokenizer, tokens, limit):
+def test_lengths_and_truncation_equal_those_of_training(tokenizer, tokens, limit):
     cuts = 0
     for example in (example for both in make_both(3) for example in both):
-        row, fact = sft_row(tokenizer, example, limit), facts(example, tokens)
-        left = kept(fact.prompt, fact.response, limit)
-        assert (left, fact.response - left) == (row.tokens, row.cut)
+        row, fact = sft_row(tokenizer, example, limit), example_facts(example, tokens)
+        left = kept_tokens(fact.prompt, fact.response, limit)
+        assert (left, fact.response - left) == (row.tokens, row.truncated_tokens)
         assert fact.prompt == len(row.columns["input_ids"]) - row.tokens
-        cuts += row.cut
+        cuts += row.truncated_tokens
     assert bool(cuts) == (limit < 4096)
 
 
-def test_the_answers_tokens_are_from_its_separator_on(tokenizer, tokens):
-    fact = facts(made("Answer: 3"), tokens)
+def test_answer_tokens_start_at_the_separator(tokenizer, tokens):
+    fact = example_facts(made("Answer: 3"), tokens)
     assert fact.answer == len(tokenizer(f"{ANSWER}Answer: 3<|im_end|>", add_special_tokens=False)["input_ids"])
 
 
-def test_a_direction_is_summed_up(tokens):
+def test_a_direction_is_summarized(tokens):
     graded = {0: True, 1: False, 2: None}
     answers = [r"\boxed{1}", "Answer: 2", "三"]
-    details = [facts(made(answer, grade=graded[k]), tokens) for k, answer in enumerate(answers)]
-    total = form("forward", details, [160, 4096])
+    details = [example_facts(made(answer, grade=graded[k]), tokens) for k, answer in enumerate(answers)]
+    total = summarize_format("forward", details, [160, 4096])
     assert (total.boxed.count, total.starts_with_answer.count, total.trained_with_answer.count) == (1, 1, 3)
     assert (total.correct.count, total.correct.n, total.ungraded) == (1, 2, 1)
     assert total.examples_by_script == {"LATIN": 3, "CJK": 1}
     assert sum(total.scripts.values()) == pytest.approx(1)
     assert total.response.maximum == max(d.response for d in details) and total.response.n == 3
-    assert [cut.examples.count for cut in total.cuts] == [3, 0]
-    assert total.cuts[0].tokens == sum(d.prompt + d.response - 160 for d in details)
+    assert [cut.examples.count for cut in total.truncations] == [3, 0]
+    assert total.truncations[0].tokens == sum(d.prompt + d.response - 160 for d in details)
 
 
-def test_no_interval_of_nothing():
-    assert share(0, 0).low is None
-    assert share(1, 2).low < 0.5 < share(1, 2).high
+def test_an_empty_share_has_no_interval():
+    assert share(0, 0).interval is None
+    assert share(1, 2).interval.low < 0.5 < share(1, 2).interval.high

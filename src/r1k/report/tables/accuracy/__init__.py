@@ -1,0 +1,1 @@
+"""Tables 1 and 2: accuracy by run and benchmark, in the paper's form."""
