@@ -84,7 +84,7 @@ def test_a_wrong_key_is_named_with_what_to_do(demo, path, value, message):
         ("train/sft/epochs", 3, "train.sft.epochs: unknown key `epochs`; it is now `num_train_epochs`"),
         ("train/sft/batch_size", 3, "train.sft.batch_size: unknown key.*mean 'train_batch_size'"),
         ("train/dpo/sft_weight", 1, r"unknown key `sft_weight` here; it is now loss_type: \[sigmoid, sft\]"),
-        ("train/dpo/lora", {}, "train.dpo.lora: unknown key `lora` here; it stands once, as train.lora"),
+        ("train/dpo/lora", {}, "train.dpo.lora: unknown key `lora` here; set it once, in train.lora"),
         ("train/sft/gradient_checkpointing", True, "here; it is in train.launch"),
         ("runs/tiny-s1k/without_held_out", True, "it is now `exclude_held_out`"),
         ("benchmarks/aime/samples", 4, "benchmarks.aime.samples: unknown key `samples`; it is now `repeats`"),

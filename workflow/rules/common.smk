@@ -22,7 +22,7 @@ OPENAI = EXPERIMENT.teacher.kind == "openai"
 JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
 ANSWER_JUDGE = EXPERIMENT.evaluate.judge
 LAUNCH = EXPERIMENT.train.launch
-# Extra resources of a training on several nodes: with `mpi`, Snakemake starts the command once, on the first node of
+# Extra resources of training on several nodes: with `mpi`, Snakemake starts the command once, on the first node of
 # the job, and the command starts its processes on all nodes.
 SEVERAL_NODES = {
     "mpi": LAUNCH.launch_command,
@@ -173,7 +173,7 @@ def paraphrases(wildcards):
 
 
 def run_probe(wildcards):
-    """Return the probe set, for a training that excludes its held-out problems."""
+    """Return the probe set, if the run excludes its held-out problems."""
     run = EXPERIMENT.runs[wildcards.run]
     return probe_pairs(wildcards) if run.trained and run.exclude_held_out else []
 
