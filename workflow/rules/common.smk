@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 from r1k.config import Experiment, resolved, validate
@@ -29,14 +30,14 @@ SEVERAL_NODES = {
     "tasks_per_node": max(2, LAUNCH.gpus),
     "cpus_per_task": -(-LAUNCH.cores // max(2, LAUNCH.gpus)),
 }
-# Memory, time and disk that jobs request, computed from the experiment; more on a retry.
+# Memory, time and disk that jobs request, computed once per run or base; more on a retry.
 RESOURCES = {
-    "train": JobResources(EXPERIMENT.plan, ESTIMATOR.train, "run"),
-    "merge": JobResources(EXPERIMENT.plan, ESTIMATOR.merge, "run"),
-    "probe": JobResources(EXPERIMENT.plan, ESTIMATOR.probe, "run"),
-    "ntk": JobResources(EXPERIMENT.plan, ESTIMATOR.ntk, "run"),
-    "generate": JobResources(EXPERIMENT.plan, ESTIMATOR.generate, "run"),
-    "pretrain": JobResources(EXPERIMENT.plan, ESTIMATOR.make_base, "base"),
+    "train": JobResources(EXPERIMENT.plan, cache(ESTIMATOR.train), "run"),
+    "merge": JobResources(EXPERIMENT.plan, cache(ESTIMATOR.merge), "run"),
+    "probe": JobResources(EXPERIMENT.plan, cache(ESTIMATOR.probe), "run"),
+    "ntk": JobResources(EXPERIMENT.plan, cache(ESTIMATOR.ntk), "run"),
+    "generate": JobResources(EXPERIMENT.plan, cache(ESTIMATOR.generate), "run"),
+    "pretrain": JobResources(EXPERIMENT.plan, cache(ESTIMATOR.make_base), "base"),
 }
 
 
@@ -76,7 +77,7 @@ def client(server):
 
 def judged(wildcards):
     pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/verdicts.jsonl"
-    return expand(pattern, **wildcards) if ANSWER_JUDGE else []
+    return pattern.format(**wildcards) if ANSWER_JUDGE else []
 
 
 def answering():
@@ -180,7 +181,7 @@ def run_probe(wildcards):
 
 def of_parents(wildcards, pattern):
     """Return a file of each run that this one starts from or is made of, in the config's order."""
-    return expand(pattern, parent=EXPERIMENT.runs[wildcards.run].parents, **wildcards)
+    return [pattern.format(parent=parent, **wildcards) for parent in EXPERIMENT.runs[wildcards.run].parents]
 
 
 def parent_runs(wildcards):
@@ -221,7 +222,7 @@ def tagged_run(wildcards):
 
 def kept_steps(wildcards):
     steps = EXPERIMENT.probed_steps(wildcards.run)
-    return expand("results/{experiment}/runs/{run}/{seed}/steps/{step}", step=steps, **wildcards)
+    return [f"results/{wildcards.experiment}/runs/{wildcards.run}/{wildcards.seed}/steps/{step}" for step in steps]
 
 
 def of_runs(wildcards, runs, pattern):
@@ -259,19 +260,11 @@ def kernel_adapter(wildcards):
 
 def evaluations(wildcards, tables, file, drawn=True):
     """Return a file of each run in the tables, each seed and each benchmark that they show it on."""
-    pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
-    shown = EXPERIMENT.shown(tables, drawn)
     return [
-        path
-        for run, benchmarks in shown.items()
-        for path in expand(
-            pattern,
-            experiment=wildcards.experiment,
-            run=run,
-            seed=EXPERIMENT.seeds,
-            benchmark=benchmarks,
-            file=file,
-        )
+        f"results/{wildcards.experiment}/evaluate/{run}/{seed}/{benchmark}/{file}"
+        for run, benchmarks in EXPERIMENT.shown(tables, drawn).items()
+        for seed in EXPERIMENT.seeds
+        for benchmark in benchmarks
     ]
 
 
