@@ -49,7 +49,7 @@ _ROWS = (
         "check-config",
         "people",
         "Check an experiment's config and report each error",
-        "r1k.config.files:check_config",
+        "r1k.config.experiment:check_config",
     ),
     Command("plan", "people", "Estimate GPU-hours, memory, disk and teacher cost", "r1k.plan.plan:plan"),
     Command("summary", "people", "Report attempts, failures, hours and GPU-hours of past jobs", "r1k.usage:summary"),

@@ -19,8 +19,8 @@ from r1k.config.evaluate import (
     TaskQuestions,
     WorldQuestions,
 )
-from r1k.config.experiment import VERSIONS, Experiment
-from r1k.config.files import load, schemas
+from r1k.config.experiment import Experiment, load, schemas
+from r1k.config.model import VERSIONS
 from r1k.config.plan import Device, Length, Plan
 from r1k.config.probe import Ntk, Probe
 from r1k.config.report import (
