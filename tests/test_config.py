@@ -82,7 +82,7 @@ def test_a_wrong_key_is_named_with_what_to_do(demo, path, value, message):
         # Keys of version 0.1.
         ("teacher", {"kind": "openai", "asking": {}}, "teacher.asking: unknown key `asking`; it is now `client`"),
         ("train/sft/epochs", 3, "train.sft.epochs: unknown key `epochs`; it is now `num_train_epochs`"),
-        ("train/sft/batch_size", 3, "train.sft.batch_size: unknown key.*mean 'train_batch_size'"),
+        ("train/sft/batch_size", 3, "unknown key `batch_size`; it is now `train_batch_size`"),
         ("train/dpo/sft_weight", 1, r"unknown key `sft_weight` here; it is now loss_type: \[sigmoid, sft\]"),
         ("train/dpo/lora", {}, "train.dpo.lora: unknown key `lora` here; set it once, in train.lora"),
         ("train/sft/gradient_checkpointing", True, "here; it is in train.launch"),

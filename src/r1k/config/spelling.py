@@ -4,6 +4,7 @@ RENAMED_KEYS = {
     "alpha": "lora_alpha",
     "asking": "client",
     "attention": "attn_implementation",
+    "batch_size": "train_batch_size",
     "beta1": "adam_beta1",
     "beta2": "adam_beta2",
     "changes": "overrides",
