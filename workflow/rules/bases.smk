@@ -39,7 +39,7 @@ rule make_tokenizer:
     conda:
         "../../envs/cpu.yaml"
     params:
-        base=base_section,
+        base=tokenizer_section,
     shell:
         "r1k make-tokenizer --base {params.base:q} --data {input.data} --output {output} >{log} 2>&1"
 

@@ -89,9 +89,15 @@ def answering():
 
 
 def jobs_after(run):
-    """The longest chain of trainings and probes that wait for a run's training: long chains start first."""
+    """Return the longest chain of training and probing jobs after a run, so that long chains start first."""
     later = [1 + jobs_after(name) for name, entry in EXPERIMENT.runs.items() if entry.parent == run]
     return max([*later, 1 if run in EXPERIMENT.probed_runs else 0])
+
+
+def generation_section(repeats):
+    """Return how answers are generated, without the keys of sampling if every benchmark is greedy."""
+    unused = {"temperature", "top_p", "seed"} if set(repeats) == {1} else set()
+    return json.dumps(EXPERIMENT.evaluate.model_dump(mode="json", exclude=unused))
 
 
 def variant_section(wildcards):
@@ -103,19 +109,23 @@ def variant_checks(wildcards):
     return f"results/{wildcards.experiment}/data/checks.jsonl" if wanted else []
 
 
-def part(name, *keys):
+def part(whole, *keys):
     """Return keys of a section as text, where a command's output depends on these alone."""
-    return json.dumps(getattr(EXPERIMENT, name).model_dump(mode="json", include=set(keys)))
+    return json.dumps(whole.model_dump(mode="json", include=set(keys)))
 
 
 def drawn_by(wildcards):
     """Return what decides the draw of a data set."""
     probe = ["source", "probe_train", "probe_held_out"] if wildcards.name == "probe" else ["source"]
-    return part("data", "seed", *probe)
+    return part(EXPERIMENT.data, "seed", *probe)
 
 
 def base_section(wildcards):
     return section(EXPERIMENT.bases[wildcards.base])
+
+
+def tokenizer_section(wildcards):
+    return part(EXPERIMENT.bases[wildcards.base], "kind", "vocab_size", "seed")
 
 
 def tokenizer_data(wildcards):

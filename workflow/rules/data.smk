@@ -20,7 +20,7 @@ rule get_s1k:
     conda:
         "../../envs/cpu.yaml"
     params:
-        data=part("data", "source", "filter_by_grade"),
+        data=part(EXPERIMENT.data, "source", "filter_by_grade"),
     shell:
         "r1k get-s1k --data {params.data:q} --output {output} >{log} 2>&1"
 

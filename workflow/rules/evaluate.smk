@@ -40,8 +40,8 @@ for benchmarks, runs in answering():
             batch_size=EXPERIMENT.evaluate.batch_size,
             tokens_per_batch=EXPERIMENT.evaluate.tokens_per_batch or 0,
         params:
-            evaluate=section(EXPERIMENT.evaluate),
-            repeats=[EXPERIMENT.benchmarks[benchmark].repeats for benchmark in benchmarks],
+            evaluate=generation_section([EXPERIMENT.benchmarks[name].repeats for name in benchmarks]),
+            repeats=[EXPERIMENT.benchmarks[name].repeats for name in benchmarks],
         shell:
             "r1k generate --base {input.base} --adapter {input.adapter} --run {input.run} --questions {input.questions}"
             " --outputs {output} --repeats {params.repeats} --evaluate {params.evaluate:q}"

@@ -22,7 +22,7 @@ rule paraphrase:
         client=client(EXPERIMENT.teacher),
     params:
         teacher=section(EXPERIMENT.teacher),
-        probe=part("probe", "max_tokens", "tracked", "tracked_problems"),
+        probe=part(EXPERIMENT.probe, "max_tokens", "tracked", "tracked_problems"),
         journal=JOURNAL,
     shell:
         "r1k paraphrase --teacher {params.teacher:q} --client {resources.client:q} --probe {params.probe:q}"
