@@ -16,7 +16,9 @@ try:
     EXPERIMENT = validate(Experiment, config)
     ESTIMATOR = estimator(EXPERIMENT)
 except ConfigError as error:
-    raise WorkflowError(f"the config ({', '.join(map(str, workflow.configfiles))}) is invalid:", *str(error).splitlines())
+    raise WorkflowError(
+        f"the config ({', '.join(map(str, workflow.configfiles))}) is invalid:", *str(error).splitlines()
+    )
 
 OPENAI = EXPERIMENT.teacher.kind == "openai"
 # Paid answers are kept outside of an experiment's folder and serve all experiments.

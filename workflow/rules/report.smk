@@ -102,7 +102,9 @@ rule make_paired_tests:
         contaminated="results/{experiment}/audit/contamination.jsonl",
     output:
         markdown=report(
-            "results/{experiment}/tables/{table}-paired-tests.md", caption="../report/paired-tests.rst", category="Tables"
+            "results/{experiment}/tables/{table}-paired-tests.md",
+            caption="../report/paired-tests.rst",
+            category="Tables",
         ),
         csv="results/{experiment}/tables/{table}-paired-tests.csv",
         latex="results/{experiment}/tables/{table}-paired-tests.tex",
@@ -177,7 +179,11 @@ rule draw_probability_shift:
     input:
         tracked=dynamics_tracked,
     output:
-        png=report("results/{experiment}/figures/probability-shift.png", caption="../report/probability-shift.rst", category="Figures"),
+        png=report(
+            "results/{experiment}/figures/probability-shift.png",
+            caption="../report/probability-shift.rst",
+            category="Figures",
+        ),
         pdf="results/{experiment}/figures/probability-shift.pdf",
         csv="results/{experiment}/figures/probability-shift.csv",
     log:
