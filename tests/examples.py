@@ -2,6 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from r1k.records import Example
 
@@ -16,6 +19,14 @@ QWEN_TEMPLATE = (
     "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{%- endif %}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
+
+
+def read_config(name: str, *added: str) -> dict[str, Any]:
+    """Return the experiment `config/NAME.yaml` with the sections of the files added to it, as Snakemake merges them."""
+    whole, *more = (yaml.safe_load((ROOT / "config" / f"{file}.yaml").read_text()) for file in (name, *added))
+    for sections in more:
+        whole |= {key: whole[key] | sections[key] for key in sections}
+    return whole
 
 
 def make_both(problems: int) -> tuple[list[Example], list[Example]]:

@@ -19,7 +19,7 @@ from r1k.cli.options import make_parser, parse
 from r1k.config import Client, Data, Teacher
 from r1k.records import write_jsonl
 
-DOCUMENTED = [command for command in COMMANDS.values() if not command.function.startswith("r1k.report.")]
+FIGURES = {"r1k.report", "r1k.report.figures"}
 SCORE = {"run": "a", "seed": "0", "benchmark": "b", "graded": "none.jsonl", "output": "x"}
 
 
@@ -43,7 +43,7 @@ def test_help_names_every_command_and_imports_no_stage():
     loaded = set(literal_eval(f"[{modules.strip()}"))
     assert not loaded & {"torch", "transformers", "pandas", "matplotlib", "openai", "datasets", "pydantic", "yaml"}
     ours = {name for name in loaded if name.partition(".")[0] == "r1k"}
-    assert ours == {"r1k", "r1k.cli", "r1k.cli.commands", "r1k.errors", "r1k.threads"}
+    assert ours == {"r1k", "r1k.cli", "r1k.cli.commands", "r1k.errors", "r1k.loading", *FIGURES, "r1k.threads"}
 
 
 def test_version(capsys):
@@ -64,7 +64,7 @@ def test_each_command_has_help(command, capsys, monkeypatch):
         assert all(name in shown for name in action.option_strings or action.choices or [action.dest])
 
 
-@pytest.mark.parametrize("command", DOCUMENTED, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
 def test_each_function_documents_all_its_parameters_and_no_other(command):
     function = command.load()
     documented = read_docstring(function)
@@ -243,13 +243,13 @@ def test_a_drawn_set_needs_section_data(tmp_path, capsys):
 
 def test_generate_wants_a_file_and_a_number_for_each_benchmark(tmp_path, capsys):
     common = ["--base", "b", "--state", "s", "--evaluate", "{}", "--questions", "a.jsonl", "c.jsonl"]
-    assert main(["generate", *common, "--outputs", "x", "--samples", "1", "1"]) == 2
+    assert main(["generate", *common, "--outputs", "x", "--repeats", "1", "1"]) == 2
     assert "--outputs: give one for each of --questions" in capsys.readouterr().err
-    assert main(["generate", *common, "d/a.jsonl", "--outputs", "x", "y", "z", "--samples", "1", "1", "1"]) == 2
+    assert main(["generate", *common, "d/a.jsonl", "--outputs", "x", "y", "z", "--repeats", "1", "1", "1"]) == 2
     assert "--questions: two files have the same name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", ["config/demo.yaml", "config/paper.yaml", "config/smollm2.yaml", "config/sample.yaml"])
 def test_configs_are_checked_by_hand(path, capsys):
     assert main(["check-config", str(ROOT / path)]) == 0
-    assert "trainings a seed" in capsys.readouterr().out
+    assert "training runs per seed" in capsys.readouterr().out

@@ -31,7 +31,7 @@ HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 FOLDERS = ("benchmarks", "config", "docs", "envs", "profiles", "src", "tests", "workflow")
 SUFFIXES = ("def", "json", "lock", "md", "png", "py", "rst", "smk", "txt", "yaml")
 FILE = re.compile(rf"(?<![\w./{{}}-])(?:{'|'.join(FOLDERS)})/[\w./{{}}*-]+\.(?:{'|'.join(SUFFIXES)})\b")
-PLACEHOLDER = re.compile(r"[{}*]|\b(?:NAME|PATH)\b")
+PLACEHOLDER = re.compile(r"[{}*]|(?<![A-Za-z])(?:NAME|PATH)(?![A-Za-z])")
 
 
 def text_of(page: str) -> str:
@@ -48,7 +48,7 @@ def code_of(page: str) -> list[str]:
 def called(page: str, program: str) -> set[str]:
     """What the page calls the program with."""
     found = (re.match(rf"{program} (?!-)([a-z./][\w./-]*)", code) for code in code_of(page))
-    return {match[1] for match in found if match}
+    return {match[1] for match in found if match and not PLACEHOLDER.search(match[1])}
 
 
 def anchors(path: Path) -> set[str]:

@@ -100,7 +100,7 @@ def test_prompts_contain_a_text_unchanged(name):
 @pytest.mark.parametrize("slots", [{"question": "q\n{}", "answer": "a"}, {"question": "q", "answer": "{}"}])
 def test_a_text_with_the_prompts_delimiters_is_rejected(slots):
     filled = {name: text.format(HOSTILE["prompt"]) for name, text in slots.items()}
-    with pytest.raises(TeacherError, match="holds the text that parts the prompt's slots"):
+    with pytest.raises(TeacherError, match="contains the prompt's own delimiter"):
         REVERSE_QUESTION.render(**filled)
 
 

@@ -1,3 +1,3 @@
 """What reasoning direction does to fine-tuned language models: data, training, probing, evaluation, report."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

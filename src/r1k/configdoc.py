@@ -1,4 +1,4 @@
-"""Write `config/README.md` and the config's JSON schema from the models that validate the config."""
+"""Write `config/README.md` and the config's JSON schemas from the models that validate the config."""
 
 import json
 from collections.abc import Iterator
@@ -17,13 +17,14 @@ HEAD = """\
 # Experiments
 
 One YAML file is one experiment: `demo.yaml` (the default), `smollm2.yaml`, `sample.yaml`, `paper.yaml`. Run one with
-`snakemake --configfile config/NAME.yaml -- all`; check one with `r1k check-config config/NAME.yaml`. Unknown keys are
-errors. Settings of the cluster are in `profiles/slurm`, not here.
+`snakemake --configfile config/NAME.yaml -- all`; check one with `r1k check-config config/NAME.yaml`. An unknown key and
+a key that would do nothing are errors. Settings of the cluster are in `profiles/slurm`, not here.
 
 To add a row to a table, add an entry to `runs` and its name to the table's `rows`. A run names its base or its parent,
 its data and its method; `overrides` holds the settings that differ from `train`.
 
-`remedies.yaml` adds rows to the paper's experiment and follows its file on the command line:
+A file may complete another one, which is given before it. `remedies.yaml` adds rows to the paper's experiment, and
+`demo-remedies.yaml` adds the same rows to the demo:
 `snakemake --configfile config/paper.yaml config/remedies.yaml -- results/paper/tables/table4.md`. The rows are
 ablations of the data (answers in one format, responses of equal length, problems graded correct, directions of
 different problems), remedies (a direction tag, curricula, RevThink's tasks, other DPO losses, merges and routes of two
@@ -38,46 +39,43 @@ holds the API key (any value for a server without keys). A judge has the same se
 """
 
 
-def write_config_docs(*, readme: Path, schema: Path) -> None:
-    """Write config/README.md and the config's JSON schema from the models that validate the config.
+def write_config_docs(*, readme: Path, schemas: Path) -> None:
+    """Write config/README.md and the config's JSON schemas from the models that validate the config.
 
     Args:
         readme: The Markdown page to write.
-        schema: The JSON schema to write.
+        schemas: The directory of the JSON schemas.
     """
     with atomic_write(readme) as handle:
         handle.write(page())
-    write_json(schema, config.schema())
+    for name, schema in config.schemas().items():
+        write_json(schemas / name, schema)
 
 
 def page() -> str:
     """Return the Markdown page: a table of keys per section, in order of appearance."""
     parts = [HEAD]
-    for model in _sections(config.Experiment):
+    for path, model in _sections(config.Experiment):
         summary = " ".join((model.__doc__ or "").split())
+        heading = f"## {model.__name__}\n\n" + (f"`{path}`: {summary}\n" if path else f"{summary}\n")
         rows = [_row(name, field) for name, field in model.model_fields.items()]
-        parts.append(
-            "\n".join(
-                [
-                    f"## {model.__name__}\n\n{summary}\n",
-                    "| key | value | default | description |",
-                    "|---|---|---|---|",
-                    *rows,
-                ]
-            )
-        )
+        parts.append("\n".join([heading, "| key | value | default | description |", "|---|---|---|---|", *rows]))
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _sections(model: type[BaseModel], seen: set[type[BaseModel]] | None = None) -> Iterator[type[BaseModel]]:
+def _sections(
+    model: type[BaseModel], path: str = "", seen: set[type[BaseModel]] | None = None
+) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield each section with the first place in the config that has it; NAME stands for a name of your choice."""
     seen = set() if seen is None else seen
     if model in seen:
         return
     seen.add(model)
-    yield model
-    for field in model.model_fields.values():
+    yield path, model
+    for name, field in model.model_fields.items():
+        place = f"{path}.{name}".lstrip(".") + (".NAME" if get_origin(field.annotation) is dict else "")
         for part in _models(field.annotation):
-            yield from _sections(part, seen)
+            yield from _sections(part, place, seen)
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -32,7 +32,7 @@ class Attempt(BaseModel):
     started: str = Field(description="start time, ISO 8601, UTC")
     seconds: float = Field(ge=0, description="seconds to the end, or to the last heartbeat of a killed attempt")
     gpus: int = Field(ge=0, description="GPUs of the attempt, over all nodes")
-    status: Literal["ok", "failed", "running"] = Field(description="`running` also stands for killed")
+    status: Literal["ok", "failed", "running"] = Field(description="`running` also means killed")
 
 
 @contextmanager

@@ -67,9 +67,9 @@ def is_ambiguous(forward: Example, reverse: Example) -> bool:
     return quantities(parse_question(reverse.question))[0] in parse_question(forward.question).given.values()
 
 
-def quantities(asked: WorldQuestion) -> tuple[int, int]:
+def quantities(parsed: WorldQuestion) -> tuple[int, int]:
     """Return the conclusion that a reverse question states, and the premise that it asks for."""
-    return asked.given[asked.relation.conclusion], asked.relation.derive(asked.given, "reverse")[-1].result
+    return parsed.given[parsed.relation.conclusion], parsed.relation.derive(parsed.given, "reverse")[-1].result
 
 
 def with_number(question: str, old: str, new: str) -> str | None:
@@ -81,17 +81,17 @@ def with_number(question: str, old: str, new: str) -> str | None:
 
 
 def answering(reverse: Example, value: int) -> Example:
-    asked = parse_question(reverse.question)
-    if not asked.options:
-        return reverse.model_copy(update={"answer": f"\\boxed{{{value}{asked.unknown}}}"})
-    right = quantities(asked)[1]
+    parsed = parse_question(reverse.question)
+    if not parsed.options:
+        return reverse.model_copy(update={"answer": f"\\boxed{{{value}{parsed.unknown}}}"})
+    right = quantities(parsed)[1]
     reasoning = reverse.reasoning.replace(f"{right}, the", f"{value}, the")
     return reverse.model_copy(update={"reasoning": reasoning})
 
 
 def states_its_answer(forward: Example, reverse: Example, other: ExamplePair) -> Example:
-    asked = parse_question(reverse.question)
-    question = f"It is {quantities(asked)[1]}{asked.unknown}. {reverse.question}"
+    parsed = parse_question(reverse.question)
+    question = f"It is {quantities(parsed)[1]}{parsed.unknown}. {reverse.question}"
     return reverse.model_copy(update={"question": question})
 
 
@@ -101,12 +101,13 @@ def asks_the_forward_question(forward: Example, reverse: Example, other: Example
 
 
 def asks_it_in_other_words(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
-    asked = parse_question(forward.question)
-    if asked.options:
+    parsed = parse_question(forward.question)
+    if parsed.options:
         return None
-    leading, other_premise = asked.relation.given("forward")
-    given = f"the {leading} is {asked.given[leading]}{asked.unknown}, the {other_premise} {asked.given[other_premise]}"
-    question = f"Let us suppose that {given}: work out the {asked.relation.conclusion}!"
+    leading, other_premise = parsed.relation.given("forward")
+    first = f"{parsed.given[leading]}{parsed.unknown}"
+    given = f"the {leading} is {first}, the {other_premise} {parsed.given[other_premise]}"
+    question = f"Let us suppose that {given}: work out the {parsed.relation.conclusion}!"
     return reverse.model_copy(update={"question": question, "answer": forward.answer})
 
 
@@ -119,8 +120,8 @@ def is_new(value: int, known: set[Fraction]) -> bool:
 
 
 def changes_a_number(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
-    asked, known = parse_question(reverse.question), values(forward, reverse)
-    kept = str(asked.given[asked.relation.others[0]])
+    parsed, known = parse_question(reverse.question), values(forward, reverse)
+    kept = str(parsed.given[parsed.relation.others[0]])
     for value in range(2, 30):
         changed = with_number(reverse.question, kept, str(value))
         try:
@@ -133,8 +134,8 @@ def changes_a_number(forward: Example, reverse: Example, other: ExamplePair) -> 
 
 
 def drops_the_forward_answer(forward: Example, reverse: Example, other: ExamplePair) -> Example | None:
-    asked = parse_question(reverse.question)
-    question = with_number(reverse.question, f"{quantities(asked)[0]}{asked.unknown}", "some")
+    parsed = parse_question(reverse.question)
+    question = with_number(reverse.question, f"{quantities(parsed)[0]}{parsed.unknown}", "some")
     return None if question is None else reverse.model_copy(update={"question": question})
 
 

@@ -222,4 +222,4 @@ def test_a_missing_network_is_reported(tmp_path):
     message = fetch(endpoint, tmp_path / "home", (hub_benchmark("a/gpqa"), tmp_path / "out.jsonl"))
     assert "dataset a/gpqa" in message
     assert "cannot be fetched" in message
-    assert "where there is network" in message
+    assert "on a machine with network access" in message

@@ -127,7 +127,7 @@ def _question(number: str, pair: Pair) -> Question:
 
 
 def _sample(number: str, pair: Pair) -> Sample:
-    return Sample(id=number, benchmark="pairs", prompt_digest="p", completion=pair.answer, tokens=1, truncated=False)
+    return Sample(id=number, benchmark="pairs", prompt="p", completion=pair.answer, tokens=1, truncated=False)
 
 
 def _share(count: int, n: int) -> str:

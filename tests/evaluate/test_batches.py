@@ -22,11 +22,11 @@ def test_longest_prompts_come_first_and_equal_lengths_keep_their_order():
 
 
 def test_a_batch_stays_within_max_tokens_and_a_longer_prompt_is_alone():
-    found = list(batches(prompts(30, 20, 5, 5, 5, 1), 9, tokens=60))
+    found = list(batches(prompts(30, 20, 5, 5, 5, 1), 9, max_tokens=60))
     assert lengths(found) == [[30], [20, 5], [5, 5, 1]]
     for batch in found:
         assert len(batch) * (max(len(p.ids) for p in batch) + 10) <= 60
-    assert lengths(list(batches(prompts(90, 5), 9, tokens=60))) == [[90], [5]]
+    assert lengths(list(batches(prompts(90, 5), 9, max_tokens=60))) == [[90], [5]]
 
 
 def test_remaining_prompts_form_the_same_batches():

@@ -153,9 +153,9 @@ def test_a_prompt_without_room_is_named(tmp_path, tiny_base):
 
 
 def test_a_benchmark_with_missing_questions_is_named(tmp_path, tiny_base):
-    (tmp_path / "math").mkdir()
-    (tmp_path / "math" / "questions.manifest.json").write_text(json.dumps({"facts": {"n": 30}}))
-    with pytest.raises(RecordError, match=r"questions\.jsonl: 1 questions, but its manifest says 30"):
+    (tmp_path / "questions").mkdir()
+    (tmp_path / "questions" / "math.manifest.json").write_text(json.dumps({"facts": {"n": 30}}))
+    with pytest.raises(RecordError, match=r"math\.jsonl: 1 questions, but its manifest says 30"):
         run(tmp_path, tiny_base, [plain_question("fine")])
 
 

@@ -71,7 +71,7 @@ def place(tmp_path: Path) -> Place:
 
 def sample(identity: str, completion: str, number: int = 0) -> Sample:
     return Sample(
-        id=identity, benchmark="b", sample=number, prompt_digest="p", completion=completion, tokens=1, truncated=False
+        id=identity, benchmark="b", sample=number, prompt="p", completion=completion, tokens=1, truncated=False
     )
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from examples import ROOT, make_both
+from examples import ROOT, make_both, read_config
 from r1k.cli import main
 from r1k.config import Experiment, load, validate
 from r1k.errors import ConfigError
@@ -153,7 +153,7 @@ def test_merges_do_not_train_and_routes_generate_with_their_runs(paper, tmp_path
 
 
 def test_a_merge_of_another_config_is_not_compared(tmp_path):
-    config = yaml.safe_load((CONFIG / "demo.yaml").read_text())
+    config = read_config("demo", "demo-remedies")
     config["tables"]["fixed"] = {"kind": "sft", "rows": ["fix-ties"]}
     finish(tmp_path / "demo", experiment(config), "fix-ties", seconds=4, peak=GIB)
     assert [row.name for row in summarise(experiment(config), tmp_path).rows if row.measured] == ["merge (tiny)"]

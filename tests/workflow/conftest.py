@@ -1,10 +1,12 @@
 """Fixtures: a workflow's working directory, a finished micro experiment, and a Slurm cluster."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from workflows import Workflow
 
 from throwaway_slurm import ThrowawaySlurm, missing
@@ -27,8 +29,13 @@ def workflow(tmp_path) -> Workflow:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Workflow:
-    """Return the micro experiment, run to its end without faults."""
-    done = Workflow(tmp_path_factory.mktemp("finished"))
-    done.micro("all")
-    return done
+def finished(tmp_path_factory, worker_id) -> Workflow:
+    """Return the micro experiment, run to its end without faults: once for all workers, each of which gets a copy."""
+    own = tmp_path_factory.getbasetemp()
+    place = (own if worker_id == "master" else own.parent) / "finished"
+    with FileLock(f"{place}.lock"):
+        if not (place / "results" / "micro" / "report.html").exists():
+            place.mkdir()
+            Workflow(place).micro("all")
+    # The copy keeps modification times, by which Snakemake knows what is up to date.
+    return Workflow(Path(shutil.copytree(place, own / "finished-copy", symlinks=True)))

@@ -7,13 +7,16 @@ import subprocess
 import pytest
 import yaml
 
-from examples import ROOT
+from examples import ROOT, read_config
 from r1k import config, configdoc
+
+REMEDIES = ["--configfile", "config/demo.yaml", "config/demo-remedies.yaml"]
 
 
 def test_demo_is_the_default(workflow):
     planned = workflow.run(["-n", "all"]).stdout
     assert "results/demo/tables/table1.md" in planned and "results/paper" not in planned
+    assert "fix-" not in planned and "table3" not in planned
 
 
 def test_the_paper_is_what_the_slurm_profile_submits(workflow):
@@ -38,7 +41,7 @@ def test_judging_is_planned_only_with_a_configured_judge(workflow, tmp_path):
 
 
 def test_a_run_on_a_variant_uses_the_variants_data_sets_and_probe_set(workflow, tmp_path):
-    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    demo = read_config("demo", "demo-remedies")
     demo["runs"]["dyn-mix"]["variant"] = "one-form"
     (tmp_path / "variant.yaml").write_text(yaml.safe_dump(demo))
     planned = workflow.run(["--configfile", "variant.yaml", "-n", "--", "results/demo/probe/dyn-mix/0.jsonl"]).stdout
@@ -88,9 +91,9 @@ def test_data_remedies_are_planned_from_their_own_data_sets(workflow):
 
 
 def test_every_remedy_has_a_row_and_answers_the_benchmarks_of_its_tables(workflow):
-    planned = workflow.run(["-n", "--", "results/demo/tables/table3.md", "results/demo/tables/table4.md"]).stdout
+    planned = workflow.run([*REMEDIES, "-n", "--", *(f"results/demo/tables/table{n}.md" for n in (3, 4))]).stdout
     counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
-    demo = config.load(ROOT / "config" / "demo.yaml")
+    demo = config.validate(config.Experiment, read_config("demo", "demo-remedies"))
     remedies = [run for run in demo.runs if run.startswith("fix-")]
     assert set(demo.tables["table3"].rows) == set(demo.tables["table4"].rows) == {"dyn-mix", *remedies}
     # The route selects from the answers of two more runs and generates none.
@@ -100,14 +103,14 @@ def test_every_remedy_has_a_row_and_answers_the_benchmarks_of_its_tables(workflo
 
 def test_generation_depends_on_run_json_only_for_tagged_runs(workflow):
     """Neither inputs nor params of other runs change, so their answers are not generated again."""
-    jobs = workflow.run(["-n", "--", "results/demo/evaluate/dyn-mix/0/math/samples.jsonl"]).stdout
+    jobs = workflow.run([*REMEDIES, "-n", "--", "results/demo/evaluate/dyn-mix/0/math/samples.jsonl"]).stdout
     (job,) = (part for part in jobs.split("rule ") if part.startswith("generate_math:"))
     assert "run.json" not in job
 
 
 def test_paraphrases_are_requested_only_for_tracked_runs_and_not_from_a_replay_teacher(workflow, tmp_path):
     targets = [f"results/demo/tracked/{run}/0.jsonl" for run in ("dyn-mix", "fix-ipo")]
-    planned = workflow.run(["-n", "-p", "--", *targets]).stdout
+    planned = workflow.run([*REMEDIES, "-n", "-p", "--", *targets]).stdout
     commands = {line.split("--run ")[1].split("/")[3]: line for line in planned.splitlines() if "r1k probe" in line}
     assert "--paraphrases results/demo/data/paraphrases.jsonl" in commands["dyn-mix"]
     assert "--paraphrases  --steps" in commands["fix-ipo"]
@@ -185,5 +188,5 @@ def test_an_invalid_config_is_an_error_that_names_the_key(workflow, tmp_path, ch
 
 def test_config_docs_and_schema_are_up_to_date():
     assert (ROOT / "config" / "README.md").read_text() == configdoc.page(), "run `make docs`"
-    for name, schema in configdoc.schemas().items():
+    for name, schema in config.schemas().items():
         assert json.loads((ROOT / "workflow" / "schemas" / name).read_text()) == schema, "run `make docs`"

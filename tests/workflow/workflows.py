@@ -25,7 +25,8 @@ class Workflow:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         for name in ("Snakefile", "workflow", "profiles", "slurm", "envs", "config"):
-            (directory / name).symlink_to(ROOT / name)
+            if not (directory / name).exists():
+                (directory / name).symlink_to(ROOT / name)
 
     def command(self, *arguments: str, config: Path = MICRO) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--configfile", str(config), "--", *arguments]

@@ -33,10 +33,10 @@ def benchmark(answer_type: str, per_direction: int = 100, seed: int = 2, shuffle
 
 def problem_of(text: str) -> Problem:
     """Return the problem of a question in either direction."""
-    asked = parse_question(text)
-    values = dict(asked.given)
-    values[asked.relation.target(asked.direction)] = asked.relation.derive(values, asked.direction)[-1].result
-    return Problem(asked.relation, tuple(values[name] for name in asked.relation.ranges))
+    parsed = parse_question(text)
+    values = dict(parsed.given)
+    values[parsed.relation.target(parsed.direction)] = parsed.relation.derive(values, parsed.direction)[-1].result
+    return Problem(parsed.relation, tuple(values[name] for name in parsed.relation.ranges))
 
 
 def test_the_catalogue_covers_all_fields_with_enough_wordings():
@@ -73,9 +73,9 @@ def test_every_problem_is_parsed_back_and_solved_in_random_wordings_and_answer_t
             )
             question = make_question(problem, direction, answer_type, rng, "test")
             text = question_text(question)
-            asked = parse_question(text)
-            assert (asked.relation, asked.direction, asked.answer_type) == (problem.relation, direction, answer_type)
-            assert asked.given == {name: problem.values[name] for name in problem.relation.given(direction)}
+            parsed = parse_question(text)
+            assert (parsed.relation, parsed.direction, parsed.answer_type) == (problem.relation, direction, answer_type)
+            assert parsed.given == {name: problem.values[name] for name in problem.relation.given(direction)}
             assert boxed(solve(text).answer) == question.gold
 
 
@@ -106,10 +106,10 @@ def test_a_reverse_question_states_the_conclusion_and_asks_for_a_premise():
     for example in FORWARD:
         problem, answer_type = problem_of(example.question), parse_question(example.question).answer_type
         text = invert(example.question, f"Answer: {example.answer}")
-        asked = parse_question(text)
-        assert asked.direction == "reverse"
-        assert asked.answer_type == answer_type
-        assert asked.given[problem.relation.conclusion] == problem.answer("forward")
+        parsed = parse_question(text)
+        assert parsed.direction == "reverse"
+        assert parsed.answer_type == answer_type
+        assert parsed.given[problem.relation.conclusion] == problem.answer("forward")
         assert problem_of(text) == problem
         assert invert(example.question, boxed(example.answer)) == text
 
@@ -172,10 +172,10 @@ def test_the_ends_of_a_response_do_not_reveal_its_direction():
 
 @pytest.mark.parametrize("answer_type", ANSWER_TYPES)
 def test_benchmarks_mark_directions_and_have_correct_gold_answers(answer_type):
-    asked = benchmark(answer_type)
-    assert [question.direction for question in asked] == ["forward"] * 100 + ["reverse"] * 100
-    assert len({question.id for question in asked}) == 200
-    for question in asked:
+    parsed = benchmark(answer_type)
+    assert [question.direction for question in parsed] == ["forward"] * 100 + ["reverse"] * 100
+    assert len({question.id for question in parsed}) == 200
+    for question in parsed:
         text = format_question(question)
         assert parse_question(text).direction == question.direction
         assert parse_question(text).answer_type == answer_type
@@ -207,10 +207,10 @@ def test_the_right_option_is_the_operation_on_the_given_numbers():
     meant = {"product": int.__mul__, "quotient": int.__floordiv__, "sum": int.__add__, "difference": int.__sub__}
     for question in benchmark("choice"):
         text = format_question(question)
-        problem, asked = problem_of(text), parse_question(text)
+        problem, parsed = problem_of(text), parse_question(text)
         right = question.options["ABCD".index(question.gold)]
         assert meant[right](
-            *(asked.given[name] for name in problem.relation.given(question.direction))
+            *(parsed.given[name] for name in problem.relation.given(question.direction))
         ) == problem.answer(question.direction)
 
 

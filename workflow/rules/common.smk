@@ -25,7 +25,7 @@ OPENAI = EXPERIMENT.teacher.kind == "openai"
 JOURNAL = "results/journal/teacher.jsonl" if OPENAI else f"results/{EXPERIMENT.experiment}/journal/teacher.jsonl"
 ANSWER_JUDGE = EXPERIMENT.evaluate.judge
 LAUNCH = EXPERIMENT.train.launch
-# Extra resources of a training on several nodes: with `mpi`, Snakemake starts the command once, on the first node of
+# Extra resources of training on several nodes: with `mpi`, Snakemake starts the command once, on the first node of
 # the job, and the command starts its processes on all nodes.
 SEVERAL_NODES = {
     "mpi": LAUNCH.launch_command,
@@ -88,6 +88,12 @@ def answering():
     for run, benchmarks in EXPERIMENT.answered.items():
         found.setdefault(tuple(benchmarks), []).append(run)
     return found.items()
+
+
+def jobs_after(run):
+    """Return the longest chain of training and probing jobs after a run, so that long chains start first."""
+    later = [1 + jobs_after(name) for name, entry in EXPERIMENT.runs.items() if entry.parent == run]
+    return max([*later, 1 if run in EXPERIMENT.probed_runs else 0])
 
 
 def generation_section(repeats):
@@ -180,7 +186,7 @@ def paraphrases(wildcards):
 
 
 def run_probe(wildcards):
-    """Return the probe set, for a training that excludes its held-out problems."""
+    """Return the probe set, if the run excludes its held-out problems."""
     run = EXPERIMENT.runs[wildcards.run]
     return probe_pairs(wildcards) if run.trained and run.exclude_held_out else []
 

@@ -14,6 +14,7 @@ rule ntk:
         "logs/{experiment}/ntk/{run}/{seed}.log",
     wildcard_constraints:
         run=any_of(EXPERIMENT.kernel_runs),
+    priority: 1
     conda:
         "../../envs/train.yaml"
     threads: LAUNCH.cores

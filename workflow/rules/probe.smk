@@ -18,6 +18,7 @@ rule probe:
         "logs/{experiment}/probe/{run}/{seed}.log",
     wildcard_constraints:
         run=any_of(EXPERIMENT.answering_runs),
+    priority: 1
     conda:
         "../../envs/train.yaml"
     threads: LAUNCH.cores

@@ -49,6 +49,7 @@ for run in EXPERIMENT.trained_runs:
             "logs/{experiment}/train/{run}/{seed}.log",
         wildcard_constraints:
             run=re.escape(run),
+        priority: 1 + jobs_after(run)
         conda:
             "../../envs/train.yaml"
         threads: LAUNCH.cores

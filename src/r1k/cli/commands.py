@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
+from r1k.loading import without_collection
 from r1k.report.figures import figure_summaries
 
 Group = Literal["people", "rules"]
@@ -30,7 +31,8 @@ class Command(NamedTuple):
     def load(self) -> Callable[..., Any]:
         """Import and return the function."""
         module, _, name = self.function.partition(":")
-        loaded: Callable[..., Any] = getattr(import_module(module), name)
+        with without_collection():
+            loaded: Callable[..., Any] = getattr(import_module(module), name)
         return loaded
 
 

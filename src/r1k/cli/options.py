@@ -34,7 +34,7 @@ class UsageError(R1kError):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises its errors, so that every error of the command line is printed alike."""
+    """A parser that raises its errors, so that all errors of the command line are printed in one way."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see `{self.prog} --help`")
@@ -73,7 +73,7 @@ def make_parser(command: Command, function: Callable[..., Any]) -> argparse.Argu
 
 
 def _settings(option: str, hint: Any, default: Any) -> dict[str, Any]:
-    """Return what argparse is told of an option with this type and default."""
+    """Return argparse's settings of an option with this type and default."""
     wanted, may_be_none = _without_none(hint)
     plain = _plain(wanted)
     if plain is bool:

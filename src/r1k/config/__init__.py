@@ -1,7 +1,7 @@
 """The experiment: typed, closed to unknown keys, and the identity of a run.
 
-Every key is described here; `config/README.md` and `workflow/schemas/config.schema.json` are made from these
-descriptions. Nothing here imports torch: the Snakefile, and so every job, loads it.
+Every key is described here; `config/README.md` and the schemas in `workflow/schemas` are made from the descriptions.
+Nothing here imports torch: the Snakefile, and with it every job, loads it.
 """
 
 from r1k.config.bases import Architecture, Base, HubBase, PackagedBase, ScratchBase
@@ -19,7 +19,8 @@ from r1k.config.evaluate import (
     TaskQuestions,
     WorldQuestions,
 )
-from r1k.config.experiment import VERSIONS, Experiment, load, partial_schema, schema
+from r1k.config.experiment import Experiment, load, schemas
+from r1k.config.model import VERSIONS
 from r1k.config.plan import Device, Length, Plan
 from r1k.config.probe import Ntk, Probe
 from r1k.config.report import (
@@ -100,7 +101,6 @@ __all__ = [
     "WorldQuestions",
     "WorldSource",
     "load",
-    "partial_schema",
-    "schema",
+    "schemas",
     "validate",
 ]

@@ -1,17 +1,14 @@
 """Checks across sections: names that exist, settings that go together, and keys that act."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from r1k.config.model import ExperimentModel
 from r1k.config.report import TAKEN_TABLES
 from r1k.config.runs import Run, Sft
 from r1k.errors import ConfigError, did_you_mean
 
-if TYPE_CHECKING:
-    from r1k.config.experiment import Experiment
 
-
-def problems(experiment: "Experiment") -> list[str]:
+def problems(experiment: ExperimentModel) -> list[str]:
     """Return what is wrong, one line each, which begins with the key."""
     found = list(_run_problems(experiment))
     return [
@@ -25,7 +22,7 @@ def problems(experiment: "Experiment") -> list[str]:
     ]
 
 
-def _run_problems(experiment: "Experiment") -> Iterator[str]:
+def _run_problems(experiment: ExperimentModel) -> Iterator[str]:
     for name, run in experiment.runs.items():
         if run.base is not None and run.base not in experiment.bases:
             yield f"runs.{name}.base: no base {run.base!r} in bases{did_you_mean(run.base, experiment.bases)}"
@@ -37,7 +34,7 @@ def _run_problems(experiment: "Experiment") -> Iterator[str]:
             yield from _settings_problems(experiment, name)
 
 
-def _parent_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[str]:
+def _parent_problems(experiment: ExperimentModel, name: str, run: Run) -> Iterator[str]:
     allowed = {"merge": ("sft", "dpo"), "route": ("sft", "dpo", "merge")}.get(run.method, ("sft",))
     titles = {"sft": "SFT run", "dpo": "DPO run", "merge": "merge"}
     where = run.method if run.method in ("merge", "route") else "parent"
@@ -57,7 +54,7 @@ def _parent_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[
         yield f"runs.{name}.{where}: the parents form a circle: {' <- '.join(circle)}; break it"
 
 
-def _circle(experiment: "Experiment", name: str) -> list[str] | None:
+def _circle(experiment: ExperimentModel, name: str) -> list[str] | None:
     """Return a run's ancestors from it to one that appears twice, if any does."""
     chains = [[name]]
     while chains:
@@ -69,13 +66,13 @@ def _circle(experiment: "Experiment", name: str) -> list[str] | None:
     return None
 
 
-def _joined_problems(experiment: "Experiment") -> Iterator[str]:
+def _joined_problems(experiment: ExperimentModel) -> Iterator[str]:
     for name, run in experiment.runs.items():
         if run.method in ("merge", "route"):
             yield from _unlike_problems(experiment, name, run)
 
 
-def _unlike_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[str]:
+def _unlike_problems(experiment: ExperimentModel, name: str, run: Run) -> Iterator[str]:
     """Yield what keeps the runs of a merge or a route from being combined; the names of the runs are known to exist."""
     where, parents = f"runs.{name}.{run.method}", run.parents
     if len({experiment.base_of(parent) for parent in parents}) > 1:
@@ -102,7 +99,7 @@ def _unlike_problems(experiment: "Experiment", name: str, run: Run) -> Iterator[
             )
 
 
-def _settings_problems(experiment: "Experiment", name: str) -> Iterator[str]:
+def _settings_problems(experiment: ExperimentModel, name: str) -> Iterator[str]:
     try:
         settings = experiment.settings(name)
         if experiment.runs[name].parent is None:
@@ -124,7 +121,7 @@ def _settings_problems(experiment: "Experiment", name: str) -> Iterator[str]:
         )
 
 
-def _report_problems(experiment: "Experiment") -> Iterator[str]:
+def _report_problems(experiment: ExperimentModel) -> Iterator[str]:
     for name, table in experiment.tables.items():
         if name in TAKEN_TABLES:
             yield f"tables.{name}: the table of {TAKEN_TABLES[name]} has this name; choose another"
@@ -159,7 +156,7 @@ def _report_problems(experiment: "Experiment") -> Iterator[str]:
                 yield f"dynamics.{arm}.{method}: {run!r} is not a probed {method} run; give it probe_every_epochs"
 
 
-def _probe_problems(experiment: "Experiment") -> Iterator[str]:
+def _probe_problems(experiment: ExperimentModel) -> Iterator[str]:
     wanted = experiment.data.probe_train + experiment.data.probe_held_out
     if wanted > experiment.data.source.problems:
         yield (
@@ -173,7 +170,7 @@ def _probe_problems(experiment: "Experiment") -> Iterator[str]:
         yield "probe.tracked: a replay teacher writes no paraphrases; remove them, or use another teacher"
 
 
-def _evaluate_problems(experiment: "Experiment") -> Iterator[str]:
+def _evaluate_problems(experiment: ExperimentModel) -> Iterator[str]:
     """Yield keys of evaluation that are set and do nothing."""
     if all(benchmark.repeats == 1 for benchmark in experiment.benchmarks.values()):
         for key in ("temperature", "top_p", "seed"):
@@ -184,7 +181,7 @@ def _evaluate_problems(experiment: "Experiment") -> Iterator[str]:
             yield f"benchmarks.{name}.shuffle_seed: does nothing, because no options are shuffled; remove it"
 
 
-def _kernel_problems(experiment: "Experiment") -> Iterator[str]:
+def _kernel_problems(experiment: ExperimentModel) -> Iterator[str]:
     epoch = experiment.ntk.epoch
     for run in experiment.kernel_runs:
         known = experiment.probed_steps(run).values() if run in experiment.runs else ()
@@ -193,7 +190,7 @@ def _kernel_problems(experiment: "Experiment") -> Iterator[str]:
             yield f"ntk.epoch: {epoch:g} is not a probed epoch of run {run!r}, which has {measured}; name one"
 
 
-def _plan_problems(experiment: "Experiment") -> Iterator[str]:
+def _plan_problems(experiment: ExperimentModel) -> Iterator[str]:
     for name in experiment.plan.answers:
         if name not in experiment.benchmarks:
             yield f"plan.answers.{name}: no benchmark {name!r} in benchmarks{did_you_mean(name, experiment.benchmarks)}"

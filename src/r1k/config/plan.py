@@ -31,9 +31,7 @@ class Device(Section):
     interconnect: float = Field(
         default=2.5e11, gt=0, description="bytes/s between GPUs, at which ZeRO-3 gathers weights"
     )
-    network: float = Field(
-        default=4e10, gt=0, description="bytes/s to and from one GPU, for a training on several nodes"
-    )
+    network: float = Field(default=4e10, gt=0, description="bytes/s to and from one GPU, for training on several nodes")
     layer_seconds: float = Field(
         default=8e-4, ge=0, description="seconds per pass and layer besides arithmetic: kernel launches"
     )

@@ -115,12 +115,12 @@ def _references_of(experiment: Experiment, table: Table) -> dict[Name, Name]:
 
 
 def _matching_notes(experiment: Experiment, rows: list[str]) -> list[str]:
-    """Return how long the rows were trained: one line for all that were trained alike."""
-    alike: dict[str, list[str]] = {}
+    """Return how long the rows were trained: one line per length of training."""
+    by_note: dict[str, list[str]] = {}
     for run in rows:
         if experiment.runs[run].trained:
-            alike.setdefault(_length_note(experiment, run), []).append(run)
-    return [f"{', '.join(runs)}: {note}" for note, runs in alike.items()]
+            by_note.setdefault(_length_note(experiment, run), []).append(run)
+    return [f"{', '.join(runs)}: {note}" for note, runs in by_note.items()]
 
 
 def _length_note(experiment: Experiment, run: str) -> str:

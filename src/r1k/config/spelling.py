@@ -4,6 +4,7 @@ RENAMED_KEYS = {
     "alpha": "lora_alpha",
     "asking": "client",
     "attention": "attn_implementation",
+    "batch_size": "train_batch_size",
     "beta1": "adam_beta1",
     "beta2": "adam_beta2",
     "changes": "overrides",
@@ -64,7 +65,7 @@ RENAMED_VALUES = {
 
 MOVED_KEYS = {
     "gradient_checkpointing": "it is in train.launch",
-    "lora": "it stands once, as train.lora",
+    "lora": "set it once, in train.lora",
     "sft_weight": "it is now loss_type: [sigmoid, sft] with loss_weights, as in TRL",
 }
 """Keys of version 0.1 that went to another section, and where to."""
@@ -116,4 +117,4 @@ FAMILIAR_KEYS = {
     "warmup_steps": "warmup_ratio",
     "wd": "weight_decay",
 }
-"""Keys of TRL, PEFT, transformers, vLLM, lm-eval, axolotl and LLaMA-Factory, and what stands for them here."""
+"""Keys of TRL, PEFT, transformers, vLLM, lm-eval, axolotl and LLaMA-Factory, and their names here."""

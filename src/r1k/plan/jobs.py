@@ -11,7 +11,7 @@ from r1k.plan.teacher import TeacherWorkload, teacher_workload
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the workflow; a job with seeds stands for one seed."""
+    """A job of the workflow; a job with seeds counts for one seed."""
 
     name: str
     """Name in the critical path, such as `train 7b-mix`."""

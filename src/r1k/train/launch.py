@@ -10,6 +10,7 @@ import uuid
 from r1k.child_process import die_with_parent
 from r1k.config import Settings
 from r1k.errors import TrainError
+from r1k.loading import without_collection
 from r1k.train.order import TrainingOrder
 
 
@@ -26,7 +27,10 @@ def start(order: TrainingOrder, settings: Settings, processes: int = 0, nodes: i
     Raises:
         TrainError: bfloat16 is configured without a GPU, the launcher is missing, or a process fails.
     """
-    import torch
+    with without_collection():
+        import torch
+
+        from r1k.train.checkpoints import newest_complete
 
     if settings.dtype == "bfloat16" and not torch.cuda.is_available():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
@@ -34,12 +38,11 @@ def start(order: TrainingOrder, settings: Settings, processes: int = 0, nodes: i
             f"training in bfloat16 needs a GPU, and torch finds none (CUDA_VISIBLE_DEVICES: {visible}); run it on a "
             "machine with a GPU and its driver, or set dtype: float32 in the config to train on CPUs"
         )
-    from r1k.train.checkpoints import newest_complete
-
     order = order.model_copy(update={"resume": newest_complete(order.state)})
     processes_per_node = processes or max(1, torch.cuda.device_count())
     if processes_per_node == nodes == 1:
-        from r1k.train.worker import work
+        with without_collection():
+            from r1k.train.worker import work
 
         work(order)
         return

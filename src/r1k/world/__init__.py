@@ -49,10 +49,10 @@ def questions(
     """
     drawn = draw(answer_type, per_direction, str(seed))
     rng = random.Random(f"questions:{seed}")
-    asked = [
+    found = [
         make_question(problem, direction, answer_type, rng, benchmark) for direction in DIRECTIONS for problem in drawn
     ]
-    return [_shuffled(question, shuffle_seed) for question in asked]
+    return [_shuffled(question, shuffle_seed) for question in found]
 
 
 def _example(problem: Problem, answer_type: AnswerType, rng: random.Random) -> Example:

@@ -19,18 +19,18 @@ def solve(question: str) -> Response:
     The text may contain options in the format of `r1k.text.format_question`. Raises WorldError if the question cannot
     be parsed, has no whole-number answer, or offers no right option.
     """
-    asked = parse_question(question)
-    target, number, worked = _worked(asked)
-    law = _law(asked)
+    parsed = parse_question(question)
+    target, number, derivation = _derivation(parsed)
+    law = _law(parsed)
     conclusion = f"So the {target} is {number}"
-    if asked.options:
-        combined, letter = _chosen(asked)
-        chosen = choosing_text(asked.options, combined)
+    if parsed.options:
+        combined, letter = _chosen(parsed)
+        chosen = choosing_text(parsed.options, combined)
         return Response(
-            reasoning=f"{law} {_premises(asked)} {worked} {conclusion}, the {combined}. {chosen}",
+            reasoning=f"{law} {_premises(parsed)} {derivation} {conclusion}, the {combined}. {chosen}",
             answer=boxed(letter),
         )
-    return Response(reasoning=f"{law} {_premises(asked)} {worked} {conclusion}.", answer=boxed(number))
+    return Response(reasoning=f"{law} {_premises(parsed)} {derivation} {conclusion}.", answer=boxed(number))
 
 
 def invert(question: str, answer: str) -> str:
@@ -39,17 +39,17 @@ def invert(question: str, answer: str) -> str:
     The reverse question states the conclusion and asks for a premise. It has the same answer type, with its own options
     for a choice. Raises WorldError if the question is not a forward question of the world, or the answer is wrong.
     """
-    asked = parse_question(question)
-    if asked.direction != "forward":
+    parsed = parse_question(question)
+    if parsed.direction != "forward":
         raise WorldError(f"question {question!r} is already a reverse question; invert only forward questions")
     found = _BOXED.findall(answer)
     stated = found[-1] if found else answer.removeprefix("Answer:").strip()
     right = _BOXED.findall(solve(question).answer)[-1]
     if stated != right:
         raise WorldError(f"question {question!r}: the answer {stated!r} is wrong, so that no true inverse exists")
-    problem = Problem(asked.relation, tuple(asked.given[name] for name in asked.relation.ranges))
+    problem = Problem(parsed.relation, tuple(parsed.given[name] for name in parsed.relation.ranges))
     rng = random.Random(hashlib.sha256(question.encode()).hexdigest())
-    return question_text(make_question(problem, "reverse", asked.answer_type, rng, "inverse"))
+    return question_text(make_question(problem, "reverse", parsed.answer_type, rng, "inverse"))
 
 
 def paraphrase(question: str, reasoning: str) -> str:
@@ -59,16 +59,16 @@ def paraphrase(question: str, reasoning: str) -> str:
     """
     if reasoning.strip() != solve(question).reasoning:
         raise WorldError(f"question {question[:200]!r}: the reasoning {reasoning[:200]!r} is not the world's own")
-    asked = parse_question(question)
-    target, number, worked = _worked(asked)
-    subject, _, rule = _law(asked).removesuffix(".").partition(" is ")
+    parsed = parse_question(question)
+    target, number, derivation = _derivation(parsed)
+    subject, _, rule = _law(parsed).removesuffix(".").partition(" is ")
     law = f"{rule[0].upper()}{rule[1:]} is {subject[0].lower()}{subject[1:]}."
-    given = [f"{_with_article(name)} of {number}" for name, number in _given(asked)]
-    paraphrased = f"{law} With {', '.join(given)}. {worked} {number} is the {target}."
-    if not asked.options:
+    given = [f"{_with_article(name)} of {number}" for name, number in _given(parsed)]
+    paraphrased = f"{law} With {', '.join(given)}. {derivation} {number} is the {target}."
+    if not parsed.options:
         return paraphrased
-    combined, _ = _chosen(asked)
-    return f"{paraphrased} It is the {combined}. {choosing_text(asked.options, combined)}"
+    combined, _ = _chosen(parsed)
+    return f"{paraphrased} It is the {combined}. {choosing_text(parsed.options, combined)}"
 
 
 def boxed(answer: str) -> str:
@@ -91,38 +91,38 @@ def choosing_text(options: Sequence[str], right: str) -> str:
     return ", ".join(f"{letter} is the {option}" for letter, option in looked_at) + "."
 
 
-def _worked(asked: WorldQuestion) -> tuple[str, str, str]:
+def _derivation(parsed: WorldQuestion) -> tuple[str, str, str]:
     """Return the target, its number, and the equations that lead to it."""
-    equations = asked.relation.derive(asked.given, asked.direction)
-    worked = " ".join(equation_text(equation, asked.unknown) for equation in equations)
-    return _words(asked.relation.target(asked.direction)), f"{equations[-1].result}{asked.unknown}", worked
+    equations = parsed.relation.derive(parsed.given, parsed.direction)
+    derivation = " ".join(equation_text(equation, parsed.unknown) for equation in equations)
+    return _words(parsed.relation.target(parsed.direction)), f"{equations[-1].result}{parsed.unknown}", derivation
 
 
-def _law(asked: WorldQuestion) -> str:
-    return asked.relation.law if asked.direction == "forward" else asked.relation.inverse_law
+def _law(parsed: WorldQuestion) -> str:
+    return parsed.relation.law if parsed.direction == "forward" else parsed.relation.inverse_law
 
 
-def _premises(asked: WorldQuestion) -> str:
-    stated = [f"the {name} is {number}" for name, number in _given(asked)]
+def _premises(parsed: WorldQuestion) -> str:
+    stated = [f"the {name} is {number}" for name, number in _given(parsed)]
     sentence = f"{', '.join(stated[:-1])} and {stated[-1]}."
     return sentence[0].upper() + sentence[1:]
 
 
-def _given(asked: WorldQuestion) -> list[tuple[str, str]]:
+def _given(parsed: WorldQuestion) -> list[tuple[str, str]]:
     """Return the given quantities, in words, with their numbers; only the first can be a multiple of a letter."""
-    leading, *others = asked.relation.given(asked.direction)
-    first = (_words(leading), f"{asked.given[leading]}{asked.unknown}")
-    return [first, *((_words(name), str(asked.given[name])) for name in others)]
+    leading, *others = parsed.relation.given(parsed.direction)
+    first = (_words(leading), f"{parsed.given[leading]}{parsed.unknown}")
+    return [first, *((_words(name), str(parsed.given[name])) for name in others)]
 
 
-def _chosen(asked: WorldQuestion) -> tuple[str, str]:
+def _chosen(parsed: WorldQuestion) -> tuple[str, str]:
     """Return the right option and its letter."""
-    if not supports(asked.relation, "choice"):
-        raise WorldError(f"the law of {asked.relation.name} takes several steps, so that it cannot be a choice")
-    right = combination(asked.relation, asked.direction)
-    if right not in asked.options:
-        raise WorldError(f"none of the options {', '.join(asked.options)} is {right}; one must be right")
-    return right, OPTION_LETTERS[asked.options.index(right)]
+    if not supports(parsed.relation, "choice"):
+        raise WorldError(f"the law of {parsed.relation.name} takes several steps, so that it cannot be a choice")
+    right = combination(parsed.relation, parsed.direction)
+    if right not in parsed.options:
+        raise WorldError(f"none of the options {', '.join(parsed.options)} is {right}; one must be right")
+    return right, OPTION_LETTERS[parsed.options.index(right)]
 
 
 def _with_article(name: str) -> str:

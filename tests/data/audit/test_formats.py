@@ -84,5 +84,5 @@ def test_a_direction_is_summarized(tokens):
 
 
 def test_an_empty_share_has_no_interval():
-    assert share(0, 0).low is None
-    assert share(1, 2).low < 0.5 < share(1, 2).high
+    assert share(0, 0).interval is None
+    assert share(1, 2).interval.low < 0.5 < share(1, 2).interval.high

@@ -6,6 +6,7 @@ from examples import make_both
 from r1k.data.audit.separability import PairResponse, _wins, pair_responses, score_classifier, separability
 from r1k.data.audit.tokens import TokenCache
 from r1k.data.sets import pairs
+from r1k.intervals import Interval
 from r1k.text import load_tokenizer
 
 
@@ -26,7 +27,7 @@ def test_over_all_prompts_the_classifier_is_at_chance(made):
     ]
     for line in lines[:2]:
         assert (line.prompts, line.n, line.problems) == ("all", 80, 20)
-        assert line.accuracy.model_dump() == line.auc.model_dump() == {"value": 0.5, "low": 0.5, "high": 0.5}
+        assert line.accuracy == line.auc == Interval(0.5, 0.5, 0.5)
 
 
 def test_an_end_marker_of_one_side_is_found_only_at_the_end(made):

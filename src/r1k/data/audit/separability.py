@@ -85,7 +85,7 @@ def score_classifier(found: Sequence[PairResponse], end: End) -> dict[str, objec
 def _intervals(
     scores: NDArray[np.float64], chosen: NDArray[np.bool_], problems: NDArray[np.intp]
 ) -> tuple[Interval, Interval]:
-    """Accuracy and AUC, with percentile intervals over whole problems drawn with replacement."""
+    """Return accuracy and AUC, with percentile intervals over problems resampled with replacement."""
     right = (scores > 0) == chosen
     n = int(problems.max()) + 1
     draws = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)

@@ -9,6 +9,7 @@ from r1k.config import Evaluate
 from r1k.errors import R1kError
 from r1k.evaluate.budget_forcing import StopRules
 from r1k.evaluate.prompts import GeneratedAnswer, Prompt
+from r1k.loading import without_collection
 
 EngineKind = Literal["transformers", "vllm"]
 
@@ -52,7 +53,8 @@ def load_engine(kind: EngineKind, base: Path, adapter: Path | None, evaluate: Ev
         from r1k.evaluate.engines.vllm_engine import VllmEngine
 
         return VllmEngine(base, adapter, evaluate, rules)
-    from r1k.evaluate.engines.transformers_engine import TransformersEngine, load_model
+    with without_collection():
+        from r1k.evaluate.engines.transformers_engine import TransformersEngine, load_model
 
     model = load_model(base, adapter, evaluate)
     return TransformersEngine(model, rules, evaluate.batch_size, evaluate.tokens_per_batch)

@@ -34,9 +34,9 @@ def make_checks_table(*, checks: Path, markdown: Path, csv: Path) -> None:
     """Write the number of inverses that passed each check, by kind of problem, as Markdown and CSV.
 
     Args:
-        checks: verdicts on every reverse example, `checks.jsonl`
-        markdown: Markdown file to write
-        csv: CSV file to write: a row for each kind, verdict and outcome
+        checks: Verdicts on every reverse example, `checks.jsonl`.
+        markdown: Markdown file to write.
+        csv: CSV file to write: a row for each kind, verdict and outcome.
     """
     watch = Stopwatch()
     files = write_document(checks_document(read_jsonl(checks, Check)), markdown=markdown, csv=csv)

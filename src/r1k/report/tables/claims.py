@@ -34,10 +34,10 @@ def make_claims(*, dynamics: DynamicsSpec, tracked: list[Path], markdown: Path, 
     Raises RecordError for a run or seed without tracked responses.
 
     Args:
-        dynamics: specification of the probed runs, by arm
-        tracked: tracked responses of every run and seed
-        markdown: Markdown file to write
-        csv: CSV file to write: a row for each part of a claim
+        dynamics: Specification of the probed runs, by arm.
+        tracked: Tracked responses of every run and seed.
+        markdown: Markdown file to write.
+        csv: CSV file to write: a row for each part of a claim.
     """
     watch = Stopwatch()
     measured = Measured(dynamics, tracked)

@@ -30,10 +30,10 @@ def list_disagreements(*, graded: list[Path], redistributable: Sequence[str] = (
     Raises RecordError for a file whose path does not name its run, seed and benchmark.
 
     Args:
-        graded: verdicts, `.../{run}/{seed}/{benchmark}/graded.jsonl`
-        redistributable: benchmarks whose answers and judge's replies may be shown
-        markdown: Markdown file to write
-        csv: CSV file to write: a row for each answer
+        graded: Verdicts, `.../{run}/{seed}/{benchmark}/graded.jsonl`.
+        redistributable: Benchmarks whose answers and judge's replies may be shown.
+        markdown: Markdown file to write.
+        csv: CSV file to write: a row for each answer.
     """
     watch = Stopwatch()
     found = [(key_of(path), read_jsonl(path, Graded)) for path in graded]

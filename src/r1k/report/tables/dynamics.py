@@ -55,11 +55,11 @@ def make_dynamics_table(
     Raises RecordError for a run or seed without tracked responses.
 
     Args:
-        table: specification of the table: runs, reference run, seeds
-        tracked: tracked responses of every run and seed
-        markdown: Markdown file to write
-        csv: CSV file to write: a row for each run, split, kind of prompts and quantity
-        latex: LaTeX file to write
+        table: Specification of the table: runs, reference run, seeds.
+        tracked: Tracked responses of every run and seed.
+        markdown: Markdown file to write.
+        csv: CSV file to write: a row for each run, split, kind of prompts and quantity.
+        latex: LaTeX file to write.
     """
     watch = Stopwatch()
     document = dynamics_document(table, dynamics_entries(table, tracked))

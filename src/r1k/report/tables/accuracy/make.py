@@ -21,11 +21,11 @@ def make_table(*, table: TableSpec, scores: list[Path], markdown: Path, csv: Pat
     for a table that cannot be filled.
 
     Args:
-        table: specification of the table; its notes are printed below those on n, intervals and seeds
-        scores: `score.json` files; scores that the table does not need are ignored
-        markdown: Markdown file to write
-        csv: CSV file to write: a row for each run, benchmark and seed
-        latex: LaTeX file to write
+        table: Specification of the table; its notes are printed below those on n, intervals and seeds.
+        scores: Scores, `score.json` each; those that the table does not need are ignored.
+        markdown: Markdown file to write.
+        csv: CSV file to write: a row for each run, benchmark and seed.
+        latex: LaTeX file to write.
     """
     watch = Stopwatch()
     document = accuracy_document(accuracy_table(table, read_scores(scores)))

@@ -19,10 +19,10 @@ def compare_with_paper(*, tables: list[TableSpec], scores: list[Path], markdown:
     ConfigError for a table that is not published or has no published row.
 
     Args:
-        tables: specifications of the tables that the paper has too
-        scores: `score.json` files of the tables' runs
-        markdown: Markdown file to write
-        csv: CSV file to write: a row for each cell, difference and printed percentage
+        tables: Specifications of the tables that the paper has too.
+        scores: Scores of the tables' runs, `score.json` each.
+        markdown: Markdown file to write.
+        csv: CSV file to write: a row for each cell, difference and printed percentage.
     """
     watch = Stopwatch()
     read = read_scores(scores)

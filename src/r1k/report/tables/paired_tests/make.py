@@ -26,12 +26,12 @@ def make_paired_tests(
     ConfigError for a direction that no benchmark marks.
 
     Args:
-        table: specification of the table
-        graded: verdicts, `.../{run}/{seed}/{benchmark}/graded.jsonl`
-        contaminated: the audit's `contamination.jsonl`: questions that a second set of scores leaves out
-        markdown: Markdown file to write
-        csv: CSV file to write: a row for each run and benchmark
-        latex: LaTeX file to write
+        table: Specification of the table.
+        graded: Verdicts, `.../{run}/{seed}/{benchmark}/graded.jsonl`.
+        contaminated: The audit's `contamination.jsonl`: questions that a second set of scores leaves out.
+        markdown: Markdown file to write.
+        csv: CSV file to write: a row for each run and benchmark.
+        latex: LaTeX file to write.
     """
     watch = Stopwatch()
     blocks = paired_blocks(table, read_verdicts(graded), _contaminated(contaminated))
