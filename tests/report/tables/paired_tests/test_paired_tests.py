@@ -137,7 +137,7 @@ def test_directions_get_a_part_each_and_one_family(compare, tmp_path):
 
 
 def overlap(k: int) -> Overlap:
-    counts = {"ngrams": 1, "of": 9, "longest": 8, "words": 16, "exact": False, "text": None}
+    counts = {"ngrams": 1, "question_ngrams": 9, "longest": 8, "words": 16, "exact": False, "text": None}
     where = {"problem": "p", "direction": "forward", "where": "question"}
     return Overlap(**where, benchmark="aime", question=f"aime-{k:03d}", **counts)
 
