@@ -142,7 +142,8 @@ def test_numbers_are_short_enough_for_a_cell():
 
 def test_one_problem_has_no_interval(dynamics, paths, outputs):
     for path in paths:
-        write_jsonl(path, [r for r in read_jsonl(path, Influence) if r.problem in ("p0", "h0") and r.step_problem == "p0"])
+        records = read_jsonl(path, Influence)
+        write_jsonl(path, [r for r in records if r.problem in ("p0", "h0") and r.step_problem == "p0"])
     draw_ntk(dynamics=dynamics, influences=paths, **outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
     assert all(row["low"] == "" and row["n"] == "1" for row in rows if row["quantity"] == "predicted")
