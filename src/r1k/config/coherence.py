@@ -6,6 +6,7 @@ from r1k.config.model import ExperimentModel
 from r1k.config.report import TAKEN_TABLES
 from r1k.config.runs import Run, Sft
 from r1k.errors import ConfigError, did_you_mean
+from r1k.records import GREEDY
 
 
 def problems(experiment: ExperimentModel) -> list[str]:
@@ -166,6 +167,8 @@ def _probe_problems(experiment: ExperimentModel) -> Iterator[str]:
     for split, problems in (("train", experiment.data.probe_train), ("held_out", experiment.data.probe_held_out)):
         if problems < 2 and any("other_problem" in kind for kind in experiment.probe.tracked):
             yield f"data.probe_{split}: 1, and probe.tracked has another problem's response; raise it to 2"
+    if experiment.probe.greedy_tokens is not None and not set(GREEDY) & set(experiment.probe.tracked):
+        yield "probe.greedy_tokens: does nothing, because tracked has no greedy_base or greedy_start; remove it"
     if experiment.probe.paraphrased and experiment.teacher.kind == "replay":
         yield "probe.tracked: a replay teacher writes no paraphrases; remove them, or use another teacher"
 

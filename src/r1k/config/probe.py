@@ -44,10 +44,6 @@ class Probe(Section):
     def _trackable(self) -> Self:
         if not {"chosen", "rejected"} <= set(self.tracked) or len(set(self.tracked)) < len(self.tracked):
             raise ValueError("tracked: must include chosen and rejected, and no kind twice")
-        if self.greedy_tokens is not None and not any(kind.startswith("greedy") for kind in self.tracked):
-            raise ValueError(
-                "greedy_tokens: does nothing, because tracked has no greedy_base or greedy_start; remove it"
-            )
         return self
 
     @property
