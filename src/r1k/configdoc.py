@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from r1k import config
+from r1k.config.checking import models_in
 from r1k.files import atomic_write, write_json
 
 HEAD = """\
@@ -74,15 +75,8 @@ def _sections(
     yield path, model
     for name, field in model.model_fields.items():
         place = f"{path}.{name}".lstrip(".") + (".NAME" if get_origin(field.annotation) is dict else "")
-        for part in _models(field.annotation):
+        for part in models_in(field.annotation):
             yield from _sections(part, place, seen)
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
 
 
 def _row(name: str, field: FieldInfo) -> str:

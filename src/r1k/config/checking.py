@@ -64,7 +64,7 @@ def _section_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseMod
             continue
         fields = [option.model_fields[part] for option in options if part in option.model_fields]
         if fields:
-            options = [found for field in fields for found in _models(field.annotation)] or options
+            options = [found for field in fields for found in models_in(field.annotation)] or options
     return options[0]
 
 
@@ -73,11 +73,12 @@ def _tag(model: type[BaseModel]) -> str | None:
     return next(iter(get_args(kind.annotation)), None) if kind else None
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a field's annotation names."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from models_in(argument)
 
 
 def _quoted(expected: str) -> set[str]:
