@@ -3,6 +3,7 @@
 import ast
 from collections import Counter, defaultdict
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 
 import pytest
 
@@ -23,6 +24,13 @@ def trees():
 def test_a_type_is_defined_once():
     found = Counter(node.name for tree in trees().values() for node in tree.body if isinstance(node, ast.ClassDef))
     assert sorted(name for name, times in found.items() if times > 1 and name not in MAY_REPEAT) == []
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if "\n__all__ = " in MODULES[name].read_text("utf-8")])
+def test_all_that_a_module_offers_exists(module):
+    """Linters do not look: a package may define a name where none of them sees it."""
+    package = import_module(module.removesuffix(".__init__"))
+    assert [name for name in package.__all__ if not hasattr(package, name)] == []
 
 
 def test_modules_are_short():

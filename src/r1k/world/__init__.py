@@ -16,8 +16,8 @@ from r1k.world.solving import invert, paraphrase, solve
 from r1k.world.wording import ANSWER_TYPES, AnswerType, make_question, question_text, supports
 
 __all__ = [
-    "SHAPES",
-    "Shape",
+    "ANSWER_TYPES",
+    "AnswerType",
     "WorldError",
     "documents",
     "forward_examples",
