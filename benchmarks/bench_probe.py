@@ -54,7 +54,7 @@ from probe_inputs import (
 from r1k.config import Probe
 from r1k.probe.engine import Item, PaddedBatch
 from r1k.records import GREEDY, LogProb, Tracked, read_jsonl
-from r1k.threads import wait_passively
+from r1k.runtime import tune_process
 
 PASSES, FASTER, EXCESS, AGREE = 1.25, 3.0, 0.2, 2e-5
 """The limits: bare forward passes per checkpoint, times faster than the released way, memory beyond weights and
@@ -248,5 +248,5 @@ def read_largest(inputs: Inputs) -> None:
 
 
 if __name__ == "__main__":
-    wait_passively()
+    tune_process()
     main()

@@ -6,9 +6,9 @@ import pytest
 
 from examples import QWEN_TEMPLATE, SHARED, make_both
 from r1k.records import write_jsonl
-from r1k.threads import wait_passively
+from r1k.runtime import tune_process
 
-wait_passively()  # the command line does the same
+tune_process()  # the command line does the same
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,7 @@ def test_help_names_every_command_and_imports_no_stage():
     loaded = set(literal_eval(f"[{modules.strip()}"))
     assert not loaded & {"torch", "transformers", "pandas", "matplotlib", "openai", "datasets", "pydantic", "yaml"}
     ours = {name for name in loaded if name.partition(".")[0] == "r1k"}
-    assert ours == {"r1k", "r1k.cli", "r1k.cli.commands", "r1k.errors", "r1k.loading", *FIGURES, "r1k.threads"}
+    assert ours == {"r1k", "r1k.cli", "r1k.cli.commands", "r1k.errors", "r1k.loading", *FIGURES, "r1k.runtime"}
 
 
 def test_version(capsys):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from r1k import __version__
 from r1k.cli.commands import COMMANDS, OVERVIEW, Command
 from r1k.errors import ConfigError, R1kError, did_you_mean
-from r1k.threads import wait_passively
+from r1k.runtime import tune_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def _run(command: Command, arguments: Sequence[str]) -> None:
     if not command.network:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    wait_passively()
+    tune_process()
 
     from r1k.cli.options import parse
     from r1k.usage import record_attempt

@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase, Trainer
 from r1k.child_process import die_with_parent
 from r1k.files import atomic_write, write_json
 from r1k.provenance import Stopwatch, peak_memory
+from r1k.runtime import tune_process
 from r1k.text import load_tokenizer
-from r1k.threads import wait_passively
 from r1k.train import as_released
 from r1k.train.checkpoints import CheckpointCallback, save_adapter
 from r1k.train.describe import RunFile, read_run
@@ -111,5 +111,5 @@ def world_size() -> int:
 
 if __name__ == "__main__":
     die_with_parent()
-    wait_passively()
+    tune_process()
     work(TrainingOrder.model_validate_json(sys.argv[1]))

@@ -119,12 +119,13 @@ def _changes(measured: Measured) -> Iterator[Change]:
 
 def _by_problems(moved: pd.DataFrame) -> dict[Hashable, Interval]:
     """Return intervals of all columns; columns of the same problems share one bootstrap."""
-    groups: dict[bytes, list[Hashable]] = {}
-    for column in moved:
-        groups.setdefault(moved[column].notna().to_numpy().tobytes(), []).append(column)
+    values, there = moved.to_numpy(), moved.notna().to_numpy()
+    groups: dict[bytes, list[int]] = {}
+    for column in range(values.shape[1]):
+        groups.setdefault(there[:, column].tobytes(), []).append(column)
     return {
-        column: interval
+        moved.columns[column]: interval
         for columns in groups.values()
-        if len(values := moved[columns].dropna())
-        for column, interval in zip(columns, bootstrap_means(values.to_numpy()), strict=True)
+        if there[:, columns[0]].any()
+        for column, interval in zip(columns, bootstrap_means(values[there[:, columns[0]]][:, columns]), strict=True)
     }
