@@ -30,7 +30,7 @@ from r1k.evaluate.lm_eval_adapter import BenchmarkTask, ChatLM, make_document
 from r1k.evaluate.prompts import Prompt
 from r1k.records import Question, read_jsonl
 from r1k.text import load_tokenizer
-from r1k.threads import wait_passively
+from r1k.runtime import tune_process
 
 LIMIT = 2.0
 
@@ -116,5 +116,5 @@ def _questions(folder: Path, n: int) -> list[Question]:
 
 
 if __name__ == "__main__":
-    wait_passively()
+    tune_process()
     main()
