@@ -29,8 +29,8 @@ from r1k.evaluate.generate import max_positions
 from r1k.evaluate.lm_eval_adapter import BenchmarkTask, ChatLM, make_document
 from r1k.evaluate.prompts import Prompt
 from r1k.records import Question, read_jsonl
-from r1k.text import load_tokenizer
 from r1k.runtime import tune_process
+from r1k.text import load_tokenizer
 
 LIMIT = 2.0
 

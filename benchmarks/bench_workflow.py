@@ -27,7 +27,7 @@ from workflows import Workflow, environment
 
 from examples import ROOT
 from r1k.files import file_digest
-from r1k.usage import read_attempts, summary
+from r1k.usage import summary
 
 BIN = Path(sys.executable).parent
 R1K, SNAKEMAKE = BIN / "r1k", BIN / "snakemake"
@@ -70,7 +70,7 @@ def _report_demo(spent: Spent, results: Path) -> None:
         f"{spent.peak / 2**30:.2f} GiB: {'within' if within else 'ABOVE'} {WALL_LIMIT} s and "
         f"{MEMORY_LIMIT / 2**30:.0f} GiB"
     )
-    print(summary(read_attempts(results / "usage")), end="")
+    print(summary(attempts=results / "usage"), end="")
     for table in ("table1.csv", "table2.csv"):
         print(f"{table}: {file_digest(results / 'tables' / table)}")
 
