@@ -164,6 +164,7 @@ def test_hostile_questions_and_answers_are_generated_and_graded(tiny_base: Path,
     assert {path.name for path in output.parent.iterdir()} == {"b.jsonl", "b.manifest.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_figure_1_draws_a_text_and_no_mathematics_of_it(name):
     one, other = problem(name, HOSTILE[name]), problem(name, HOSTILE[name])

@@ -161,6 +161,7 @@ def test_the_base_loads_and_its_loss_has_fallen(uninterrupted, tokenizer):
     assert loss < torch.log(torch.tensor(float(len(loaded)))).item() - 0.3
 
 
+@pytest.mark.slow
 def test_kill_9_and_resume_gives_the_same_bits(uninterrupted, tokenizer, tmp_path):
     state, output = tmp_path / "state", tmp_path / "base"
     code = (

@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SMALL = ["--problems", "4", "--words", "6", "--checkpoints", "2", "--tracked-problems", "2", "--greedy-tokens", "4"]
 
 

@@ -184,6 +184,7 @@ def hub_benchmark(repo: str, revision: str = COMMIT, n: int = 6) -> Benchmark:
     return Benchmark(title="GPQA", answer_type="choice", source=source)
 
 
+@pytest.mark.slow
 def test_a_data_set_of_the_hub(tmp_path):
     """A gated repository without and with a token, at `main` and at a commit; a missing one; a wrong size."""
     rows = {"diamond.jsonl": choice_rows(6), "main.jsonl": choice_rows(9)}

@@ -27,6 +27,7 @@ def test_every_answer_type_has_enough_pairs_without_duplicates():
         assert (each.accepted, each.rejected) == (0, 0)
 
 
+@pytest.mark.slow
 def test_error_rates_of_the_rules(found):
     assert rates(PAIRS, found["rules"]) == {
         "integer": Rates(accepted=1, wrong=17, rejected=3, right=31),

@@ -256,6 +256,7 @@ def test_more_repeats_reuse_cached_answers(tmp_path, tiny_base):
     assert facts(tmp_path)["answers_cached"] == 6
 
 
+@pytest.mark.slow
 def test_processes_share_the_questions(tmp_path, tiny_base):
     questions = [plain_question("How many? " * k, f"q{k}") for k in range(1, 6)]
     settings = Evaluate(max_new_tokens=12, batch_size=1, dtype="float32")
@@ -265,6 +266,7 @@ def test_processes_share_the_questions(tmp_path, tiny_base):
     assert answered == [2, 3]
 
 
+@pytest.mark.slow
 def test_a_failed_process_is_reported_and_finished_answers_are_kept(tmp_path, tiny_base):
     """The weights disappear when half of the answers are cached: the next attempt fails, and a later one reuses that
     half."""

@@ -17,6 +17,8 @@ from r1k.evaluate.prompts import GeneratedAnswer
 from r1k.evaluate.resume import answers_key
 from r1k.records import Question, write_jsonl
 
+pytestmark = pytest.mark.slow
+
 COMMAND = "import sys; from r1k.cli import main; sys.exit(main(sys.argv[1:]))"
 SETTINGS = Evaluate(max_new_tokens=400, batch_size=2, dtype="float32", temperature=1.2)
 

@@ -21,6 +21,8 @@ from r1k.plan.workload import read_architecture
 from r1k.records import write_jsonl
 from r1k.train.describe import RunPlan, describe_run
 
+pytestmark = pytest.mark.slow
+
 PAPER = load(ROOT / "config" / "paper.yaml")
 LORA = PAPER.train.lora
 SEVEN = architecture_of("qwen2.5-7b", PAPER.bases["qwen2.5-7b"])

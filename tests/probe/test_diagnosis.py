@@ -91,6 +91,7 @@ def moved(measured: Measured, response: str) -> list[float]:
     return [measured.change("mixed", "dpo", "mixed", split, response, "log_p").mean() for split in SPLITS]
 
 
+@pytest.mark.slow
 def test_probability_moved_to_other_problems_is_detected(place):
     measured = measure(place, "planted", train(place, "planted-adapter", gains=THIRD, losses=("rejected",)))
     for found in verdicts(measured):
@@ -100,6 +101,7 @@ def test_probability_moved_to_other_problems_is_detected(place):
     assert max(moved(measured, "rejected")) < -0.1
 
 
+@pytest.mark.slow
 def test_probability_moved_to_chosen_responses_is_not_reported_as_moved_elsewhere(place):
     adapter = train(place, "plain-adapter", gains=("chosen",), losses=("rejected", *THIRD))
     measured = measure(place, "plain", adapter)

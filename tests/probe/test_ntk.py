@@ -314,6 +314,7 @@ def test_sketched_predictions_are_close_to_exact_ones(tmp_path, study, records):
     assert 0 < max(map(abs, off)) < 5 * (2 / buckets) ** 0.5
 
 
+@pytest.mark.slow
 def test_random_directions_estimate_the_norm_of_the_kernel(study, model, tokenizer, pairs):
     """The reference is J J^T, computed row by row, of a response of a few tokens."""
     responses = measured_responses(tokenizer, pairs, SPEC.model_copy(update={"max_tokens": 2, "examples": 1}))

@@ -140,6 +140,7 @@ def test_a_paraphrase_of_truncated_reasoning_has_no_answer(tokenizer, paths):
     assert {tokenizer.decode(ids) for ids in paraphrased} == {f"{THINK}so"}
 
 
+@pytest.mark.slow
 def test_a_rerun_after_kill_9_repeats_no_request(server, paths):
     server.delay = 0.4
     teacher = server.teacher(concurrency=2)

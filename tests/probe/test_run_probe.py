@@ -22,6 +22,8 @@ from r1k.probe.run_probe import list_checkpoints, probe_checkpoints
 from r1k.records import LogProb, ProbePair, read_jsonl
 from r1k.text import format_response, load_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Probe(dtype="float32", tokens_per_batch=512)
 
 

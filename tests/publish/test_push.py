@@ -37,6 +37,7 @@ def client(tmp_path, exported):
     return run
 
 
+@pytest.mark.slow
 def test_a_pushed_dataset_loads_from_the_hub(client, exported: Path, tmp_path: Path):
     uploads = Uploads(TOKEN)
     done = client(uploads, PUSH, "--folder", str(exported), "--repo", "me/r1k", "--private")

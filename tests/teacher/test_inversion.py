@@ -118,6 +118,7 @@ def test_inline_reasoning_is_separated_from_the_answer(server: FaultyServer, pla
     assert (record.question, record.reasoning, record.answer) == ("How come?", "So and so.", "That is how.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [401, 503])
 def test_the_key_is_in_no_file_and_no_message(server: FaultyServer, place: Place, code: int):
     place.write_problems(6)

@@ -89,6 +89,7 @@ def test_a_stopped_run_keeps_its_answers(server: FaultyServer, place: Place):
     assert len(written(place)) == 30
 
 
+@pytest.mark.slow
 def test_server_errors_are_retried(server: FaultyServer, place: Place):
     place.write_problems(3)
     server.fail("p001", status(500), status(429, headers={"Retry-After": "1"}))
@@ -97,6 +98,7 @@ def test_server_errors_are_retried(server: FaultyServer, place: Place):
     assert server.total == 8
 
 
+@pytest.mark.slow
 def test_a_kill_loses_at_most_the_requests_in_flight(server: FaultyServer, place: Place):
     place.write_problems(40)
     server.delay = 0.03
@@ -138,6 +140,7 @@ def test_answers_journalled_before_a_kill_are_not_requested_again(server: Faulty
     assert len(written(place)) == 20
 
 
+@pytest.mark.slow
 def test_concurrent_runs_send_no_request_twice(server: FaultyServer, place: Place):
     gate = threading.Event()
     server.fail(

@@ -27,6 +27,8 @@ from r1k.train.rows import columns_digest, make_rows
 from r1k.train.train import train
 from r1k.train.trainers import load_base
 
+pytestmark = pytest.mark.slow
+
 DROPOUT = LORA.model_copy(update={"lora_dropout": 0.1})
 SFT = Sft(learning_rate=5e-3, num_train_epochs=3, **SETTINGS)
 DPO = Dpo(learning_rate=1e-4, num_train_epochs=1, **SETTINGS)

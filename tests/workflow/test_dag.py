@@ -10,6 +10,8 @@ import yaml
 from examples import ROOT, read_config
 from r1k import config, configdoc
 
+pytestmark = pytest.mark.slow
+
 REMEDIES = ["--configfile", "config/demo.yaml", "config/demo-remedies.yaml"]
 
 

@@ -28,6 +28,8 @@ from snakemake.settings.types import (
 from examples import ROOT
 from r1k.config import Experiment, validate
 
+pytestmark = pytest.mark.slow
+
 PROFILE = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text())
 
 

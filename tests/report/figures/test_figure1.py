@@ -101,6 +101,7 @@ def test_the_same_bytes_each_time(tmp_path):
     assert json.loads((tmp_path / "figure1.manifest.json").read_text())["facts"]["problem"] == "a"
 
 
+@pytest.mark.slow
 def test_real_examples(tmp_path):
     if not REAL.is_file():
         pytest.skip("the twenty real s1K problems are not on this machine")

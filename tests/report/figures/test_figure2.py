@@ -64,12 +64,14 @@ def test_no_words_overlap_or_leave_the_figure(drawn):
     assert_words_stay_apart_and_inside(figure)
 
 
+@pytest.mark.slow
 def test_files_are_written_and_the_same_each_time(outputs, dynamics, logprob_files):
     pdf = made_twice(lambda: draw_figure2(dynamics=dynamics, logprobs=logprob_files, **outputs), outputs)["pdf"]
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf.replace(b" ", b"")
     assert not re.search(rb"CreationDate|Producer|Creator", pdf)
 
 
+@pytest.mark.slow
 def test_the_csv_has_all_that_is_drawn(outputs, dynamics, logprob_files):
     draw_figure2(dynamics=dynamics, logprobs=logprob_files, **outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))

@@ -105,6 +105,7 @@ def test_the_slope_is_that_of_what_was_measured(dynamics, paths):
         assert (fit.n, fit.pairs) == (2 * PROBLEMS, len(UPDATES) * PROBLEMS * 2 * PROBLEMS * len(KINDS))
 
 
+@pytest.mark.slow
 def test_files_are_written_and_the_same_each_time(dynamics, paths, outputs):
     made_twice(lambda: draw_ntk(dynamics=dynamics, influences=paths, **outputs), outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
@@ -112,6 +113,7 @@ def test_files_are_written_and_the_same_each_time(dynamics, paths, outputs):
     assert all(float(row["low"]) <= float(row["mean"]) + 1e-9 for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arms", [("forward", "reverse", "mixed"), ("mixed",)])
 def test_numbers_stand_in_their_cells_and_no_words_overlap(dynamics, paths, arms):
     spec = dynamics.model_copy(update={"arms": {arm: dynamics.arms[arm] for arm in arms}})
@@ -140,6 +142,7 @@ def test_numbers_are_short_enough_for_a_cell():
     assert {value: number(value) for value in found} == found
 
 
+@pytest.mark.slow
 def test_one_problem_has_no_interval(dynamics, paths, outputs):
     for path in paths:
         records = read_jsonl(path, Influence)

@@ -28,6 +28,7 @@ def outputs(tmp_path):
     return {name: tmp_path / f"probability-shift.{name}" for name in ("png", "pdf", "csv")}
 
 
+@pytest.mark.slow
 def test_changes_are_from_the_first_to_the_last_checkpoint(dynamics, tracked):
     found = {
         (c.arm, c.method, c.test, c.split, c.response): c
@@ -45,6 +46,7 @@ def test_changes_are_from_the_first_to_the_last_checkpoint(dynamics, tracked):
         assert one.n == (5 if kind == "shuffled_sentences" else 6)
 
 
+@pytest.mark.slow
 def test_what_a_token_the_argmax_and_the_rest_gain_adds_up_to_nothing(dynamics, tracked):
     sums: dict[tuple[str, ...], float] = {}
     for c in changes(Measured(dynamics, tracked)):
@@ -55,6 +57,7 @@ def test_what_a_token_the_argmax_and_the_rest_gain_adds_up_to_nothing(dynamics, 
     assert max(map(abs, sums.values())) < 1e-12
 
 
+@pytest.mark.slow
 def test_seeds_are_averaged_within_a_problem(tmp_path, dynamics):
     two = DynamicsSpec(arms=dynamics.arms, seeds=[0, 1], epochs=dynamics.epochs)
     paths = write_tracked(tmp_path, two, 4, change)
@@ -68,6 +71,7 @@ def test_seeds_are_averaged_within_a_problem(tmp_path, dynamics):
         assert mean.change.value == pytest.approx((first.change.value + second.change.value) / 2)
 
 
+@pytest.mark.slow
 def test_files_are_written_and_the_same_each_time(outputs, dynamics, tracked):
     made_twice(lambda: draw_probability_shift(dynamics=dynamics, tracked=tracked, **outputs), outputs)
     rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
@@ -76,6 +80,7 @@ def test_files_are_written_and_the_same_each_time(outputs, dynamics, tracked):
         assert float(row["low"]) <= float(row["change"]) <= float(row["high"])
 
 
+@pytest.mark.slow
 def test_the_marks_are_the_changes_and_no_words_overlap(dynamics, tracked):
     found = changes(Measured(dynamics, tracked))
     with style():

@@ -104,6 +104,7 @@ def test_claims_about_runs_that_are_not_there_are_left_out(tmp_path, dynamics):
     }
 
 
+@pytest.mark.slow
 def test_the_table_has_a_sentence_a_claim_and_the_csv_a_row_a_part(tmp_path, dynamics):
     markdown, table = tmp_path / "claims.md", tmp_path / "claims.csv"
     tracked = write_tracked(tmp_path, dynamics, 8, as_the_paper_says)

@@ -56,6 +56,7 @@ def test_the_reference_is_compared_with_nothing(tracked):
     assert {e.run for e in dynamics_entries(SPEC, tracked) if e.against is None} == {"probe-mixed"}
 
 
+@pytest.mark.slow
 def test_runs_of_other_problems_are_compared_on_those_that_both_have(tracked):
     path = next(path for path in tracked if path.name == "probe-forward-0.jsonl")
     kept = [record for record in read_jsonl(path, Tracked) if record.problem not in ("p3", "p4")]
@@ -79,6 +80,7 @@ def test_a_run_that_was_not_tracked_is_named(tracked):
         dynamics_entries(SPEC, [path for path in tracked if path.name != "probe-mixed-dpo-0.jsonl"])
 
 
+@pytest.mark.slow
 def test_the_files_hold_every_row_with_its_interval(tracked, tmp_path):
     paths = {name: tmp_path / f"table4.{name}" for name in ("markdown", "csv", "latex")}
     make_dynamics_table(table=SPEC, tracked=tracked, **paths)
