@@ -24,7 +24,7 @@ demo-remedies: .venv/installed
 test: .venv/installed
 	pytest -n 2 --dist loadfile
 
-## check: lint, types, and the tests without workflows, training runs and Slurm
+## check: lint, types, and the tests that are not marked slow
 check: lint
 	pytest -n 2 --dist loadfile -m "not slow"
 

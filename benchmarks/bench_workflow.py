@@ -50,7 +50,7 @@ class Spent:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--demo", action="store_true", help="run the whole demo and measure it: about six minutes")
+    parser.add_argument("--demo", action="store_true", help="run the whole demo and measure it")
     options = parser.parse_args()
     print(f"r1k --help: {_best([R1K, '--help'], ROOT):.2f} s")
     with tempfile.TemporaryDirectory() as name:

@@ -28,7 +28,7 @@ def test_a_type_is_defined_once():
 
 @pytest.mark.parametrize("module", [name for name in MODULES if "\n__all__ = " in MODULES[name].read_text("utf-8")])
 def test_all_that_a_module_offers_exists(module):
-    """Linters do not look: a package may define a name where none of them sees it."""
+    """ruff does not compare a package's `__all__` with its names."""
     package = import_module(module.removesuffix(".__init__"))
     assert [name for name in package.__all__ if not hasattr(package, name)] == []
 

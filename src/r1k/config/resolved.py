@@ -40,7 +40,7 @@ def dynamics_table_spec(experiment: Experiment, name: str) -> DynamicsTableSpec:
 
 
 def dynamics_spec(experiment: Experiment) -> DynamicsSpec:
-    """Return the runs of Figure 2 with the epochs of each training."""
+    """Return the runs of Figure 2 with the epochs of each training run."""
     epochs = {run: float(experiment.settings(run).num_train_epochs) for run in experiment.dynamics_runs}
     return DynamicsSpec(arms=experiment.dynamics, seeds=experiment.seeds, epochs=epochs)
 

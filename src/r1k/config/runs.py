@@ -106,9 +106,11 @@ class Dpo(Settings):
 
 
 class Launch(Section):
-    """How a training runs; nothing here changes what it computes."""
+    """How a training run is launched; nothing here changes what it computes."""
 
-    nodes: int = Field(default=1, gt=0, description="nodes per training, each with the same GPUs, cores and processes")
+    nodes: int = Field(
+        default=1, gt=0, description="nodes per training run, each with the same GPUs, cores and processes"
+    )
     gpus: int = Field(default=8, ge=0, description="GPUs per node that a training job requests, where there are any")
     cores: int = Field(
         default=1, gt=0, description="CPU cores per node that a training, probing or generation job requests"

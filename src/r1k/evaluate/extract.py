@@ -40,7 +40,7 @@ MAX_NUMBER_CHARS = 400
 
 
 def final_answer(completion: str) -> str | None:
-    """Return the answer's text by s1's rules, or None if there is none or it exceeds MAX_ANSWER_CHARS.
+    """Return the answer's text by s1's rules, or None if it has no answer or one above MAX_ANSWER_CHARS.
 
     In the text after the last answer separator (the whole text if there is no separator), this is the content of the
     last complete `\\boxed{…}`, else the text after the last `Answer:` on its line, or on the next line that is not

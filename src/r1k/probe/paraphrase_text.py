@@ -50,7 +50,7 @@ def paraphrased_tokens(
     """Return token ids of a pair's chosen or rejected response with its reasoning paraphrased, and whether they are
     truncated.
 
-    The answer is the response's own; there is none if the reasoning was truncated. Returns None if there is no
+    The answer is the response's own; truncated reasoning has no answer. Returns None if there is no
     paraphrase.
     """
     direction = pair.direction if chosen else OPPOSITE[pair.direction]

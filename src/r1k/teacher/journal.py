@@ -121,7 +121,7 @@ class Journal:
         return JournalEntry.model_validate_json(os.pread(self._file, length, offset))
 
     def answer_to(self, request: Request) -> JournalEntry:
-        """Return the newest answer to a request; raise TeacherError if there is none."""
+        """Return the newest answer to a request; raise TeacherError if the journal has no answer to it."""
         entry = self.get(request.key)
         if entry is None:
             raise TeacherError(f"{self.path}: holds no answer to request {request.key}; run again")

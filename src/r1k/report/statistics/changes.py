@@ -119,13 +119,12 @@ def _changes(measured: Measured) -> Iterator[Change]:
 
 def _by_problems(moved: pd.DataFrame) -> dict[Hashable, Interval]:
     """Return intervals of all columns; columns of the same problems share one bootstrap."""
-    values, there = moved.to_numpy(), moved.notna().to_numpy()
     groups: dict[bytes, list[int]] = {}
-    for column in range(values.shape[1]):
-        groups.setdefault(there[:, column].tobytes(), []).append(column)
-    return {
-        moved.columns[column]: interval
-        for columns in groups.values()
-        if there[:, columns[0]].any()
-        for column, interval in zip(columns, bootstrap_means(values[there[:, columns[0]]][:, columns]), strict=True)
-    }
+    for column, there in enumerate(moved.notna().to_numpy().T):
+        groups.setdefault(there.tobytes(), []).append(column)
+    found: dict[Hashable, Interval] = {}
+    for problems, columns in groups.items():
+        values = moved.iloc[np.frombuffer(problems, dtype=bool), columns]
+        if len(values):
+            found |= zip(values.columns, bootstrap_means(values.to_numpy()), strict=True)
+    return found

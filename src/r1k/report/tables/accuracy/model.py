@@ -76,7 +76,7 @@ class AccuracyRow:
     base: str
     """Rows of the same base compete for bold."""
     parent: str
-    """The run from which the training run started; empty if there is none."""
+    """The run from which the training run started; empty without one."""
     cells: tuple[AccuracyCell, ...]
     average: AccuracyCell
 
