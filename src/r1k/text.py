@@ -9,11 +9,14 @@ Control tokens are those of the template and of s1's format. If data contains th
 is encoded as ordinary characters and neither ends nor opens a turn.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jinja2 import TemplateError
 
 from r1k.errors import TextError
 from r1k.records import DIRECTIONS, Direction, Question, Response
@@ -75,15 +78,31 @@ def format_question(question: Question) -> str:
 
 
 def load_tokenizer(directory: Path, tagged: bool = False) -> "PreTrainedTokenizerBase":
-    """Return the tokenizer of a base on disk; raise TextError if its chat template lacks the markers that we need."""
+    """Return the tokenizer of a base on disk. One without a padding token pads with its end-of-turn token.
+
+    Padding is masked wherever it occurs, so that its token decides nothing.
+
+    Raises:
+        TextError: The tokenizer cannot be loaded, its chat template lacks the markers that we need, or the base's model
+            has no embedding of one of its control tokens.
+    """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if not directory.is_dir():
         raise TextError(f"{directory}: no such directory; make the base with `snakemake {directory}`")
     # AutoTokenizer silently replaces the pre-tokenizer of a tokenizer.json that it takes for Qwen2's.
     kind = PreTrainedTokenizerFast if (directory / "tokenizer.json").is_file() else AutoTokenizer
-    tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(directory)
+    try:
+        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(directory)
+    except Exception as error:  # tokenizers raises its errors as plain Exceptions
+        raise TextError(
+            f"{directory}: its tokenizer cannot be loaded ({type(error).__name__}: {str(error)[:300]}); complete or "
+            "replace the tokenizer's files"
+        ) from error
     check_template(tokenizer, str(directory), tagged)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = END_OF_TURN
+    _check_embeddings(tokenizer, directory)
     return tokenizer
 
 
@@ -96,8 +115,13 @@ def check_template(tokenizer: "PreTrainedTokenizerBase", where: str, tagged: boo
         if marker not in tokenizer.get_vocab():
             raise TextError(f"{where}: the tokenizer has no token {marker}; use a base with a ChatML template")
     for tag in (None, *(DIRECTIONS if tagged else ())):
-        prompt = prompt_text(tokenizer, "x", tag)
-        whole = _whole_text(tokenizer, "x", "y", tag)
+        try:
+            prompt, whole = prompt_text(tokenizer, "x", tag), _whole_text(tokenizer, "x", "y", tag)
+        except (TemplateError, TypeError, ValueError) as error:
+            raise TextError(
+                f"{where}: the chat template cannot render a {'turn of the system and a ' if tag else ''}question and "
+                f"its answer ({error}); use a ChatML template"
+            ) from error
         if not whole.startswith(prompt) or not whole[len(prompt) :].startswith(f"y{END_OF_TURN}"):
             raise TextError(
                 f"{where}: the chat template does not continue its generation prompt {prompt[-40:]!r} with the "
@@ -107,6 +131,19 @@ def check_template(tokenizer: "PreTrainedTokenizerBase", where: str, tagged: boo
             raise TextError(
                 f"{where}: the chat template has no turn for a system prompt, which direction_tag needs; remove "
                 "direction_tag, or use a base whose template has one"
+            )
+
+
+def _check_embeddings(tokenizer: "PreTrainedTokenizerBase", directory: Path) -> None:
+    """Raise TextError if a control token's id lies beyond the vocabulary of the model beside the tokenizer."""
+    path = directory / "config.json"
+    size = json.loads(path.read_text(encoding="utf-8")).get("vocab_size") if path.is_file() else None
+    for token in (*MARKERS, str(tokenizer.pad_token)):
+        place = tokenizer.convert_tokens_to_ids(token)
+        if size is not None and place >= size:
+            raise TextError(
+                f"{directory}: the tokenizer's token {token} has id {place}, and the model's vocab_size is {size}; use "
+                "a base whose tokenizer and model fit"
             )
 
 

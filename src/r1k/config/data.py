@@ -1,13 +1,15 @@
 """The forward problems, the data sets drawn from them, and the checks of the inverses."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from r1k.config.section import Name, Revision, Section
 from r1k.config.servers import Judge
 from r1k.records import VerdictName
+
+FIELDS = "names of its columns; unset: those of s1K-1.1"
 
 
 class WorldSource(Section):
@@ -18,21 +20,66 @@ class WorldSource(Section):
     seed: int = Field(default=0, description="seed of the draw")
 
 
+class ExampleFields(Section):
+    """Names of the columns of a forward set: `question`, `reasoning` and `answer`; or `question` and `response`; or
+    `messages`. A cell is a text or a number."""
+
+    question: str | None = Field(default=None, description="column of the question")
+    reasoning: str | None = Field(
+        default=None, description="column of the chain of thought: a text, or a list of one text"
+    )
+    answer: str | None = Field(default=None, description="column of the answer that follows the reasoning")
+    response: str | None = Field(
+        default=None,
+        description="column that holds both: the reasoning in `<think>` tags or in OpenThoughts's "
+        "`<|begin_of_thought|>`, then the answer",
+    )
+    messages: str | None = Field(
+        default=None,
+        description="column of a chat: a user's question, and an assistant's response with such tags. Turns are "
+        "`role` and `content`, or `from` and `value`; those of the system are ignored",
+    )
+    id: str | None = Field(default=None, description="column of the problem's name; unset: `s1k-0000` and so on")
+    gold: str | None = Field(default=None, description="column of the gold answer; a cell may be null")
+    grade: str | None = Field(
+        default=None,
+        description="column that says whether the answer is correct: true or false, yes or no; anything else is not "
+        "graded",
+    )
+    kind: str | None = Field(
+        default=None, description="column of the problem's source; unset: the name of the file or data set"
+    )
+
+    @model_validator(mode="after")
+    def _names_all(self) -> Self:
+        forms = (("question", "reasoning", "answer"), ("question", "response"), ("messages",))
+        named = {key for form in forms for key in form if getattr(self, key) is not None}
+        if named not in map(set, forms):
+            raise ValueError(
+                f"names {', '.join(sorted(named)) or 'no column'}; name question, reasoning and answer, or question "
+                "and response, or messages"
+            )
+        return self
+
+
 class FileSource(Section):
-    """A JSONL file with the columns of s1K-1.1."""
+    """A JSONL file of questions with reasoned answers."""
 
     kind: Literal["file"]
     path: Path = Field(description="the file, relative to the working directory")
+    fields: ExampleFields | None = Field(default=None, description=FIELDS)
     problems: int = Field(gt=1, description="rows expected after the grade filter; any other number is an error")
 
 
 class HubSource(Section):
-    """A dataset of the Hugging Face hub with the columns of s1K-1.1."""
+    """A dataset of the Hugging Face hub, of questions with reasoned answers."""
 
     kind: Literal["hub"]
     repo: str = Field(description="dataset id, such as `simplescaling/s1K-1.1`")
+    config: str | None = Field(default=None, description="configuration of the dataset, where it has several")
     revision: Revision = Field(description="commit, 40 hexadecimal digits; `main` is resolved and recorded")
     split: str = Field(default="train", description="split of the dataset")
+    fields: ExampleFields | None = Field(default=None, description=FIELDS)
     problems: int = Field(gt=1, description="rows expected after the grade filter; any other number is an error")
 
 

@@ -1,21 +1,17 @@
 """Get benchmark questions from the embedded world, a JSONL file, the hub or lm-eval, as one record type."""
 
-import json
 import random
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from r1k.config import Benchmark, FileQuestions, HubQuestions, QuestionFields, TaskQuestions, WorldQuestions
-from r1k.errors import ConfigError, RecordError, did_you_mean
+from r1k.config import AnswerType, Benchmark, FileQuestions, HubQuestions, QuestionFields, TaskQuestions, WorldQuestions
+from r1k.data.columns import DataRow
+from r1k.errors import ConfigError, RecordError
 from r1k.hub import dataset_rows, resolve_commit
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import Question, write_jsonl
+from r1k.records import Question, iterate_objects, write_jsonl
 from r1k.text import OPTION_LETTERS
-
-SURROGATE = re.compile("[\ud800-\udfff]")
-"""JSON escapes can encode half of a surrogate pair, which UTF-8 cannot represent."""
 
 
 def get_benchmark(*, name: str, benchmark: Benchmark, output: Path) -> None:
@@ -79,18 +75,9 @@ def _where(source: FileQuestions | HubQuestions | TaskQuestions) -> str:
 
 
 def _file_rows(name: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if not path.is_file():
+    if not path.exists():
         raise RecordError(f"{path}: no such file; correct benchmarks.{name}.source.path")
-    with path.open(encoding="utf-8") as handle:
-        for number, line in enumerate(handle, start=1):
-            where = f"{path}:{number}"
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise RecordError(f"{where}: not a line of JSON ({error}); correct or remove the line") from error
-            if not isinstance(row, dict):
-                raise RecordError(f"{where}: not a JSON object; correct or remove the line")
-            yield where, row
+    return iterate_objects(path)
 
 
 def _read_rows(
@@ -101,42 +88,29 @@ def _read_rows(
             f"benchmarks.{name}.source.fields.distractors: names {len(fields.distractors)} columns, and answer_type is "
             f"{benchmark.answer_type}; list the columns of the wrong options for a choice, and no columns otherwise"
         )
-    for index, (where, row) in enumerate(rows):
-        identity = f"{name}-{index:04d}"
-        answer = _column(name, where, row, fields.answer)
+    for index, (where, cells) in enumerate(rows):
+        row, identity = DataRow(where, cells, f"benchmarks.{name}.source.fields"), f"{name}-{index:04d}"
+        answer = _gold(row, fields.answer, benchmark.answer_type)
         options, gold = None, answer
         if benchmark.answer_type == "choice":
-            wrong = [_column(name, where, row, column) for column in fields.distractors]
+            wrong = [row.text(column).strip() for column in fields.distractors]
             options, gold = _shuffled(where, answer, wrong, f"{benchmark.shuffle_seed}/{identity}")
         yield Question(
             id=identity,
             benchmark=name,
-            question=_column(name, where, row, fields.question),
+            question=row.text(fields.question).strip(),
             options=options,
             gold=gold,
-            kind=name if fields.subject is None else _column(name, where, row, fields.subject),
+            kind=name if fields.subject is None else row.text(fields.subject).strip(),
         )
 
 
-def _column(name: str, where: str, row: Mapping[str, Any], column: str) -> str:
-    if column not in row:
-        raise RecordError(
-            f"{where}: field {column!r} is missing{did_you_mean(column, row)}; correct the row, or "
-            f"benchmarks.{name}.source.fields"
-        )
-    value = row[column]
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RecordError(
-            f"{where}: field {column!r} is neither text nor a number (got {value!r:.80}); correct the row"
-        )
-    text = str(value).strip()
-    if not text:
-        raise RecordError(f"{where}: field {column!r} is empty; fill it, or remove the row and correct n")
-    if SURROGATE.search(text):
-        raise RecordError(
-            f"{where}: field {column!r} holds half of a surrogate pair, which is not valid text; correct the row"
-        )
-    return text
+def _gold(row: DataRow, column: str, answer_type: AnswerType) -> str:
+    """Return the gold answer; a whole number that a program wrote as 204.0 is the integer 204."""
+    value = row.cell(column)
+    if answer_type == "integer" and isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return row.text(column).strip()
 
 
 def _shuffled(where: str, right: str, wrong: list[str], seed: str) -> tuple[list[str], str]:

@@ -1,48 +1,25 @@
 """Get s1k, the forward problems, from the embedded world, a file or the hub.
 
-Files and hub datasets have the columns of s1K-1.1; the chain of thought and the answer are DeepSeek-R1's.
+Files and hub datasets have the columns of s1K-1.1, whose chain of thought and answer are DeepSeek-R1's, or those that
+`data.source.fields` names.
 """
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from r1k.config import Data, FileSource, HubSource, WorldSource
-from r1k.errors import RecordError, field_path
+from r1k.config import Data, ExampleFields, FileSource, HubSource, WorldSource
+from r1k.data.columns import DataRow
+from r1k.errors import RecordError
 from r1k.hub import dataset_rows, resolve_commit
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import Example, Text, write_jsonl
+from r1k.records import Example, iterate_objects, write_jsonl
 
-
-class S1kRow(BaseModel):
-    """The columns of s1K-1.1 that r1k uses; other columns are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    question: Text
-    deepseek_thinking_trajectory: Text
-    deepseek_attempt: Text
-    deepseek_grade: str | None = None
-    solution: str | None = None
-    source_type: Text
-
-    def example(self, index: int) -> Example:
-        """Return the row as a forward example; `index` is its position in the source."""
-        problem = f"s1k-{index:04d}"
-        grades = {"yes": True, "no": False}
-        return Example(
-            id=f"{problem}-forward",
-            problem=problem,
-            direction="forward",
-            question=self.question,
-            reasoning=self.deepseek_thinking_trajectory,
-            answer=self.deepseek_attempt,
-            gold=self.solution or None,
-            kind=self.source_type,
-            grade=grades.get((self.deepseek_grade or "").strip().lower()),
-        )
+S1K_FIELDS = ExampleFields(
+    question="question", reasoning="deepseek_thinking_trajectory", answer="deepseek_attempt", kind="source_type"
+)
+"""The columns of s1K-1.1. Its grades and gold answers, which not every copy has, are read where a row has them."""
+S1K_OPTIONAL = {"grade": "deepseek_grade", "gold": "solution"}
 
 
 def get_s1k(*, data: Data, output: Path) -> None:
@@ -77,39 +54,65 @@ def _examples(source: WorldSource | FileSource | HubSource, commit: str | None) 
             from r1k.world import forward_examples
 
             yield from forward_examples(problems, seed)
-        case FileSource(path=path):
-            yield from _from_file(path)
-        case HubSource(repo=repo, revision=revision, split=split):
-            rows = dataset_rows(repo, commit or revision, split)
-            yield from _validated(((f"{repo} row {number}", row) for number, row in enumerate(rows)))
+        case FileSource(path=path, fields=fields):
+            if not path.exists():
+                raise RecordError(f"{path}: no such file; correct data.source.path")
+            yield from read_examples(iterate_objects(path), fields, kind=path.stem)
+        case HubSource(repo=repo, config=config, revision=revision, split=split, fields=fields):
+            rows = dataset_rows(repo, commit or revision, split, config)
+            found = ((f"{repo} row {number}", row) for number, row in enumerate(rows))
+            yield from read_examples(found, fields, kind=repo)
 
 
-def _from_file(path: Path) -> Iterator[Example]:
-    if not path.is_file():
-        raise RecordError(f"{path}: no such file; correct data.source.path")
-    with path.open(encoding="utf-8") as handle:
-        yield from _validated(_parsed(path, handle))
+def read_examples(
+    rows: Iterable[tuple[str, Mapping[str, Any]]], fields: ExampleFields | None, kind: str
+) -> Iterator[Example]:
+    """Yield rows as forward examples, in order.
 
+    Args:
+        rows: The place of each row, for messages, and its cells.
+        fields: Names of the columns; None for those of s1K-1.1.
+        kind: Where the problems are from, if no column says it.
 
-def _parsed(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, object]]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield f"{path}:{number}", json.loads(line)
-        except json.JSONDecodeError as error:
-            raise RecordError(f"{path}:{number}: not a line of JSON ({error}); correct or remove the line") from error
-
-
-def _validated(rows: Iterable[tuple[str, object]]) -> Iterator[Example]:
-    for index, (where, row) in enumerate(rows):
-        try:
-            yield S1kRow.model_validate(row).example(index)
-        except ValidationError as error:
-            first = error.errors()[0]
-            reasons = {"missing": "missing", "string_too_short": "empty", "string_pattern_mismatch": "empty"}
+    Raises:
+        RecordError: A cell is missing or invalid, or two rows have one id.
+    """
+    seen: dict[str, str] = {}
+    for index, (where, cells) in enumerate(rows):
+        row = DataRow(where, cells, "data.source.fields")
+        named = fields or S1K_FIELDS.model_copy(
+            update={name: column for name, column in S1K_OPTIONAL.items() if column in cells}
+        )
+        problem = f"s1k-{index:04d}" if named.id is None else row.text(named.id).strip()
+        if problem in seen:
             raise RecordError(
-                f"{where}: field {field_path(first['loc'])!r}: {reasons.get(first['type'], first['msg'])}; "
-                "correct the row, or remove it and correct data.source.problems"
-            ) from error
+                f"{where}: field {named.id!r}: {problem!r} is already the id of {seen[problem]}; ids must be unique: "
+                "correct one of the two, or leave id out of data.source.fields"
+            )
+        seen[problem] = where
+        question, reasoning, answer = _texts(row, named)
+        yield Example(
+            id=f"{problem}-forward",
+            problem=problem,
+            direction="forward",
+            question=question,
+            reasoning=reasoning,
+            answer=answer,
+            gold=row.optional_text(named.gold),
+            kind=kind if named.kind is None else row.text(named.kind),
+            grade=row.grade(named.grade),
+        )
+
+
+def _texts(row: DataRow, fields: ExampleFields) -> tuple[str, str, str]:
+    """Return question, reasoning and answer from the columns that hold them; `ExampleFields` checks that some do."""
+    if fields.messages is not None:
+        question, response = row.exchange(fields.messages)
+        return (question, *row.parted(fields.messages, response))
+    question = row.text(str(fields.question))
+    if fields.response is not None:
+        return (question, *row.parted(fields.response, row.only_text(fields.response)))
+    return question, row.only_text(str(fields.reasoning)), row.text(str(fields.answer))
 
 
 def _name(data: Data) -> str:

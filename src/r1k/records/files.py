@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from r1k.errors import RecordError, did_you_mean, field_path
 from r1k.files import atomic_write
+from r1k.records.lines import iterate_lines
 
 
 class Record(BaseModel):
@@ -20,22 +21,19 @@ R = TypeVar("R", bound=Record)
 
 
 def iterate_jsonl(path: Path, model: type[R]) -> Iterator[tuple[int, R]]:
-    """Yield line numbers and records, lazily.
+    """Yield line numbers and records, lazily; blank lines hold none.
 
     Raises:
-        RecordError: The file is missing, a line is not JSON, or a field is missing, empty, unknown or of a wrong type;
-            the message names file, line and field.
+        RecordError: The file is missing or has another format or encoding, a line is not JSON, or a field is missing,
+            empty, unknown or of a wrong type; the message names file, line and field.
     """
-    if not path.is_file():
+    if not path.exists():
         raise RecordError(f"{path}: no such file; make it with `snakemake {path}`")
-    with path.open(encoding="utf-8") as handle:
-        for number, line in enumerate(handle, start=1):
-            if not line.strip():
-                raise RecordError(f"{path}:{number}: empty line; remove it")
-            try:
-                yield number, model.model_validate_json(line)
-            except ValidationError as error:
-                raise RecordError(f"{path}:{number}: {_explain(error, model)}") from error
+    for number, line in iterate_lines(path):
+        try:
+            yield number, model.model_validate_json(line)
+        except ValidationError as error:
+            raise RecordError(f"{path}:{number}: {_explain(error, model)}") from error
 
 
 def read_jsonl(path: Path, model: type[R]) -> list[R]:
