@@ -19,7 +19,7 @@ def test_records_survive_a_round_trip(tmp_path):
     [
         ('{"id": "a"', "not a line of JSON"),
         ('{"id": "a"}', "field 'problem' is missing"),
-        ("", "empty line"),
+        ("[1]", "field ''"),
     ],
 )
 def test_a_broken_line_is_reported_with_its_number(tmp_path, line, message):

@@ -1,6 +1,7 @@
 """Encoding of prompts and responses."""
 
 import copy
+import json
 
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer
@@ -11,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from examples import lines, make_both
 from r1k.errors import TextError
+from r1k.evaluate.budget_forcing import end_token_ids, generation_config, stop_rules
 from r1k.records import DIRECTIONS, Question, Response
 from r1k.text import (
     ANSWER,
@@ -229,3 +231,87 @@ def test_real_responses_of_both_directions_have_the_same_format(tokenizer, share
             assert head.startswith(THINK) and head.endswith("\n") and "Answer:" in answer
             decoded = tokenizer.decode(encode(tokenizer, row["question"], response, "x").response)
             assert decoded == text + "<|im_end|>"
+
+
+@pytest.fixture
+def saved_base(tiny_base, tmp_path):
+    """Return a function that writes a copy of the base with another tokenizer, and returns its directory."""
+
+    def save(change=lambda tokenizer: None, vocab_size=None):
+        changed = load_tokenizer(tiny_base)
+        change(changed)
+        changed.save_pretrained(tmp_path)
+        config = json.loads((tiny_base / "config.json").read_text())
+        (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": vocab_size or config["vocab_size"]}))
+        return tmp_path
+
+    return save
+
+
+def test_a_tokenizer_without_a_padding_token_pads_with_its_end_of_turn(saved_base, tokenizer):
+    directory = saved_base(lambda changed: setattr(changed, "pad_token", None))
+    loaded = load_tokenizer(directory)
+    assert loaded.pad_token_id == loaded.convert_tokens_to_ids("<|im_end|>")
+    assert stop_rules(directory, loaded, None).pad == loaded.pad_token_id
+    assert tokenizer.pad_token == "<|endoftext|>"
+    response = Response(reasoning="r", answer="a")
+    assert encode(loaded, "q", response, "x") == encode(tokenizer, "q", response, "x")
+
+
+def test_a_tokenizer_without_an_end_of_text_ends_turns(saved_base):
+    def without_ends(changed):
+        changed.eos_token = changed.pad_token = None
+
+    directory = saved_base(without_ends)
+    loaded = load_tokenizer(directory)
+    end = loaded.convert_tokens_to_ids("<|im_end|>")
+    assert end in end_token_ids(loaded, generation_config(directory))
+    assert encode(loaded, "q", Response(reasoning="r", answer="a"), "x").response[-1] == end == loaded.pad_token_id
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: setattr(t, "chat_template", None), "the tokenizer has no chat template"),
+        (lambda t: setattr(t, "chat_template", "{% if %}"), "the chat template cannot render a question and"),
+        (lambda t: setattr(t, "chat_template", "{{ raise_exception('no turns') }}"), r"cannot render .* \(no turns\)"),
+        (lambda t: setattr(t, "chat_template", "{{ messages[0].content + 1 }}"), "cannot render"),
+        (
+            lambda t: setattr(t, "chat_template", SILENT.replace("m.content", "m.content | trim | upper")),
+            "does not cont",
+        ),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_named(saved_base, change, message):
+    directory = saved_base(change)
+    with pytest.raises(TextError, match=rf"{directory}: .*{message}"):
+        load_tokenizer(directory)
+
+
+def test_a_template_that_refuses_the_system_is_named_for_tagged_runs(saved_base):
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + SILENT
+    directory = saved_base(lambda changed: setattr(changed, "chat_template", refusing))
+    load_tokenizer(directory)
+    with pytest.raises(TextError, match=r"cannot render a turn of the system and a question .* \(no system\)"):
+        load_tokenizer(directory, tagged=True)
+
+
+def test_a_model_that_is_smaller_than_its_tokenizer_is_named(saved_base, tokenizer):
+    directory = saved_base(lambda changed: setattr(changed, "pad_token", "[PAD]"))
+    with pytest.raises(TextError, match=r"the tokenizer's token \[PAD\] has id \d+, and the model's vocab_size is \d+"):
+        load_tokenizer(directory)
+    directory = saved_base(lambda changed: setattr(changed, "pad_token", "[PAD]"), vocab_size=len(tokenizer) + 1)
+    assert load_tokenizer(directory).pad_token == "[PAD]"
+
+
+@pytest.mark.parametrize("content", ["{", "{}", ""])
+def test_files_that_are_no_tokenizer_are_named(saved_base, content):
+    directory = saved_base()
+    (directory / "tokenizer.json").write_text(content)
+    with pytest.raises(TextError, match=rf"{directory}: its tokenizer cannot be loaded"):
+        load_tokenizer(directory)
+
+
+def test_a_base_without_a_tokenizer_is_named(tmp_path):
+    with pytest.raises(TextError, match="its tokenizer cannot be loaded"):
+        load_tokenizer(tmp_path)

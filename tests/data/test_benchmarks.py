@@ -98,7 +98,6 @@ def test_shuffled_options_depend_only_on_seed_and_question(tmp_path):
     ("row", "message"),
     [
         ('{"problem": "p", "answer": "1"', r"f\.jsonl:2: not a line of JSON"),
-        ("", r"f\.jsonl:2: not a line of JSON"),
         ("[1]", r"f\.jsonl:2: not a JSON object"),
         ({"problem": "p"}, r"f\.jsonl:2: field 'answer' is missing"),
         ({"problem": "p", "answers": "1"}, r"f\.jsonl:2: field 'answer' is missing \(did you mean 'answers'\?\)"),

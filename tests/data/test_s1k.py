@@ -49,8 +49,8 @@ def test_the_grade_filter_excludes_wrong_answers(tmp_path):
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (row(2, deepseek_thinking_trajectory=" "), r"in\.jsonl:2: field 'deepseek_thinking_trajectory': empty"),
-        ({k: v for k, v in row(2).items() if k != "question"}, r"in\.jsonl:2: field 'question': missing"),
+        (row(2, deepseek_thinking_trajectory=" "), r"in\.jsonl:2: field 'deepseek_thinking_trajectory' is empty"),
+        ({k: v for k, v in row(2).items() if k != "question"}, r"in\.jsonl:2: field 'question' is missing"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path, bad, message):

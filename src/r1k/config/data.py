@@ -31,8 +31,7 @@ class ExampleFields(Section):
     answer: str | None = Field(default=None, description="column of the answer that follows the reasoning")
     response: str | None = Field(
         default=None,
-        description="column that holds both: the reasoning in `<think>` tags or in OpenThoughts's "
-        "`<|begin_of_thought|>`, then the answer",
+        description="column that holds both: the reasoning in `<think>` tags or in those of OpenThoughts, then the answer",
     )
     messages: str | None = Field(
         default=None,
