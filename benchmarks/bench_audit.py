@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from r1k.data.audit.audit import find_contamination, read_benchmarks, summarize_contamination
+from r1k.data.audit.audit import summarize_contamination
+from r1k.data.audit.contamination import find_contamination, read_benchmarks
 from r1k.data.audit.formats import example_facts
 from r1k.data.audit.tokens import TokenCache
 from r1k.data.sets import mix, read_example_pairs

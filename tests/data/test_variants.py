@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from examples import make_both
 from r1k.boxed import last_boxed
@@ -8,7 +9,7 @@ from r1k.config import Variant
 from r1k.data.sets import make_set, read_example_pairs
 from r1k.data.variants import length_ratio, make_variant, passed_problems
 from r1k.errors import RecordError
-from r1k.records import VERDICTS, Check, Example, read_jsonl, write_jsonl
+from r1k.records import VERDICTS, Check, Example, Question, read_jsonl, write_jsonl
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def verdict(problem, index) -> Check:
     return Check(problem=problem, kind="k", reasons=dict.fromkeys(VERDICTS, "because"), **verdicts)
 
 
-def make(raw, tmp_path, checks=None, **spec):
+def make(raw, tmp_path, checks=None, questions=None, **spec):
     place = {"forward": tmp_path / "v" / "s1k.jsonl", "reverse": tmp_path / "v" / "r1k.jsonl"}
-    make_variant(**raw, variant=Variant(**spec), checks=checks, **place)
+    make_variant(**raw, variant=Variant(**spec), checks=checks, questions=questions, **place)
     return place["forward"], place["reverse"]
 
 
@@ -124,3 +125,92 @@ def test_only_required_verdicts_must_pass():
 def test_undecided_counts_as_failed():
     assert passed_problems(CHECKS, ["consistent"]) == {"whole", "copy"}
     assert passed_problems(CHECKS, list(VERDICTS)) == {"whole"}
+
+
+COPIED = "In a far town, a box holds $8$ rows of $9$ eggs, and somebody asks: how many eggs are in it?"
+
+
+@pytest.fixture
+def contaminated(raw, tmp_path):
+    """Problem 1 has a copy in its forward question, 2 a reworded copy in its reverse question, 3 a phrase in its
+    forward question, 4 a copy in its reverse response; 0 and 5 have nothing in common with the benchmark."""
+    changes = {
+        ("s1k", 1): {"question": COPIED.replace("$8$", "$ 8 $").replace("town,", "town")},
+        ("r1k", 2): {"question": COPIED.replace("$8$", "$11$")},
+        ("s1k", 3): {"question": f"{' '.join(COPIED.split()[:9])} stones of equal weight. How heavy is it?"},
+        ("r1k", 4): {"reasoning": f"The other one was this. {COPIED} So 72."},
+    }
+    for name, path in raw.items():
+        examples = read_jsonl(path, Example)
+        write_jsonl(path, (e.model_copy(update=changes.get((name, k), {})) for k, e in enumerate(examples)))
+    question = Question(id="b-0", benchmark="b", question=COPIED, gold="72", kind="k")
+    other = Question(id="c-0", benchmark="c", question="Who?", gold="1", kind="k")
+    paths = [tmp_path / "b.jsonl", tmp_path / "c.jsonl"]
+    for path, one in zip(paths, (question, other), strict=True):
+        write_jsonl(path, [one])
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("limits", "left_out"),
+    [
+        ({"question": "copy"}, [1]),
+        ({"question": "reworded"}, [1, 2]),
+        ({"question": "phrase"}, [1, 2, 3]),
+        ({"response": "copy"}, [4]),
+        ({"response": "phrase"}, [4]),
+        ({"question": "copy", "response": "copy"}, [1, 4]),
+        ({"question": "phrase", "response": "phrase"}, [1, 2, 3, 4]),
+    ],
+)
+def test_contaminated_problems_are_left_out_in_both_directions_and_counted(
+    raw, contaminated, tmp_path, limits, left_out
+):
+    forward, reverse = make(raw, tmp_path, exclude_contaminated=limits, questions=contaminated)
+    kept = [f"p{k:03d}" for k in range(6) if k not in left_out]
+    for path in (forward, reverse):
+        assert [example.problem for example in read_jsonl(path, Example)] == kept
+        manifest = json.loads(path.with_suffix(".manifest.json").read_text())
+        facts = manifest["facts"]
+        assert (facts["n"], facts["num_excluded"]) == (len(kept), len(left_out))
+        assert facts["excluded_by"] == {"exclude_contaminated": len(left_out)}
+        assert len(manifest["inputs"]["questions"]) == 2
+    assert Variant(exclude_contaminated=limits).selects
+
+
+def test_a_problem_that_several_keys_exclude_counts_for_each(raw, contaminated, tmp_path):
+    forward, _ = make(
+        raw, tmp_path, exclude_contaminated={"question": "phrase"}, graded_correct=True, questions=contaminated
+    )
+    facts = json.loads(forward.with_suffix(".manifest.json").read_text())["facts"]
+    # Problems 0 and 3 are graded wrong, and 1, 2 and 3 are contaminated.
+    assert facts["excluded_by"] == {"graded_correct": 2, "exclude_contaminated": 3}
+    assert (facts["n"], facts["num_excluded"]) == (2, 4)
+
+
+def test_a_variant_needs_the_questions_and_keeps_some_problem(raw, contaminated, tmp_path):
+    with pytest.raises(RecordError, match=r"excludes contaminated problems: pass .* with --questions"):
+        make(raw, tmp_path, exclude_contaminated={"question": "copy"})
+    everything = tmp_path / "all.jsonl"
+    questions = [e.question for e in read_jsonl(raw["s1k"], Example)]
+    write_jsonl(
+        everything,
+        (Question(id=f"b-{k}", benchmark="b", question=q, gold="1", kind="k") for k, q in enumerate(questions)),
+    )
+    with pytest.raises(RecordError, match="keeps none of 6 problems"):
+        make(raw, tmp_path, exclude_contaminated={"question": "copy"}, questions=[everything])
+
+
+@pytest.mark.parametrize(
+    "limits", [{}, {"question": None}, {"question": "exact"}, {"question": ["copy"]}, {"answer": "copy"}, "copy", True]
+)
+def test_a_filter_that_means_nothing_is_a_config_error(limits):
+    with pytest.raises(ValidationError):
+        Variant(exclude_contaminated=limits)
+
+
+def test_a_variant_that_keeps_contaminated_problems_has_its_digest_of_before():
+    assert Variant().model_dump() == {"format": "as_is", "graded_correct": False, "require": [], "length_ratio": None}
+    set_to = Variant(exclude_contaminated={"question": "copy"}).model_dump(mode="json")
+    assert set_to["exclude_contaminated"] == {"question": "copy", "response": None}
+    assert Variant.model_validate(set_to).exclude_contaminated.question == "copy"

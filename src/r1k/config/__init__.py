@@ -6,7 +6,16 @@ Nothing here imports torch: the Snakefile, and with it every job, loads it.
 
 from r1k.config.bases import Architecture, Base, HubBase, PackagedBase, ScratchBase
 from r1k.config.checking import validate
-from r1k.config.data import Checks, Data, ExampleFields, FileSource, HubSource, Variant, WorldSource
+from r1k.config.data import (
+    Checks,
+    ContaminationFilter,
+    Data,
+    ExampleFields,
+    FileSource,
+    HubSource,
+    Variant,
+    WorldSource,
+)
 from r1k.config.evaluate import (
     AnswerType,
     Benchmark,
@@ -51,6 +60,7 @@ __all__ = [
     "BudgetForcing",
     "Checks",
     "Client",
+    "ContaminationFilter",
     "Data",
     "DataName",
     "Device",

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from r1k.config.section import Name, Revision, Section
 from r1k.config.servers import Judge
-from r1k.records import VerdictName
+from r1k.records import OverlapKind, VerdictName
 
 FIELDS = "names of its columns; unset: those of s1K-1.1"
 
@@ -31,7 +31,8 @@ class ExampleFields(Section):
     answer: str | None = Field(default=None, description="column of the answer that follows the reasoning")
     response: str | None = Field(
         default=None,
-        description="column that holds both: the reasoning in `<think>` tags or in those of OpenThoughts, then the answer",
+        description="column that holds both: the reasoning in `<think>` tags or in those of OpenThoughts, then the "
+        "answer",
     )
     messages: str | None = Field(
         default=None,
@@ -98,6 +99,27 @@ class Checks(Section):
     )
 
 
+class ContaminationFilter(Section):
+    """Overlaps with the experiment's benchmark questions that exclude a problem, whichever direction has them.
+
+    `copy`: the question up to case, white space, commas and `$`; `reworded`: that, or the same text with other numbers;
+    `phrase`: that, or eight common words, which is s1's rule.
+    """
+
+    question: OverlapKind | None = Field(
+        default=None, description="overlaps of the question that exclude its problem; unset: none"
+    )
+    response: OverlapKind | None = Field(
+        default=None, description="overlaps of the reasoning or answer that exclude its problem; unset: none"
+    )
+
+    @model_validator(mode="after")
+    def _excludes(self) -> Self:
+        if self.question is None and self.response is None:
+            raise ValueError("excludes nothing; set question or response, or leave exclude_contaminated out")
+        return self
+
+
 class Variant(Section):
     """Another form or selection of the same data, applied to both directions."""
 
@@ -116,11 +138,17 @@ class Variant(Section):
         description="keep only problems whose two responses (reasoning and answer) differ in length by at most this "
         "factor, in words; unset: keep all",
     )
+    # Not dumped if unset, so that earlier variants keep their digest.
+    exclude_contaminated: ContaminationFilter | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="leave out problems that overlap with benchmark questions; unset: keep all",
+    )
 
     @property
     def selects(self) -> bool:
         """Whether it can hold fewer problems than there are."""
-        return self.graded_correct or bool(self.require) or self.length_ratio is not None
+        return bool(self.graded_correct or self.require or self.length_ratio or self.exclude_contaminated)
 
 
 class Data(Section):

@@ -34,3 +34,7 @@ DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
 OPPOSITE: dict[Direction, Direction] = {"forward": "reverse", "reverse": "forward"}
 VerdictName = Literal["answer_hidden", "asks_for_given", "uses_answer", "consistent", "reached", "distinct_question"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
+OverlapPlace = Literal["question", "response"]
+OverlapKind = Literal["copy", "reworded", "phrase"]
+OVERLAP_KINDS: tuple[OverlapKind, ...] = get_args(OverlapKind)
+"""From the strongest to the weakest."""

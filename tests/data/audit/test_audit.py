@@ -4,7 +4,8 @@ import pytest
 
 from examples import make_both
 from r1k.config import AuditSpec
-from r1k.data.audit.audit import audit, read_benchmarks
+from r1k.data.audit.audit import audit
+from r1k.data.audit.contamination import read_benchmarks
 from r1k.data.audit.records import ExampleFacts, read_audit, read_overlaps
 from r1k.data.sets import make_set
 from r1k.errors import RecordError

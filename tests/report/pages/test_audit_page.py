@@ -34,13 +34,14 @@ def fact(k: int, direction: str) -> ExampleFacts:
     )
 
 
-def overlap(question: str, text: str | None, longest: int) -> Overlap:
+def overlap(question: str, text: str | None, longest: int, kind: str = "phrase") -> Overlap:
     return Overlap(
         problem="p1",
         direction="reverse",
         where="response",
         benchmark=question.split("-")[0],
         question=question,
+        kind=kind,
         ngrams=3,
         question_ngrams=20,
         longest=longest,
@@ -71,6 +72,9 @@ def make(tmp_path):
                     ngrams=0,
                     longest=0,
                     exact=0,
+                    copies=3,
+                    reworded=4,
+                    phrases=5,
                     too_short=2,
                 )
                 for name in ("open", "closed")
@@ -115,15 +119,24 @@ def test_text_of_the_data_is_text(make):
     assert "<b>x" not in page
 
 
-def test_the_longest_overlaps_come_first_and_what_may_not_be_quoted_has_its_id_alone(make):
-    page = make([overlap("open-3", "some text", 9), overlap("closed-7", None, 12)])
-    assert page.index("closed-7") < page.index("open-3")
+def test_copies_and_long_overlaps_come_first_and_what_may_not_be_quoted_has_its_id_alone(make):
+    page = make(
+        [
+            overlap("open-3", "some text", 9),
+            overlap("closed-7", None, 12),
+            overlap("open-5", "other text", 10, "reworded"),
+            overlap("open-4", "a copy", 0, "copy"),
+        ]
+    )
+    places = [page.index(name) for name in ("open-4", "open-5", "closed-7", "open-3")]
+    assert places == sorted(places)
     assert "not redistributable" in page
 
 
 def test_counts_are_on_the_page(make):
     page = make([])
     assert "2 of open, 2 of closed" in page
+    assert "<td>0</td><td>3</td><td>4</td><td>5</td>" in page
     assert re.search(r"<td>answer contains \\boxed\{…\}</td><td>2 of 6, 33 % \[10, 70\]</td>", page)
     assert "<td>graded correct</td><td>3 of 6, 50 % [19, 81]</td><td>0 of 0</td>" in page
     assert re.search(r"<td>1,000</td><td>forward</td><td>4 of 6", page)

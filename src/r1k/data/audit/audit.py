@@ -1,22 +1,30 @@
 """Audit s1k, r1k and their pairs against the benchmarks."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 from tqdm import tqdm
 
 from r1k.config import AuditSpec
-from r1k.data.audit.contamination import NGRAM, make_index, overlaps, words
+from r1k.data.audit.contamination import NGRAM, find_contamination, read_benchmarks, words
 from r1k.data.audit.formats import example_facts, share, summarize_format
-from r1k.data.audit.records import Audit, Overlap, OverlapPlace, OverlapSummary
+from r1k.data.audit.records import Audit, Overlap, OverlapSummary
 from r1k.data.audit.separability import pair_responses, separability
 from r1k.data.audit.tokens import TokenCache
-from r1k.data.sets import ExamplePair, mix, read_example_pairs
-from r1k.errors import RecordError
+from r1k.data.sets import mix, read_example_pairs
 from r1k.files import file_digests, write_json
 from r1k.provenance import Stopwatch, write_manifest
-from r1k.records import DIRECTIONS, Direction, Pair, Question, read_jsonl, write_jsonl
+from r1k.records import (
+    DIRECTIONS,
+    OVERLAP_KINDS,
+    Direction,
+    OverlapPlace,
+    Pair,
+    Question,
+    read_jsonl,
+    write_jsonl,
+)
 from r1k.text import load_tokenizer
 
 Benchmarks = Mapping[str, Sequence[Question]]
@@ -77,29 +85,6 @@ def audit(
     write_manifest(output, "data.audit", inputs, watch, files=files, **facts_of_all)
 
 
-def read_benchmarks(paths: Sequence[Path]) -> dict[str, list[Question]]:
-    """Return questions by benchmark; raise RecordError unless each file holds one benchmark, and no two the same."""
-    found: dict[str, list[Question]] = {}
-    for path in paths:
-        questions = read_jsonl(path, Question)
-        names = {question.benchmark for question in questions}
-        if len(names) > 1 or names & found.keys():
-            raise RecordError(
-                f"{path}: field 'benchmark': {', '.join(sorted(names))}; a file must hold one benchmark, and no "
-                f"other file the same: rebuild it with `snakemake --force {path}`"
-            )
-        found[names.pop()] = questions
-    return found
-
-
-def find_contamination(
-    both: Sequence[ExamplePair], benchmarks: Benchmarks, redistributable: Collection[str]
-) -> list[Overlap]:
-    """Return all overlaps of the examples with the questions of all benchmarks."""
-    index = make_index([question for questions in benchmarks.values() for question in questions])
-    return list(overlaps(tqdm(mix(both), desc="8-grams", unit="example"), index, redistributable))
-
-
 def summarize_contamination(found: Sequence[Overlap], benchmarks: Benchmarks, problems: int) -> list[OverlapSummary]:
     """Return one summary per benchmark, direction and place, including those without overlaps."""
     return [
@@ -125,14 +110,23 @@ def _summarize(
     questions: Sequence[Question],
     problems: int,
 ) -> OverlapSummary:
+    kinds = {overlap.problem: overlap.kind for overlap in sorted(found, key=_strength, reverse=True)}
+    by_s1 = [overlap for overlap in found if overlap.by_s1]
     return OverlapSummary(
         benchmark=benchmark,
         direction=direction,
         where=where,
-        examples=share(len({overlap.problem for overlap in found}), problems),
-        questions=share(len({overlap.question for overlap in found}), len(questions)),
+        examples=share(len({overlap.problem for overlap in by_s1}), problems),
+        questions=share(len({overlap.question for overlap in by_s1}), len(questions)),
         ngrams=sum(overlap.ngrams for overlap in found),
         longest=max((overlap.longest for overlap in found), default=0),
         exact=len({overlap.problem for overlap in found if overlap.exact}),
+        copies=sum(kind == "copy" for kind in kinds.values()),
+        reworded=sum(kind == "reworded" for kind in kinds.values()),
+        phrases=sum(kind == "phrase" for kind in kinds.values()),
         too_short=sum(len(words(question.question)) < NGRAM for question in questions),
     )
+
+
+def _strength(overlap: Overlap) -> int:
+    return OVERLAP_KINDS.index(overlap.kind)

@@ -7,16 +7,15 @@ from pydantic import Field, ValidationError
 
 from r1k.errors import RecordError
 from r1k.intervals import Interval
-from r1k.records import Direction, Record, Text, iterate_jsonl
+from r1k.records import Direction, OverlapKind, OverlapPlace, Record, Text, iterate_jsonl
 
-OverlapPlace = Literal["question", "response"]
 End = Literal["first", "last"]
 
 
 class Overlap(Record):
-    """An overlap of an example with a benchmark question: at least an 8-gram, or all words of a shorter question.
+    """An overlap of an example with a benchmark question: a copy, a reworded copy, or a phrase of at least an 8-gram.
 
-    `r1k.data.audit.contamination` defines words and 8-grams.
+    `r1k.data.audit.contamination` defines words and 8-grams, `r1k.data.audit.copies` the other two.
     """
 
     problem: Text
@@ -24,16 +23,26 @@ class Overlap(Record):
     where: OverlapPlace = Field(description="in the example's question, or in its response (reasoning, answer)")
     benchmark: Text
     question: Text = Field(description="id of the benchmark question")
+    kind: OverlapKind = Field(
+        description="copy: the benchmark question up to case, white space, commas and `$`; reworded: with other "
+        "numbers; phrase: at least eight consecutive words of it"
+    )
     ngrams: int = Field(ge=0, description="distinct 8-grams of the benchmark question that the example contains")
     question_ngrams: int = Field(ge=0, description="distinct 8-grams of the benchmark question")
-    longest: int = Field(ge=1, description="words of the longest common sequence")
+    longest: int = Field(ge=0, description="words of the longest common sequence; 0 if it is shorter than an 8-gram")
     words: int = Field(
         ge=1, description="words of the benchmark question; equal to `longest` if the example contains all of it"
     )
     exact: bool = Field(description="the example's question is the benchmark question, word for word")
     text: Text | None = Field(
-        description="the longest common sequence, in lower case; null if the benchmark is not redistributable"
+        description="the longest common sequence, in lower case, or without one the benchmark question; null if the "
+        "benchmark is not redistributable"
     )
+
+    @property
+    def by_s1(self) -> bool:
+        """Whether s1's rule finds it: a common 8-gram."""
+        return self.ngrams > 0
 
     @property
     def id(self) -> str:
@@ -97,12 +106,15 @@ class OverlapSummary(Record):
     benchmark: Text
     direction: Direction
     where: OverlapPlace
-    examples: Share = Field(description="examples that share at least an 8-gram, or all words of a shorter question")
-    questions: Share = Field(description="benchmark questions that overlap with an example")
+    examples: Share = Field(description="examples that share at least an 8-gram: s1's rule")
+    questions: Share = Field(description="benchmark questions that share at least an 8-gram with an example")
     ngrams: int = Field(ge=0, description="sum over overlaps of the distinct 8-grams shared")
     longest: int = Field(ge=0, description="words of the longest overlap")
     exact: int = Field(ge=0, description="examples whose question is a benchmark question, word for word")
-    too_short: int = Field(ge=0, description="benchmark questions below 8 words: only exact duplicates are found")
+    copies: int = Field(ge=0, description="examples with a copy of a benchmark question")
+    reworded: int = Field(ge=0, description="other examples, with a benchmark question in other numbers")
+    phrases: int = Field(ge=0, description="other examples, with a common 8-gram")
+    too_short: int = Field(ge=0, description="benchmark questions below 8 words: s1's rule does not find them")
 
 
 class FormatSummary(Record):

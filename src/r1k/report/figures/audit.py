@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from r1k.data.audit.records import Audit, ExampleFacts, FormatSummary, Overlap, OverlapPlace, OverlapSummary, Share
+from r1k.data.audit.records import Audit, ExampleFacts, FormatSummary, Overlap, OverlapSummary, Share
 from r1k.intervals import Interval
-from r1k.records import DIRECTIONS, Direction
+from r1k.records import DIRECTIONS, Direction, OverlapPlace
 from r1k.report.figures.save import png_bytes
 from r1k.report.figures.style import ARM_COLOURS, BLUE, GREY, WIDTH, style
 
@@ -106,7 +106,7 @@ def lengths(examples: Sequence[ExampleFacts], limits: Sequence[int]) -> bytes:
 
 def _longest(axes: Axes, names: Sequence[str], overlaps: Sequence[Overlap]) -> None:
     """Draw one dot per length; its area shows the number of overlaps."""
-    alike = Counter((o.benchmark, o.direction, o.where, o.longest) for o in overlaps)
+    alike = Counter((o.benchmark, o.direction, o.where, o.longest) for o in overlaps if o.longest)
     most = max(alike.values(), default=1)
     for (benchmark, direction, where, longest), count in alike.items():
         place = names.index(benchmark) + _offset(direction, where)

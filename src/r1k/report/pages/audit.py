@@ -15,7 +15,7 @@ from r1k.data.audit.records import (
     read_audit,
     read_overlaps,
 )
-from r1k.records import read_jsonl
+from r1k.records import OVERLAP_KINDS, read_jsonl
 from r1k.report.figures import audit as figures
 from r1k.report.numbers import format_interval, percent, percent_ends
 from r1k.report.pages.render import write_page
@@ -91,12 +91,14 @@ def _contamination_row(line: OverlapSummary) -> list[str]:
         share(line.questions),
         f"{line.ngrams:,}",
         str(line.longest),
-        str(line.exact),
+        *map(str, (line.exact, line.copies, line.reworded, line.phrases)),
     ]
 
 
 def _longest(overlaps: Sequence[Overlap]) -> list[Overlap]:
-    return sorted(overlaps, key=lambda overlap: (-overlap.exact, -overlap.longest, overlap.id))[:MAX_OVERLAPS]
+    """Return the overlaps to list: copies, then reworded copies, then phrases, each from the longest on."""
+    order = {kind: place for place, kind in enumerate(OVERLAP_KINDS)}
+    return sorted(overlaps, key=lambda o: (order[o.kind], -o.longest, o.id))[:MAX_OVERLAPS]
 
 
 def _overlap_row(overlap: Overlap) -> list[str]:
@@ -104,7 +106,7 @@ def _overlap_row(overlap: Overlap) -> list[str]:
         overlap.question,
         f"{overlap.problem}, {overlap.direction} {overlap.where}",
         f"{overlap.longest} of {overlap.words}",
-        "yes" if overlap.exact else "no",
+        overlap.kind,
         "not redistributable" if overlap.text is None else _shorten(overlap.text),
     ]
 

@@ -136,8 +136,16 @@ def test_directions_get_a_part_each_and_one_family(compare, tmp_path):
     assert "over the 2 comparisons" in made["markdown"]
 
 
-def overlap(k: int) -> Overlap:
-    counts = {"ngrams": 1, "question_ngrams": 9, "longest": 8, "words": 16, "exact": False, "text": None}
+def overlap(k: int, kind: str = "phrase", ngrams: int = 1) -> Overlap:
+    counts = {
+        "kind": kind,
+        "ngrams": ngrams,
+        "question_ngrams": 9,
+        "longest": 8,
+        "words": 16,
+        "exact": False,
+        "text": None,
+    }
     where = {"problem": "p", "direction": "forward", "where": "question"}
     return Overlap(**where, benchmark="aime", question=f"aime-{k:03d}", **counts)
 
@@ -145,8 +153,8 @@ def overlap(k: int) -> Overlap:
 def test_scores_without_contaminated_questions(compare, tmp_path):
     paths = write_counts(tmp_path, COUNTS, (30, 500, 198))
     known = tmp_path / "contamination.jsonl"
-    matches = [overlap(k) for k in (0, 1)]
-    write_jsonl(known, [*matches, matches[0]])
+    matches = [overlap(0), overlap(1, "copy", 0)]
+    write_jsonl(known, [*matches, matches[0], overlap(2, "reworded", 0)])
     made = compare(spec(ROWS), paths, known)
     (aime,) = lines(made["csv"], run="r", benchmark="aime")
     assert (aime["clean_n"], float(aime["clean"])) == ("28", pytest.approx(4 / 28, abs=1e-6))

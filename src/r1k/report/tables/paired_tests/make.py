@@ -28,7 +28,8 @@ def make_paired_tests(
     Args:
         table: Specification of the table.
         graded: Verdicts, `.../{run}/{seed}/{benchmark}/graded.jsonl`.
-        contaminated: The audit's `contamination.jsonl`: questions that a second set of scores leaves out.
+        contaminated: The audit's `contamination.jsonl`: a second set of scores leaves out the questions that s1's rule
+            finds or that are copied.
         markdown: Markdown file to write.
         csv: CSV file to write: a row for each run and benchmark.
         latex: LaTeX file to write.
@@ -43,5 +44,6 @@ def make_paired_tests(
 def _contaminated(path: Path | None) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for match in read_overlaps(path) if path else ():
-        found.setdefault(match.benchmark, set()).add(match.question)
+        if match.by_s1 or match.kind == "copy":
+            found.setdefault(match.benchmark, set()).add(match.question)
     return found
