@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from r1k.errors import RecordError
 from r1k.files import directory_digest, file_digest, write_json
 
 PACKAGES = (
@@ -95,6 +96,21 @@ def facts_of(artefact: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["facts"]
+    return facts
+
+
+def verified_facts(artefact: Path) -> dict[str, Any]:
+    """Return the facts in an artefact's manifest; raise RecordError if it is missing or describes another file."""
+    path = manifest_path(artefact)
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file; make it with `snakemake --force {artefact}`")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    if manifest["sha256"] != file_digest(artefact):
+        raise RecordError(
+            f"{artefact}: not the file that {path.name} describes, so what it says is wrong; rebuild it with "
+            f"`snakemake --force {artefact}`"
+        )
+    facts: dict[str, Any] = manifest["facts"]
     return facts
 
 

@@ -27,7 +27,7 @@ def verdict(problem, index) -> Check:
     return Check(problem=problem, kind="k", reasons=dict.fromkeys(VERDICTS, "because"), **verdicts)
 
 
-def make(raw, tmp_path, checks=None, questions=None, **spec):
+def make(raw, tmp_path, checks=None, questions=(), **spec):
     place = {"forward": tmp_path / "v" / "s1k.jsonl", "reverse": tmp_path / "v" / "r1k.jsonl"}
     make_variant(**raw, variant=Variant(**spec), checks=checks, questions=questions, **place)
     return place["forward"], place["reverse"]

@@ -15,13 +15,18 @@ from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
 from examples import lines
-from r1k.config import Data, FileSource, HubSource, ReplayTeacher, WorldSource
+from r1k.config import Data, FileSource, HubSource, ReplayTeacher, Variant, WorldSource
+from r1k.data.audit.audit import summarize_contamination
+from r1k.data.audit.contamination import find_contamination
+from r1k.data.audit.records import Audit
 from r1k.data.s1k import get_s1k
+from r1k.data.variants import make_variant
 from r1k.errors import RecordError
 from r1k.files import file_digest
+from r1k.provenance import Stopwatch, write_manifest
 from r1k.publish.card import DATA_FILE, ExportRow
 from r1k.publish.export import export
-from r1k.records import Example, read_jsonl, write_jsonl
+from r1k.records import VERDICTS, Check, Example, Question, read_jsonl, write_jsonl
 from r1k.teacher.inversion import invert
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
@@ -102,9 +107,9 @@ def sealed(path: Path) -> None:
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sha256": file_digest(path)}))
 
 
-def export_to(place: Place) -> str:
+def export_to(place: Place, **evidence) -> str:
     folder = place.s1k.parent / "out"
-    export(s1k=place.s1k, r1k=place.output, title="made", license="mit", output=folder)
+    export(s1k=place.s1k, r1k=place.output, title="made", license="mit", output=folder, **evidence)
     return (folder / "README.md").read_text()
 
 
@@ -147,6 +152,98 @@ def test_a_data_set_of_the_hub_is_named_with_its_commit(copied: Place):
     page = export_to(copied)
     assert yaml.safe_load(page.split("---\n")[1])["source_datasets"] == ["simplescaling/s1K-1.1"]
     assert f"data set simplescaling/s1K-1.1, split train, at commit `{'c0ffee' * 6}c0ff`" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "stated"),
+    [
+        (None, "columns `deepseek_thinking_trajectory` and `deepseek_attempt`, by DeepSeek-R1"),
+        ({"question": "q", "reasoning": "own_r", "answer": "a"}, "the responses are those of its columns own_r, a."),
+        ({"messages": "turns"}, "the responses are those of its columns turns."),
+    ],
+)
+def test_the_columns_of_other_peoples_data_are_stated(copied: Place, fields, stated):
+    manifest = copied.s1k.with_suffix(".manifest.json")
+    whole = json.loads(manifest.read_text())
+    source = HubSource(kind="hub", repo="a/b", config="flat", revision="main", problems=12, fields=fields)
+    whole["facts"] |= {"source": source.model_dump(mode="json"), "hub_commit": "c0ffee" * 6 + "c0ff"}
+    manifest.write_text(json.dumps(whole))
+    page = export_to(copied)
+    assert "data set a/b, configuration flat, split train" in page
+    assert stated in page
+
+
+@pytest.fixture
+def evidence(copied: Place) -> dict:
+    """Checks, an audit and two variants of the exported data: a copy of one forward question is in the benchmark."""
+    folder = copied.s1k.parent
+    forward, reverse = read_jsonl(copied.s1k, Example), read_jsonl(copied.output, Example)
+    checks = [
+        Check(
+            problem=one.problem,
+            kind=one.kind,
+            reasons={},
+            **dict.fromkeys(VERDICTS, True) | {"consistent": [True, False, None][k % 3]},
+        )
+        for k, one in enumerate(forward)
+    ]
+    write_jsonl(folder / "checks.jsonl", checks)
+    write_manifest(folder / "checks.jsonl", "checks", {}, Stopwatch(), n=12)
+    question = Question(id="b-0", benchmark="b", question=forward[5].question.upper(), gold="1", kind="k")
+    write_jsonl(folder / "b.jsonl", [question])
+    pairs = list(zip(forward, reverse, strict=True))
+    found = find_contamination(pairs, {"b": [question]}, [])
+    summary = {
+        "base": "tiny",
+        "problems": 12,
+        "contamination": summarize_contamination(found, {"b": [question]}, 12),
+        "formats": [],
+        "separability": [],
+    }
+    (folder / "audit.json").write_text(Audit.model_validate(summary).model_dump_json())
+    variants = {"clean": {"exclude_contaminated": {"question": "copy"}}, "whole": {"require": ["consistent"]}}
+    for name, spec in variants.items():
+        place = {"forward": folder / name / "s1k.jsonl", "reverse": folder / name / "r1k.jsonl"}
+        files = {"checks": folder / "checks.jsonl", "questions": [folder / "b.jsonl"]}
+        make_variant(s1k=copied.s1k, r1k=copied.output, variant=Variant(**spec), **files, **place)
+    paths = [folder / name / "s1k.jsonl" for name in variants]
+    return {"checks": folder / "checks.jsonl", "audit": folder / "audit.json", "variants": paths}
+
+
+def test_the_card_reports_what_was_checked(copied: Place, evidence: dict):
+    page = export_to(copied, **evidence)
+    rows = {name: f"| `{name}` | {Check.model_fields[name].description} |" for name in VERDICTS}
+    assert f"{rows['consistent']} 4 | 4 | 4 |" in page
+    assert f"{rows['reached']} 12 | 0 | 0 |" in page
+    assert "what they leave open stays undecided. 4 of 12 pass all checks. No example is left out" in page
+    (line,) = (line for line in page.splitlines() if line.startswith("| b | forward questions |"))
+    assert line.split(" | ")[4] == "1", "one copy"
+    assert "| clean | as_is | 11 | 1 | exclude_contaminated 1 |" in page
+    assert "| whole | as_is | 4 | 8 | require 8 |" in page
+    manifest = json.loads((copied.s1k.parent / "out" / "manifest.json").read_text())
+    assert {"checks", "audit", "variants"} <= set(manifest["inputs"])
+
+
+def test_the_card_names_the_judge(copied: Place, evidence: dict):
+    write_manifest(evidence["checks"], "checks", {}, Stopwatch(), judge="a_judge")
+    page = export_to(copied, **evidence)
+    assert "the model a_judge decides the consistency that they leave open" in page
+
+
+def test_a_card_without_checks_says_that_nobody_checked(copied: Place):
+    page = export_to(copied)
+    assert "Nobody has graded them, or checked that each reverse question has one answer." in page
+    assert "## Checks" not in page and "## Overlap" not in page and "## Variants" not in page
+
+
+def test_checks_and_audits_of_other_data_are_named(copied: Place, evidence: dict):
+    audit = json.loads(evidence["audit"].read_text())
+    evidence["audit"].write_text(json.dumps(audit | {"problems": 11}))
+    with pytest.raises(RecordError, match=r"audit\.json: an audit of 11 problems, and r1k has 12"):
+        export_to(copied, **evidence)
+    write_jsonl(evidence["checks"], read_jsonl(evidence["checks"], Check)[1:])
+    with pytest.raises(RecordError, match=r"checks\.jsonl: verdicts on other problems than r1k's"):
+        export_to(copied, **evidence)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,9 @@ DATA = [
         "make_variant",
         RUN,
     ),
+    # No run is trained on the variant `clean`.
+    Case({"data.variants.clean.exclude_contaminated.question": "phrase"}, "make_variant", ""),
+    Case({"data.variants.clean.exclude_contaminated.response": "phrase"}, "make_variant", ""),
     # The run `staged` is trained on problems whose inverse passed a check.
     Case({"data.checks.near_duplicate_threshold": 0.6}, "check_inverse", RUN),
     Case(

@@ -44,13 +44,14 @@ RESOURCES = {
 
 
 # Tables of accuracies, each with its paired tests; tables of dynamics; ours against the paper's; the claims about
-# learning dynamics; the checks of the inverses; with a judge, the answers on which it and the rules differ.
+# learning dynamics; the checks of the inverses; the data and its variants; with a judge, the answers on which it and the rules differ.
 TABLES = [
     *(name for table in EXPERIMENT.scored_tables for name in (table, f"{table}-paired-tests")),
     *EXPERIMENT.dynamics_tables,
     *(["against-paper"] if EXPERIMENT.published_tables else []),
     "claims",
     "checks",
+    "data-sets",
     *(["disagreements"] if ANSWER_JUDGE else []),
 ]
 # A figure is a module of r1k.report.figures with a function draw_NAME, and a caption.
@@ -109,6 +110,12 @@ def variant_section(wildcards):
 def variant_checks(wildcards):
     wanted = EXPERIMENT.data.variants[wildcards.variant].require
     return f"results/{wildcards.experiment}/data/checks.jsonl" if wanted else []
+
+
+def variant_questions(wildcards):
+    wanted = EXPERIMENT.data.variants[wildcards.variant].exclude_contaminated
+    folder = f"results/{wildcards.experiment}/benchmarks"
+    return [f"{folder}/{benchmark}.jsonl" for benchmark in EXPERIMENT.benchmarks] if wanted else []
 
 
 def part(whole, *keys):

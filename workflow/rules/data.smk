@@ -45,6 +45,7 @@ rule make_variant:
         s1k="results/{experiment}/data/s1k.jsonl",
         r1k="results/{experiment}/data/r1k.jsonl",
         checks=variant_checks,
+        questions=variant_questions,
     output:
         s1k="results/{experiment}/data/{variant}/s1k.jsonl",
         r1k="results/{experiment}/data/{variant}/r1k.jsonl",
@@ -56,7 +57,7 @@ rule make_variant:
         variant=variant_section,
     shell:
         "r1k make-variant --variant {params.variant:q} --s1k {input.s1k} --r1k {input.r1k} --checks {input.checks}"
-        " --forward {output.s1k} --reverse {output.r1k} >{log} 2>&1"
+        " --questions {input.questions} --forward {output.s1k} --reverse {output.r1k} >{log} 2>&1"
 
 
 # Data sets of all problems: the union of both directions, RevThink's tasks, the preference pairs.
@@ -120,11 +121,14 @@ rule audit:
         " --contamination {output.contamination} --examples {output.examples} >{log} 2>&1"
 
 
-# Both directions as a data set for publication; `r1k push` uploads it, no rule does.
+# Both directions as a data set for publication, with what was checked; `r1k push` uploads it, no rule does.
 rule export_r1k:
     input:
         s1k="results/{experiment}/data/s1k.jsonl",
         r1k="results/{experiment}/data/r1k.jsonl",
+        checks="results/{experiment}/data/checks.jsonl",
+        audit="results/{experiment}/audit/audit.json",
+        variants=expand("results/{{experiment}}/data/{variant}/s1k.jsonl", variant=EXPERIMENT.data.variants),
     output:
         directory("results/{experiment}/export/r1k"),
     log:
@@ -135,4 +139,4 @@ rule export_r1k:
         license=EXPERIMENT.data.export_license,
     shell:
         "r1k export --s1k {input.s1k} --r1k {input.r1k} --title {wildcards.experiment} --license {params.license:q}"
-        " --output {output} >{log} 2>&1"
+        " --checks {input.checks} --audit {input.audit} --variants {input.variants} --output {output} >{log} 2>&1"

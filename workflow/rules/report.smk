@@ -5,6 +5,7 @@ localrules:
     make_table,
     make_dynamics_table,
     make_checks_table,
+    make_data_sets_table,
     list_disagreements,
     make_paired_tests,
     against_paper,
@@ -73,6 +74,26 @@ rule make_checks_table:
         "../../envs/cpu.yaml"
     shell:
         "r1k make-checks-table --checks {input} --markdown {output.markdown} --csv {output.csv} >{log} 2>&1"
+
+
+# Problems of the data and of its variants, and what leaves out the others.
+rule make_data_sets_table:
+    input:
+        s1k="results/{experiment}/data/s1k.jsonl",
+        r1k="results/{experiment}/data/r1k.jsonl",
+        variants=expand("results/{{experiment}}/data/{variant}/s1k.jsonl", variant=EXPERIMENT.data.variants),
+    output:
+        markdown=report(
+            "results/{experiment}/tables/data-sets.md", caption="../report/data-sets.rst", category="Tables"
+        ),
+        csv="results/{experiment}/tables/data-sets.csv",
+    log:
+        "logs/{experiment}/make_data_sets_table.log",
+    conda:
+        "../../envs/cpu.yaml"
+    shell:
+        "r1k make-data-sets-table --s1k {input.s1k} --r1k {input.r1k} --variants {input.variants}"
+        " --markdown {output.markdown} --csv {output.csv} >{log} 2>&1"
 
 
 # Answers on which rules and judge differ.

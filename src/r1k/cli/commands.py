@@ -103,6 +103,12 @@ _ROWS = (
         "r1k.report.tables.checks:make_checks_table",
     ),
     Command(
+        "make-data-sets-table",
+        "rules",
+        "Make the table of the data and its variants",
+        "r1k.report.tables.data_sets:make_data_sets_table",
+    ),
+    Command(
         "list-disagreements",
         "rules",
         "List answers on which rules and judge differ",

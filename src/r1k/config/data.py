@@ -12,6 +12,11 @@ from r1k.records import OverlapKind, VerdictName
 FIELDS = "names of its columns; unset: those of s1K-1.1"
 
 
+def unset(value: object) -> bool:
+    """Return whether a key is unset, and so left out of params and digests: experiments without it keep theirs."""
+    return value is None
+
+
 class WorldSource(Section):
     """Problems of the embedded world."""
 
@@ -67,7 +72,7 @@ class FileSource(Section):
 
     kind: Literal["file"]
     path: Path = Field(description="the file, relative to the working directory")
-    fields: ExampleFields | None = Field(default=None, description=FIELDS)
+    fields: ExampleFields | None = Field(default=None, exclude_if=unset, description=FIELDS)
     problems: int = Field(gt=1, description="rows expected after the grade filter; any other number is an error")
 
 
@@ -76,10 +81,12 @@ class HubSource(Section):
 
     kind: Literal["hub"]
     repo: str = Field(description="dataset id, such as `simplescaling/s1K-1.1`")
-    config: str | None = Field(default=None, description="configuration of the dataset, where it has several")
+    config: str | None = Field(
+        default=None, exclude_if=unset, description="configuration of the dataset, where it has several"
+    )
     revision: Revision = Field(description="commit, 40 hexadecimal digits; `main` is resolved and recorded")
     split: str = Field(default="train", description="split of the dataset")
-    fields: ExampleFields | None = Field(default=None, description=FIELDS)
+    fields: ExampleFields | None = Field(default=None, exclude_if=unset, description=FIELDS)
     problems: int = Field(gt=1, description="rows expected after the grade filter; any other number is an error")
 
 
@@ -138,10 +145,9 @@ class Variant(Section):
         description="keep only problems whose two responses (reasoning and answer) differ in length by at most this "
         "factor, in words; unset: keep all",
     )
-    # Not dumped if unset, so that earlier variants keep their digest.
     exclude_contaminated: ContaminationFilter | None = Field(
         default=None,
-        exclude_if=lambda value: value is None,
+        exclude_if=unset,
         description="leave out problems that overlap with benchmark questions; unset: keep all",
     )
 

@@ -9,6 +9,7 @@ from r1k.config.section import Arm, DataName, Method, Name, Section
 TAKEN_TABLES = {
     "checks": "the checks of the inverses",
     "claims": "the paper's claims",
+    "data-sets": "the data and its variants",
     "disagreements": "answers on which rules and judge differ",
 }
 

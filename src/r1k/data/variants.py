@@ -72,7 +72,7 @@ def make_variant(
     forward: Path,
     reverse: Path,
     checks: Path | None = None,
-    questions: list[Path] | None = None,
+    questions: Sequence[Path] = (),
 ) -> None:
     """Write s1k and r1k in another format, or with fewer problems; both directions keep the same problems.
 

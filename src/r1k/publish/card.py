@@ -1,7 +1,7 @@
 """Write the dataset card: front matter for the hub, then the content, source and making of the data."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from statistics import mean, median
@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field
 
 from r1k.markup import escape_markdown, fenced
+from r1k.publish.evidence import Evidence, markdown_table
 from r1k.records import Record
 from r1k.teacher.templates import Template
 
@@ -67,7 +68,7 @@ class Origin:
     commit: str
 
 
-def card(rows: Sequence[ExportRow], origin: Origin) -> str:
+def card(rows: Sequence[ExportRow], origin: Origin, evidence: Evidence) -> str:
     """Return the card as Markdown, with foreign text escaped."""
     parts = [
         f"---\n{yaml.safe_dump(front_matter(rows, origin), sort_keys=False, allow_unicode=True)}---",
@@ -78,19 +79,18 @@ def card(rows: Sequence[ExportRow], origin: Origin) -> str:
         f"*{PAPER}*.",
         fenced('from datasets import load_dataset\n\nrows = load_dataset("this folder or repository", split="train")'),
         "## Columns",
-        _table(
+        markdown_table(
             ["column", "content"], [(f"`{name}`", field.description) for name, field in ExportRow.model_fields.items()]
         ),
         "## Source",
         "\n".join(f"- {line}" for line in _sources(rows, origin)),
-        _table(["file", "SHA-256"], [(name, f"`{digest}`") for name, digest in origin.digests.items()]),
+        markdown_table(["file", "SHA-256"], [(name, f"`{digest}`") for name, digest in origin.digests.items()]),
         "## Generation",
         "The teacher gets two requests per problem, each a single user turn. The first contains the forward question "
         "and answer, the second only the reverse question. Truncated, refused, empty or unreasoned answers are "
         f"not used. Sampling: {_sampling(origin.sampling)}.",
         *(f"Prompt `{prompt.name}`, version `{prompt.digest}`:\n\n{fenced(prompt.text)}" for prompt in origin.prompts),
-        "The reverse answers are the teacher's. Nobody has checked that they are correct, or that each reverse "
-        "question has one answer.",
+        *evidence.parts(),
         "## Problems by kind",
         _kinds(rows),
         "## Lengths",
@@ -134,18 +134,27 @@ def _forward_source(origin: Origin) -> str:
     source = origin.source
     match source["kind"]:
         case "hub":
+            configuration = f", configuration {escape_markdown(source['config'])}" if source.get("config") else ""
             return (
-                f"data set {escape_markdown(source['repo'])}, split {escape_markdown(source['split'])}, at commit "
-                f"`{origin.hub_commit}`; the responses are those of its columns `deepseek_thinking_trajectory` and "
-                "`deepseek_attempt`, by DeepSeek-R1"
+                f"data set {escape_markdown(source['repo'])}{configuration}, split {escape_markdown(source['split'])}, "
+                f"at commit `{origin.hub_commit}`; {_columns(source)}"
             )
         case "file":
-            return (
-                f"the file {escape_markdown(PurePath(source['path']).name)}, in the columns of s1K-1.1; the responses "
-                "are those of its columns `deepseek_thinking_trajectory` and `deepseek_attempt`"
-            )
+            return f"the file {escape_markdown(PurePath(source['path']).name)}; {_columns(source)}"
         case _:
             return f"the world embedded in r1k, sampled and solved by the code (seed {source['seed']})"
+
+
+def _columns(source: Mapping[str, Any]) -> str:
+    """Return which columns hold the responses."""
+    fields = source.get("fields")
+    if fields is None:
+        return (
+            "the responses are those of its columns `deepseek_thinking_trajectory` and `deepseek_attempt`, by "
+            "DeepSeek-R1, as in s1K-1.1"
+        )
+    named = [fields[key] for key in ("reasoning", "answer", "response", "messages") if fields.get(key)]
+    return f"the responses are those of its columns {', '.join(escape_markdown(name) for name in named)}"
 
 
 def _licence_of_source(origin: Origin) -> str:
@@ -164,7 +173,7 @@ def _kinds(rows: Sequence[ExportRow]) -> str:
         found[row.kind].append(row)
     ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     cells = [(escape_markdown(kind), len(some), sum(row.grade is True for row in some)) for kind, some in ordered]
-    return _table(["kind", "problems", "graded correct"], cells)
+    return markdown_table(["kind", "problems", "graded correct"], cells)
 
 
 def _lengths(rows: Sequence[ExportRow]) -> str:
@@ -178,9 +187,4 @@ def _lengths(rows: Sequence[ExportRow]) -> str:
         for name, found in lines
         if found
     ]
-    return _table(["field", "n", "minimum", "median", "mean", "maximum"], cells)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return markdown_table(["field", "n", "minimum", "median", "mean", "maximum"], cells)

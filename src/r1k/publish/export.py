@@ -1,15 +1,17 @@
 """Export r1k as a dataset folder that the Hugging Face hub and `datasets.load_dataset` open."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from r1k.data.audit.records import OverlapSummary, read_audit
+from r1k.data.set_counts import count_sets
 from r1k.data.sets import ExamplePair, read_example_pairs
 from r1k.errors import RecordError
 from r1k.files import atomic_directory, file_digest, file_digests
-from r1k.provenance import Stopwatch, commit, manifest_path, write_manifest
+from r1k.provenance import Stopwatch, commit, verified_facts, write_manifest
 from r1k.publish.card import DATA_FILE, ExportRow, Origin, card
+from r1k.publish.evidence import Evidence
+from r1k.records import Check, read_jsonl
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 PROMPTS = (REVERSE_QUESTION, SOLVE)
@@ -17,7 +19,17 @@ TYPES = {"grade": "bool", "tokens": "int64"}
 """Types of the columns that are not text."""
 
 
-def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> None:
+def export(
+    *,
+    s1k: Path,
+    r1k: Path,
+    title: str,
+    license: str,
+    output: Path,
+    checks: Path | None = None,
+    audit: Path | None = None,
+    variants: Sequence[Path] = (),
+) -> None:
     """Write r1k as a dataset folder for the Hugging Face hub: a card, one Parquet file and a manifest.
 
     Args:
@@ -26,14 +38,24 @@ def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> N
         title: Name of the experiment, for the card.
         license: Licence of the data, as the hub spells it, such as apache-2.0.
         output: The folder to write.
+        checks: Verdicts on the reverse examples, checks.jsonl, whose counts the card reports.
+        audit: The audit's summary, audit.json, whose overlaps with benchmarks the card reports.
+        variants: The variants' forward examples, `{variant}/s1k.jsonl`, whose numbers of problems the card reports.
 
     Raises:
         RecordError: A record's provenance is unknown: a manifest is missing or describes another file, or a reverse
-            example lacks its teacher or has other prompts than this version's.
+            example lacks its teacher or has other prompts than this version's; or checks or audit are of other data.
     """
     watch = Stopwatch()
-    rows = [_row(pair, r1k) for pair in read_example_pairs(s1k, r1k)]
-    forward, reverse = _facts(s1k), _facts(r1k)
+    pairs = read_example_pairs(s1k, r1k)
+    rows = [_row(pair, r1k) for pair in pairs]
+    forward, reverse = verified_facts(s1k), verified_facts(r1k)
+    evidence = Evidence(
+        checks=_checks(checks, pairs) if checks else (),
+        judge=verified_facts(checks).get("judge") if checks else None,
+        overlaps=_overlaps(audit, len(pairs)) if audit else (),
+        sets=count_sets(s1k, r1k, variants),
+    )
     with atomic_directory(output) as partial:
         _write_parquet(rows, partial / DATA_FILE)
         origin = Origin(
@@ -47,9 +69,10 @@ def export(*, s1k: Path, r1k: Path, title: str, license: str, output: Path) -> N
             digests=file_digests((s1k, r1k)) | {DATA_FILE: file_digest(partial / DATA_FILE)},
             commit=commit() or "unknown",
         )
-        (partial / "README.md").write_text(card(rows, origin), encoding="utf-8")
+        (partial / "README.md").write_text(card(rows, origin, evidence), encoding="utf-8")
     files = {name: file_digest(output / name) for name in ("README.md", DATA_FILE)}
-    inputs = {"s1k": s1k, "r1k": r1k}
+    inputs: dict[str, Path | Sequence[Path]] = {"s1k": s1k, "r1k": r1k, "variants": variants}
+    inputs |= {name: path for name, path in (("checks", checks), ("audit", audit)) if path}
     write_manifest(output, "publish.export", inputs, watch, DATA_FILE, n=len(rows), license=license, files=files)
 
 
@@ -83,19 +106,21 @@ def _row(pair: ExamplePair, r1k: Path) -> ExportRow:
     )
 
 
-def _facts(artefact: Path) -> dict[str, Any]:
-    """Return the facts of an artefact's manifest; raise RecordError if it is missing or describes another file."""
-    path = manifest_path(artefact)
-    if not path.is_file():
-        raise RecordError(f"{path}: no such file; make it with `snakemake --force {artefact}`")
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    if manifest["sha256"] != file_digest(artefact):
+def _checks(path: Path, pairs: Sequence[ExamplePair]) -> list[Check]:
+    checks = read_jsonl(path, Check)
+    if [check.problem for check in checks] != [forward.problem for forward, _ in pairs]:
+        raise RecordError(f"{path}: verdicts on other problems than r1k's; rebuild it with `snakemake --force {path}`")
+    return checks
+
+
+def _overlaps(path: Path, problems: int) -> list[OverlapSummary]:
+    audit = read_audit(path)
+    if audit.problems != problems:
         raise RecordError(
-            f"{artefact}: not the file that {path.name} describes, so the card would be wrong; rebuild it with "
-            f"`snakemake --force {artefact}`"
+            f"{path}: an audit of {audit.problems} problems, and r1k has {problems}; rebuild it with "
+            f"`snakemake --force {path}`"
         )
-    facts: dict[str, Any] = manifest["facts"]
-    return facts
+    return audit.contamination
 
 
 def _write_parquet(rows: Sequence[ExportRow], path: Path) -> None:
