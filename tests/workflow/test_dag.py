@@ -52,6 +52,24 @@ def test_a_run_on_a_variant_uses_the_variants_data_sets_and_probe_set(workflow, 
     assert "results/demo/data/mix.jsonl" not in planned
 
 
+def test_contaminated_problems_are_found_in_the_benchmarks(workflow, tmp_path):
+    """A variant that excludes them depends on the questions; the card and the table of sets count both variants."""
+    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    demo["data"]["variants"] = {"clean": {"exclude_contaminated": {"question": "copy"}}, "alike": {"length_ratio": 2}}
+    (tmp_path / "clean.yaml").write_text(yaml.safe_dump(demo, sort_keys=False))
+    targets = ["results/demo/export/r1k", "results/demo/tables/data-sets.md"]
+    planned = workflow.run(["--configfile", "clean.yaml", "-n", "-p", "--", *targets]).stdout
+    variants = {
+        line.split("--forward ")[1].split("/")[3]: line for line in planned.splitlines() if "make-variant" in line
+    }
+    benchmarks = " ".join(f"results/demo/benchmarks/{name}.jsonl" for name in demo["benchmarks"])
+    assert f"--questions {benchmarks} --forward" in variants["clean"]
+    assert "--questions  --forward" in variants["alike"]
+    for command in ("r1k export", "r1k make-data-sets-table"):
+        (line,) = (line for line in planned.splitlines() if command in line)
+        assert "--variants results/demo/data/clean/s1k.jsonl results/demo/data/alike/s1k.jsonl" in line
+
+
 def test_published_tables_are_compared_with_the_paper(workflow):
     paper = workflow.run(["--configfile", "config/paper.yaml", "-n", "--", "all"]).stdout
     assert "results/paper/tables/against-paper.md" in paper and "results/paper/tables/table2-paired-tests.tex" in paper

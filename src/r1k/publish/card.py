@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field
 
 from r1k.markup import escape_markdown, fenced
-from r1k.publish.evidence import Evidence, markdown_table
+from r1k.publish.evidence import DataEvidence, markdown_table
 from r1k.records import Record
 from r1k.teacher.templates import Template
 
@@ -68,7 +68,7 @@ class Origin:
     commit: str
 
 
-def card(rows: Sequence[ExportRow], origin: Origin, evidence: Evidence) -> str:
+def card(rows: Sequence[ExportRow], origin: Origin, evidence: DataEvidence) -> str:
     """Return the card as Markdown, with foreign text escaped."""
     parts = [
         f"---\n{yaml.safe_dump(front_matter(rows, origin), sort_keys=False, allow_unicode=True)}---",

@@ -12,7 +12,7 @@ from r1k.records import VERDICTS, Check
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DataEvidence:
     """The results of the stages that check the data; empty where a stage was not given."""
 
     checks: Sequence[Check]

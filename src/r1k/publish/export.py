@@ -10,7 +10,7 @@ from r1k.errors import RecordError
 from r1k.files import atomic_directory, file_digest, file_digests
 from r1k.provenance import Stopwatch, commit, verified_facts, write_manifest
 from r1k.publish.card import DATA_FILE, ExportRow, Origin, card
-from r1k.publish.evidence import Evidence
+from r1k.publish.evidence import DataEvidence
 from r1k.records import Check, read_jsonl
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
@@ -50,7 +50,7 @@ def export(
     pairs = read_example_pairs(s1k, r1k)
     rows = [_row(pair, r1k) for pair in pairs]
     forward, reverse = verified_facts(s1k), verified_facts(r1k)
-    evidence = Evidence(
+    evidence = DataEvidence(
         checks=_checks(checks, pairs) if checks else (),
         judge=verified_facts(checks).get("judge") if checks else None,
         overlaps=_overlaps(audit, len(pairs)) if audit else (),
