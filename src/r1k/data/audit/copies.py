@@ -6,18 +6,20 @@ space, commas, and marks that TeX does not print; a reworded copy is the same te
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from string import ascii_lowercase
 
 from r1k.records import OverlapKind, Question
 
-MIN_LETTERS = 20
-"""Letters that a question needs to be found inside of longer texts, and with other numbers. Shorter questions, such as
-"What is $3 + 5$?", are alike by chance."""
+MIN_CHARACTERS = 20
+"""Characters that the canonical form of a question needs to be found inside of longer texts, and besides its numbers to
+be found with others. Shorter questions, such as "What is $3 + 5$?", are alike by chance."""
 CHARACTERS = str.maketrans({"−": "-", "–": "-", "—": "-", "’": "'", "‘": "'", "“": '"', "”": '"'})
 FRACTION = re.compile(r"\\[dt]frac(?![a-z])")
-UNPRINTED = re.compile(r"\\(?:left|right|q?quad|displaystyle)(?![a-z])|\\[()\[\],;:! ]|\{,\}|[\s$,~]+")
-LETTERS = re.compile(r"[^\W\d_]+")
+UNPRINTED = re.compile(r"\\(?:left|right|q?quad|displaystyle)(?![a-z])|\\[()\[\],;:! ]|\{,?\}|\\?[\s$,~]+")
+TO_WORDS = bytes(byte if chr(byte) in ascii_lowercase else ord(" ") for byte in range(256))
+"""Translates bytes other than lower-case letters to blanks."""
 TEENS = {"ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"}
 TENS = {"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million"}
 NUMBER_WORDS = TEENS | TENS | {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
@@ -25,7 +27,7 @@ NUMBER_WORD = re.compile(rf"(?<![^\W_])(?:{'|'.join(sorted(NUMBER_WORDS))})(?![^
 ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)(?![^\W_])")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 TEX_WORDS = {"left", "right", "quad", "qquad", "displaystyle", "frac", "dfrac", "tfrac"}
-VARYING_WORDS = NUMBER_WORDS | TEX_WORDS | {"st", "nd", "rd", "th"}
+VARYING_WORDS = frozenset(word.encode() for word in NUMBER_WORDS | TEX_WORDS | {"st", "nd", "rd", "th"})
 """Letters that a copy or a reworded copy may lack, or have in addition."""
 
 
@@ -46,13 +48,17 @@ class CopyFinder:
     def __init__(self, questions: Sequence[Question]) -> None:
         self._forms = [(canonical(q.question), template(q.question)) for q in questions]
         self._words = [_words(q.question) for q in questions]
-        self._long = [sum(map(len, LETTERS.findall(masked))) >= MIN_LETTERS for _, masked in self._forms]
         self._by_canonical: dict[str, list[int]] = defaultdict(list)
         self._by_template: dict[str, list[int]] = defaultdict(list)
+        self._by_word: dict[bytes, list[int]] = defaultdict(list)
+        times = Counter(word for words in self._words for word in words)
         for number, (form, masked) in enumerate(self._forms):
             self._by_canonical[form].append(number)
-            if self._long[number]:
+            if _varies_little(masked):
                 self._by_template[masked].append(number)
+            if len(form) >= MIN_CHARACTERS:
+                rarest = min(self._words[number], key=lambda word: (times[word], word), default=b"")
+                self._by_word[rarest].append(number)
 
     def equal(self, text: str) -> dict[int, OverlapKind]:
         """Return the numbers of the questions that a text is, or contains, as a copy or a reworded copy."""
@@ -63,21 +69,28 @@ class CopyFinder:
     def contained(self, text: str) -> dict[int, OverlapKind]:
         """Return the numbers of the questions that a text contains as a copy or a reworded copy."""
         words, found = _words(text), dict[int, OverlapKind]()
-        candidates = [number for number, own in enumerate(self._words) if self._long[number] and own <= words]
+        candidates = [n for word in self._by_word.keys() & {b"", *words} for n in self._by_word[word]]
+        candidates = [number for number in candidates if self._words[number] <= words]
         if not candidates:
             return found
         form, masked = canonical(text), template(text)
-        for number in candidates:
+        for number in sorted(candidates):
             own_form, own_masked = self._forms[number]
             if _contains(form, own_form):
                 found[number] = "copy"
-            elif own_masked in masked:
+            elif _varies_little(own_masked) and own_masked in masked:
                 found[number] = "reworded"
         return found
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(LETTERS.findall(text.lower())) - VARYING_WORDS
+def _words(text: str) -> frozenset[bytes]:
+    """Return the words of a text in ASCII letters, but for those that copies may lack."""
+    return frozenset(text.lower().encode(errors="replace").translate(TO_WORDS).split()) - VARYING_WORDS
+
+
+def _varies_little(masked: str) -> bool:
+    """Return whether a template has enough characters besides its numbers."""
+    return len(masked) - masked.count("#") >= MIN_CHARACTERS
 
 
 def _contains(text: str, part: str) -> bool:
