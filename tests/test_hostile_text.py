@@ -59,8 +59,8 @@ def inverted(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """s1k and r1k, both hostile, from a real inversion."""
     place = Place(tmp_path_factory.mktemp("hostile") / "data")
     place.write(*(problem(name, text) for name, text in HOSTILE.items()))
-    source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None, "excluded_by_grade": 0}
-    write_manifest(place.s1k, "data.s1k", {}, Stopwatch(), **source)
+    source = {"source": {"kind": "file", "path": "/home/$(id)/<b>.jsonl"}, "hub_commit": None}
+    write_manifest(place.s1k, "data.s1k", {}, Stopwatch(), n=len(HOSTILE), excluded_by_grade=0, **source)
     server = FaultyServer()
     server.answerer = HostileTeacher()
     with pytest.MonkeyPatch.context() as patch, running(server):

@@ -52,9 +52,16 @@ def resolve_commit(kind: Literal["dataset", "model"], repo: str, revision: str) 
 
 
 def dataset_rows(repo: str, commit: str, split: str, config: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a dataset at a commit, as dictionaries."""
+    """Yield the rows of a dataset at a commit, as dictionaries; raise R1kError if it has no such config or split, or
+    holds files that cannot be read."""
     import datasets
 
     with hub_errors(f"dataset {repo} at {commit}"):
-        rows = datasets.load_dataset(repo, config, split=split, revision=commit)
+        try:
+            rows = datasets.load_dataset(repo, config, split=split, revision=commit)
+        except (ValueError, datasets.exceptions.DatasetGenerationError) as error:
+            where = f"dataset {repo}, split {split}" + (f" of config {config}" if config else "")
+            raise R1kError(
+                f"{where}: cannot be loaded ({error}); correct config and split of the source, or use a file"
+            ) from error
     yield from rows

@@ -210,18 +210,25 @@ configs:
 def test_a_configuration_of_a_data_set_of_the_hub(tmp_path):
     flat = "".join(json.dumps(ROW | {"name": str(k)}) + "\n" for k in range(3))
     files = {"a/thoughts": {"README.md": CARD, "chat.jsonl": b'{"x": 1}\n', "flat.jsonl": flat.encode()}}
-    source = HubSource(
+    found = HubSource(
         kind="hub", repo="a/thoughts", config="metadata", revision=COMMIT, problems=3, fields=ExampleFields(**COLUMNS)
     )
+    sources = [found, *(found.model_copy(update=wrong) for wrong in ({"config": "none"}, {"split": "test"}))]
     client = CLIENT.replace("benchmarks import get_benchmark", "s1k import get_s1k").replace("Benchmark\n", "Data\n")
     client = client.replace('get_benchmark(name="gpqa", benchmark=Benchmark.', "get_s1k(data=Data.")
     with loopback_hub(files, gated={}) as endpoint:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
         environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home")}
-        arguments = [Data(source=source).model_dump_json(), str(tmp_path / "s1k.jsonl")]
+        arguments = [
+            part
+            for k, source in enumerate(sources)
+            for part in (Data(source=source).model_dump_json(), str(tmp_path / f"{k}.jsonl"))
+        ]
         done = subprocess.run(
             [sys.executable, "-c", client, *arguments], env=environment, capture_output=True, text=True, check=False
         )
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    examples = read_jsonl(tmp_path / "s1k.jsonl", Example)
+    assert done.returncode == 0, done.stderr
+    assert "split train of config none: cannot be loaded (BuilderConfig 'none' not found" in done.stdout
+    assert "split test of config metadata: cannot be loaded" in done.stdout
+    examples = read_jsonl(tmp_path / "0.jsonl", Example)
     assert [(e.question, e.kind) for e in examples] == [("What is 2 + 2?", "a/thoughts")] * 3
