@@ -196,6 +196,22 @@ def test_columns_that_make_no_example_are_a_config_error(fields, message):
         ExampleFields(**fields)
 
 
+@pytest.mark.parametrize(
+    ("key", "more"),
+    [
+        ("filter_by_grade", {"filter_by_grade": True}),
+        ("variants.right.graded_correct", {"variants": {"right": {"graded_correct": True}}}),
+    ],
+)
+def test_grades_that_are_asked_for_must_be_named(key, more):
+    source = {"kind": "file", "path": "x.jsonl", "problems": 2, "fields": COLUMNS}
+    with pytest.raises(ValidationError, match=rf"{key}: source\.fields names no column of grades"):
+        Data(source=source, **more)
+    assert Data(source=source | {"fields": COLUMNS | {"grade": "right"}}, **more)
+    assert Data(source={key: value for key, value in source.items() if key != "fields"}, **more)
+    assert Data(source=source)
+
+
 CARD = b"""---
 configs:
 - config_name: default

@@ -5,6 +5,7 @@ What comes out of a file: `records`, its number of records; of a benchmark also 
 `pad`, its padding token, and `bos`, the number of BOS tokens of a prompt.
 """
 
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -45,7 +46,7 @@ def _write(folder: Path, given: Mapping[str, Any]) -> tuple[Path, int]:
     path, content = folder / "in.jsonl", given["file"]
     raw = content if isinstance(content, bytes) else content.encode(given.get("encoding", "utf-8"), "surrogatepass")
     path.write_bytes(raw)
-    return path, max(1, sum(bool(line.strip(b"\xef\xbb\xbf \t\r")) for line in raw.split(b"\n")))
+    return path, max(1, sum(bool(line.strip(b"\xef\xbb\xbf \t")) for line in re.split(rb"[\r\n]", raw)))
 
 
 def _s1k(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:

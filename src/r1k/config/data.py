@@ -180,6 +180,17 @@ class Data(Section):
         "Defaults to `mit` for the embedded world, which is r1k's own, and to `unknown` for any other source",
     )
 
+    @model_validator(mode="after")
+    def _has_grades(self) -> Self:
+        fields = getattr(self.source, "fields", None)
+        if fields is None or fields.grade is not None:
+            return self
+        keys = ["filter_by_grade"] if self.filter_by_grade else []
+        keys += [f"variants.{name}.graded_correct" for name, one in self.variants.items() if one.graded_correct]
+        if keys:
+            raise ValueError(f"{keys[0]}: source.fields names no column of grades; name it in grade, or remove the key")
+        return self
+
     @property
     def export_license(self) -> str:
         """The licence that the exported data set states."""

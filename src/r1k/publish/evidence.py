@@ -27,10 +27,11 @@ class DataEvidence:
 
     def _checked(self) -> list[str]:
         unknown = (
-            "The reverse answers are the teacher's. Nobody has graded them, or checked that each reverse question "
+            "The reverse answers are the teacher's. Nobody has graded them, or checked that each reverse question has "
+            "one answer."
         )
         if not self.checks:
-            return [f"{unknown}has one answer."]
+            return [unknown]
         whole = sum(all(check.passed(name) for name in VERDICTS) for check in self.checks)
         judge = (
             f"the model {escape_markdown(self.judge)} decides the consistency that they leave open"

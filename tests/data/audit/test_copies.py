@@ -102,7 +102,7 @@ def test_responses_hold_copies_too():
 )
 def test_numbers_are_whole_in_a_copy(end, found):
     finder = CopyFinder([question("Think of the greatest sum of the numbers 1 and 2")])
-    kinds = finder.contained(f"Well. Think of the greatest sum of the numbers {end}")
+    kinds = finder.find_in_text(f"Well. Think of the greatest sum of the numbers {end}")
     assert kinds == {0: "copy" if found else "reworded"}
 
 

@@ -97,7 +97,7 @@ def overlaps(examples: Iterable[Example], index: NgramIndex, redistributable: Co
     for example in examples:
         question, reasoning, answer = map(words, (example.question, example.reasoning, example.answer))
         same = index.whole.get(tuple(question), [])
-        kinds = index.copies.equal(example.question)
+        kinds = index.copies.find_in_question(example.question)
         found = find_overlaps([question], index)
         for number in same:
             length = len(index.questions[number][1])
@@ -105,7 +105,7 @@ def overlaps(examples: Iterable[Example], index: NgramIndex, redistributable: Co
         for number in sorted(found.keys() | kinds.keys()):
             shared = found.get(number, QuestionOverlap())
             yield _overlap(example, "question", index, number, shared, kinds, number in same, redistributable)
-        kinds = _strongest(index.copies.contained(example.reasoning), index.copies.contained(example.answer))
+        kinds = _strongest(index.copies.find_in_text(example.reasoning), index.copies.find_in_text(example.answer))
         found = find_overlaps([reasoning, answer], index)
         for number in sorted(found.keys() | kinds.keys()):
             shared = found.get(number, QuestionOverlap())

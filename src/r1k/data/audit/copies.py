@@ -60,13 +60,13 @@ class CopyFinder:
                 rarest = min(self._words[number], key=lambda word: (times[word], word), default=b"")
                 self._by_word[rarest].append(number)
 
-    def equal(self, text: str) -> dict[int, OverlapKind]:
+    def find_in_question(self, text: str) -> dict[int, OverlapKind]:
         """Return the numbers of the questions that a text is, or contains, as a copy or a reworded copy."""
         found: dict[int, OverlapKind] = dict.fromkeys(self._by_template.get(template(text), ()), "reworded")
         found |= dict.fromkeys(self._by_canonical.get(canonical(text), ()), "copy")
-        return self.contained(text) | found
+        return self.find_in_text(text) | found
 
-    def contained(self, text: str) -> dict[int, OverlapKind]:
+    def find_in_text(self, text: str) -> dict[int, OverlapKind]:
         """Return the numbers of the questions that a text contains as a copy or a reworded copy."""
         words, found = _words(text), dict[int, OverlapKind]()
         candidates = [n for word in self._by_word.keys() & {b"", *words} for n in self._by_word[word]]
