@@ -79,7 +79,8 @@ _PATTERNS: dict[ErrorCause, tuple[str, ...]] = {
         r"(?:input|prompt|tokens?)\b.{0,80}\bexceed\w*\b.{0,60}\b(?:max\w*|limit|length|tokens?)\b",
         r"exceed\w*\b.{0,60}\b(?:token limit|max(?:imum)?[ _](?:model|sequence|input|prompt|token|allowed))",
         r"range of input length|max_new_tokens`? must be <=|request (?:entity )?too large",
-        r"must have (?:less|fewer) than \d+ tokens|reduce (?:the length|your prompt)|上下文长度|输入.{0,10}过长|超出.{0,12}长度",
+        r"must have (?:less|fewer) than \d+ tokens|reduce (?:the length|your prompt)",
+        r"上下文长度|输入.{0,10}过长|超出.{0,12}长度",
     ),
     "content": (
         r"content exists risk|considered high[- ]risk|high[- ]risk (?:content|input|prompt)",
