@@ -96,15 +96,16 @@ def test_a_setting_that_no_request_passes_stops_the_run(server: FaultyServer, pl
     assert len(written(place)) == 40
 
 
-def test_a_limit_that_the_server_refuses_keeps_the_truncated_answer(server: FaultyServer, place: Place):
+@pytest.mark.parametrize("fault", [TOO_LONG, ODD], ids=["context", "unknown"])
+def test_a_limit_that_the_server_refuses_keeps_the_truncated_answer(server: FaultyServer, place: Place, fault):
     place.write_problems(2)
-    server.fail("question of p001\n", message("length", content="half"), *[TOO_LONG] * 2)
+    server.fail("question of p001\n", message("length", content="half"), *[fault] * 2)
     raising = {"on_truncation": "retry", "max_tokens_cap": 900}
     for total in (4, 5):
-        with pytest.raises(TeacherError, match=r"p001: .*truncated .*900 tokens are too many for the server"):
+        with pytest.raises(TeacherError, match=r"p001: .*truncated .*refuses a limit of 900: HTTP 400"):
             invert(teacher=server.teacher(**raising), **place.paths)
         assert server.total == total
-    assert len(journalled(place, "length")) == 1 and journalled(place, "context_length") == []
+    assert len(journalled(place, "length")) == 1 and len(place.journal.read_text().splitlines()) == 3
 
 
 def test_a_key_that_has_worked_is_not_to_blame_for_one_prompt(server: FaultyServer, place: Place):

@@ -109,6 +109,7 @@ RUN = [
     (403, openai("Country, region, or territory not supported", "unsupported_country_region_territory"), "permission"),
     (403, "<html>Attention Required! content security by a gateway: you have been blocked</html>", "permission"),
     (404, openai("The model `x` does not exist", "model_not_found"), "address"),
+    (302, "<html>Moved</html>", "address"),
     (404, openai("No endpoints found matching your data policy"), "address"),
     (400, openai("Model Not Exist"), "address"),
     (400, openai("x is not a valid model ID"), "address"),

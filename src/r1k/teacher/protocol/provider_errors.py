@@ -137,7 +137,7 @@ def classify_error(status: int | None, body: object) -> ProviderError:
     the error's own code then stands for it, if it is a status.
     """
     codes = {code.lower() for code in _codes(body)}
-    if status is None or status < 400:
+    if status is None or status < 300:
         status = next((int(code) for code in sorted(codes) if re.fullmatch(r"[45]\d\d", code)), None)
     cause = _cause(status, codes, _searched_text(body))
     message = (_message(body) or "no message")[:MAX_MESSAGE]
@@ -157,7 +157,7 @@ def _cause(status: int | None, codes: set[str], text: str) -> ErrorCause:
             return "key"
         case 402:
             return "credit"
-        case 404:
+        case 404 | 301 | 302 | 303 | 307 | 308:
             return "address"
         case 429:
             if "credit" in by_code or _MESSAGES["credit"].search(text):
