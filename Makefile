@@ -20,13 +20,16 @@ demo-remedies: .venv/installed
 	snakemake --configfile config/demo.yaml config/demo-remedies.yaml -- all
 	@cat results/demo/tables/table3.md results/demo/tables/table4.md
 
-## test: all tests, two files at a time, because many wait for Slurm
+# Files in the order of tests/conftest.py, one worker more than cores, because many tests wait for Slurm.
+PYTEST := pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+## test: all tests
 test: .venv/installed
-	pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 ## check: lint, types, and the tests that are not marked slow
 check: lint
-	pytest -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 ## lint: style and types
 lint: .venv/installed

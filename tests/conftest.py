@@ -11,6 +11,12 @@ from r1k.runtime import tune_process
 tune_process()  # the command line does the same
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first (workflows, then other slow tests), so that no worker is left alone at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: ("workflow" not in item.path.parts, item.path not in slow))
+
+
 @pytest.fixture(autouse=True)
 def _restore_hub_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Restore HF_HUB_OFFLINE after a test, because commands that run in this process set it."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from snakemake.utils import update_config
 
 from r1k.records import Example
 
@@ -23,9 +24,9 @@ QWEN_TEMPLATE = (
 
 def read_config(name: str, *added: str) -> dict[str, Any]:
     """Return the experiment `config/NAME.yaml` with the sections of the files added to it, as Snakemake merges them."""
-    whole, *more = (yaml.safe_load((ROOT / "config" / f"{file}.yaml").read_text()) for file in (name, *added))
-    for sections in more:
-        whole |= {key: whole[key] | sections[key] for key in sections}
+    whole: dict[str, Any] = {}
+    for file in (name, *added):
+        update_config(whole, yaml.safe_load((ROOT / "config" / f"{file}.yaml").read_text()))
     return whole
 
 

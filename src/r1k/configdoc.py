@@ -19,7 +19,7 @@ HEAD = """\
 
 One YAML file is one experiment: `demo.yaml` (the default), `smollm2.yaml`, `sample.yaml`, `paper.yaml`. Run one with
 `snakemake --configfile config/NAME.yaml -- all`; check one with `r1k check-config config/NAME.yaml`. An unknown key and
-a key that would do nothing are errors. Settings of the cluster are in `profiles/slurm`, not here.
+a setting that another setting makes void are errors. Settings of the cluster are in `profiles/slurm`, not here.
 
 To add a row to a table, add an entry to `runs` and its name to the table's `rows`. A run names its base or its parent,
 its data and its method; `overrides` holds the settings that differ from `train`.

@@ -1,12 +1,15 @@
 """What follows from a config: settings, steps, identities, specifications."""
 
+from typing import get_args
+
 import pytest
 import yaml
 from configs import CONFIGS, changed
 
 from examples import ROOT, read_config
-from r1k.config import Experiment, load, resolved, validate
+from r1k.config import DataName, Experiment, load, resolved, validate
 from r1k.errors import ConfigError
+from r1k.report.tables.accuracy.page import DATA_SYMBOLS
 from r1k.train.describe import plan
 
 
@@ -193,6 +196,26 @@ def test_the_checks_are_no_part_of_the_section_that_data_rules_are_given():
     demo = load(ROOT / "config" / "demo.yaml")
     assert "checks" not in demo.data.model_dump()
     assert demo.data.checks.judge is None
+
+
+def test_a_benchmark_without_directions_in_a_table_of_directions_is_named(demo):
+    own = {"answer_type": "integer", "source": {"kind": "file", "path": "own.jsonl", "n": 5}}
+    added = changed(demo, "benchmarks/own", own)
+    with pytest.raises(ConfigError, match=r"tables\.table1\.directions: the questions of benchmark 'own' have no"):
+        validate(Experiment, added)
+    for table in added["tables"].values():
+        if table["kind"] != "dynamics":
+            table["directions"] = ["all", "forward", "reverse"]
+    assert list(resolved.table_spec(validate(Experiment, added), "table1").benchmarks)[-1] == "own"
+
+
+@pytest.mark.parametrize("name", get_args(DataName))
+def test_every_data_set_has_a_size_and_a_symbol(demo, name):
+    method = {"method": "dpo", "parent": "tiny-mix"} if name == "pairs" else {"method": "sft", "base": "tiny"}
+    overrides = {} if name == "pairs" else {"overrides": {"match_by": "epochs"}}
+    run = {**method, "data": name, **overrides}
+    assert validate(Experiment, changed(demo, "runs/own", run)).steps_per_epoch("own") > 0
+    assert name in DATA_SYMBOLS
 
 
 def test_tables_count_questions_and_paired_tests_use_all_answers(demo):

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 import yaml
+from workflows import MICRO
 
 from examples import ROOT, read_config
 from r1k import config, configdoc
@@ -84,6 +85,23 @@ def test_repeated_answers_are_graded_but_not_scored(workflow, tmp_path):
     planned = workflow.run(["--configfile", "several.yaml", "-n", "--", "all"]).stdout
     assert "results/demo/evaluate/tiny-s1k/0/aime4/graded.jsonl" in planned
     assert "results/demo/evaluate/tiny-s1k/0/aime4/score.json" not in planned
+
+
+def test_other_content_of_a_file_that_the_config_names_starts_its_rule_again(workflow, tmp_path):
+    questions = tmp_path / "own.jsonl"
+    questions.write_text('{"problem": "1 + 1?", "answer": "2"}\n')
+    micro = yaml.safe_load(MICRO.read_text())
+    micro["benchmarks"] = {
+        "own": {"answer_type": "integer", "source": {"kind": "file", "path": "own.jsonl", "n": 1}},
+    }
+    micro["tables"] = {"table1": {"kind": "sft", "rows": ["tiny"]}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(micro))
+    target = ["--configfile", "own.yaml", "--", "results/micro/benchmarks/own.jsonl"]
+    workflow.run(target)
+    questions.touch()
+    assert "Nothing to be done" in workflow.run(["-n", *target]).stdout
+    questions.write_text('{"problem": "1 + 2?", "answer": "3"}\n')
+    assert "Params have changed" in workflow.run(["-n", *target]).stdout
 
 
 def test_a_merge_and_a_route_are_planned_from_their_runs_outputs(workflow):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from r1k.config import Experiment, resolved, validate
 from r1k.errors import ConfigError
+from r1k.files import file_digest
 from r1k.plan.resources import JobResources
 from r1k.plan.estimate import estimator
 from r1k.report.figures import figure_summaries
@@ -78,6 +79,12 @@ def client(server):
     return section(settings) if settings else "{}"
 
 
+def read_file(part):
+    """Return the digest of the file that a section names, so that other content starts the rule again; else nothing."""
+    path = getattr(part, "path", None)
+    return file_digest(path) if path is not None and path.is_file() else ""
+
+
 def judged(wildcards):
     pattern = "results/{experiment}/evaluate/{run}/{seed}/{benchmark}/verdicts.jsonl"
     return pattern.format(**wildcards) if ANSWER_JUDGE else []
@@ -144,6 +151,10 @@ def tokenizer_data(wildcards):
 
 def benchmark_section(wildcards):
     return section(EXPERIMENT.benchmarks[wildcards.benchmark])
+
+
+def benchmark_file(wildcards):
+    return read_file(EXPERIMENT.benchmarks[wildcards.benchmark].source)
 
 
 def answer_type(wildcards):

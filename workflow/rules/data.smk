@@ -21,6 +21,7 @@ rule get_s1k:
         "../../envs/cpu.yaml"
     params:
         data=part(EXPERIMENT.data, "source", "filter_by_grade"),
+        file=read_file(EXPERIMENT.data.source),
     shell:
         "r1k get-s1k --data {params.data:q} --output {output} >{log} 2>&1"
 
@@ -35,6 +36,7 @@ rule get_benchmark:
         "../../envs/cpu.yaml"
     params:
         benchmark=benchmark_section,
+        file=benchmark_file,
     shell:
         "r1k get-benchmark --name {wildcards.benchmark} --benchmark {params.benchmark:q} --output {output} >{log} 2>&1"
 

@@ -21,6 +21,7 @@ rule invert:
         client=client(EXPERIMENT.teacher),
     params:
         teacher=section(EXPERIMENT.teacher),
+        file=read_file(EXPERIMENT.teacher),
         journal=JOURNAL,
     shell:
         "r1k invert --teacher {params.teacher:q} --client {resources.client:q} --s1k {input.s1k} --output {output}"

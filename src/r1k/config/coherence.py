@@ -122,6 +122,19 @@ def _settings_problems(experiment: ExperimentModel, name: str) -> Iterator[str]:
         )
 
 
+def _direction_problems(experiment: ExperimentModel, name: str) -> Iterator[str]:
+    """Yield the benchmarks that no block of a table shows, because their questions have no direction."""
+    table = experiment.tables[name]
+    if table.kind == "dynamics" or "all" in table.directions:
+        return
+    for key in experiment.table_benchmarks(name, drawn=True):
+        if not experiment.benchmarks[key].has_directions:
+            yield (
+                f"tables.{name}.directions: the questions of benchmark {key!r} have no direction, so no block of the "
+                f"table shows it; add all, or list the table's other benchmarks under tables.{name}.benchmarks"
+            )
+
+
 def _report_problems(experiment: ExperimentModel) -> Iterator[str]:
     for name, table in experiment.tables.items():
         if name in TAKEN_TABLES:
@@ -145,6 +158,7 @@ def _report_problems(experiment: ExperimentModel) -> Iterator[str]:
         for benchmark in unknown:
             known = did_you_mean(benchmark, experiment.benchmarks)
             yield f"tables.{name}.benchmarks: no benchmark {benchmark!r} in benchmarks{known}"
+        yield from _direction_problems(experiment, name)
         if not unknown and not experiment.table_benchmarks(name, drawn=False):
             yield f"tables.{name}.benchmarks: none has repeats: 1, and a table counts questions; add one that has"
     if not experiment.scored_tables:

@@ -94,6 +94,11 @@ class Benchmark(Section):
         return self.answer_type == "choice"
 
     @property
+    def has_directions(self) -> bool:
+        """Whether each of its questions is forward or reverse."""
+        return isinstance(self.source, WorldQuestions)
+
+    @property
     def may_be_quoted(self) -> bool:
         """Whether its text may be printed."""
         return self.redistributable or isinstance(self.source, WorldQuestions)

@@ -18,13 +18,13 @@ from r1k.files import exclusive
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, TeacherMetadata, by_problem, read_jsonl, write_jsonl
 from r1k.teacher import messages
-from r1k.teacher.answers import AcceptancePolicy, defect, parse_answer
+from r1k.teacher.answers import AcceptancePolicy, defect, parse_answer, remedy
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import ChatClient, Endpoint
 from r1k.teacher.endpoints import make_budget, open_endpoint, with_client
 from r1k.teacher.journal import Journal, JournalEntry, Request
 from r1k.teacher.request_builder import RequestBuilder, make_request_builder
-from r1k.teacher.requests import run_workers
+from r1k.teacher.requests import complete_into, run_workers
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
 
 
@@ -72,8 +72,7 @@ class Inversion:
         entry, sent = self.journal.get(request.key), False
         # A truncated answer may be requested several times, each with a higher limit; any other answer once.
         while self.policy.needs_request(entry) and (not sent or (entry is not None and entry.truncated)):
-            entry, sent = await client.complete(request, self.policy.next_max_tokens(entry)), True
-            await asyncio.to_thread(self.journal.append, entry)
+            entry, sent = await complete_into(self.journal, client, request, self.policy), True
             self.num_sent += 1
         return self._usable(entry)
 
@@ -102,11 +101,11 @@ class Inversion:
     def _usable(self, entry: JournalEntry | None) -> JournalEntry:
         assert entry is not None  # `_answer` has requested a missing answer
         reason = defect(entry)
-        if reason is not None:
-            raise (SkippedProblemError if self.policy.may_skip(entry) else TeacherError)(
-                f"{entry.request.prompt_name}: {reason}"
-            )
-        return entry
+        if reason is None:
+            return entry
+        if self.policy.may_skip(entry):
+            raise SkippedProblemError(f"{entry.request.prompt_name}: {reason}")
+        raise TeacherError(f"{entry.request.prompt_name}: {reason}; {remedy(entry)}")
 
 
 def reverse_example(forward: Example, reversed_question: JournalEntry, solved: JournalEntry) -> Example:
@@ -155,8 +154,9 @@ def invert(*, teacher: Teacher, client: Client | None = None, s1k: Path, output:
         inversion = _fill_journal(teacher, forward, opened)
         _check_success_rate(inversion, teacher, len(forward))
         paired = [example for example in forward if example.problem not in inversion.skipped]
-        tokens = {"prompt": 0, "completion": 0, "answers_without_count": 0}
-        write_jsonl(output, _reverse_examples(inversion, paired, tokens))
+        tokens, remarks = {"prompt": 0, "completion": 0, "answers_without_count": 0}, messages.AnswerRemarks()
+        write_jsonl(output, _reverse_examples(inversion, paired, tokens, remarks))
+        remarks.say()
     inputs = {"s1k": s1k} | ({"recorded": teacher.path} if isinstance(teacher, ReplayTeacher) else {})
     write_manifest(
         output,
@@ -211,6 +211,7 @@ def _acceptance_policy(teacher: OpenAITeacher) -> AcceptancePolicy:
         max_tokens_cap=teacher.max_tokens_cap,
         skip_truncated=teacher.on_truncation == "skip",
         skip_refused=teacher.on_refusal == "skip",
+        skip_malformed=teacher.on_malformed == "skip",
     )
 
 
@@ -229,13 +230,16 @@ def _forward_examples(s1k: Path) -> list[Example]:
     return examples
 
 
-def _reverse_examples(inversion: Inversion, paired: list[Example], tokens: dict[str, int]) -> Iterator[Example]:
-    """Yield the reverse examples one by one from the journal, and add the server's token counts to `tokens`."""
+def _reverse_examples(
+    inversion: Inversion, paired: list[Example], tokens: dict[str, int], remarks: messages.AnswerRemarks
+) -> Iterator[Example]:
+    """Yield the reverse examples one by one from the journal, and add their token counts and what to say about them."""
     for example in paired:
         both = inversion.answers(example)
         for entry in both:
-            prompt, completion = entry.token_count("prompt_tokens"), entry.token_count("completion_tokens")
-            tokens["prompt"] += prompt or 0
-            tokens["completion"] += completion or 0
-            tokens["answers_without_count"] += prompt is None or completion is None
+            counts = entry.tokens
+            tokens["prompt"] += counts.prompt
+            tokens["completion"] += counts.completion
+            tokens["answers_without_count"] += counts.estimated
+            remarks.add(entry)
         yield reverse_example(example, *both)

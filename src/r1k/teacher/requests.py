@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from r1k.config import EmbeddedTeacher, ReplayTeacher, Server
+from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher, Server
 from r1k.errors import TeacherError
 from r1k.files import exclusive
 from r1k.teacher import messages
-from r1k.teacher.answers import AcceptancePolicy
+from r1k.teacher.answers import AcceptancePolicy, defect
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import DEFAULT_RETRIES, ChatClient, Endpoint, RetryPolicy
 from r1k.teacher.endpoints import make_budget, open_endpoint
@@ -68,9 +69,30 @@ class _RequestRun:
                 return await run_workers(pending, self._answer, self.failures.__setitem__, client, progress)
 
     async def _answer(self, client: ChatClient, request: Request) -> None:
-        entry = await client.complete(request, self.policy.next_max_tokens(self.journal.get(request.key)))
-        await asyncio.to_thread(self.journal.append, entry)
+        await complete_into(self.journal, client, request, self.policy)
         self.num_new += 1
+
+
+async def complete_into(
+    journal: Journal, client: ChatClient, request: Request, policy: AcceptancePolicy
+) -> JournalEntry:
+    """Send a request with the policy's limit, and return its answer once it is in the journal.
+
+    Raises:
+        TeacherError: The request failed; or the server refuses the higher limit with which a truncated answer is
+            requested again, so that the truncated one stays in the journal.
+    """
+    known = journal.get(request.key)
+    limit = policy.next_max_tokens(known)
+    entry = await client.complete(request, limit)
+    if known is not None and known.truncated and entry.finish_kind in ("too_long", "rejected"):
+        section = client.endpoint.section
+        raise TeacherError(
+            f"{request.prompt_name}: {defect(known)}, and the server refuses a limit of {limit}: {entry.refusal}; "
+            f"lower {section}.max_tokens or max_tokens_cap, or use a model with a longer context"
+        )
+    await asyncio.to_thread(journal.append, entry)
+    return entry
 
 
 async def run_workers(
@@ -82,8 +104,9 @@ async def run_workers(
 ) -> str | None:
     """Do each named item, with the endpoint's concurrency; return why the run stopped early, or None.
 
-    `failed` gets the name of each failed item and the reason. A stopped run starts no item, and waits for the requests
-    in flight, because they are paid for.
+    `failed` gets the name of each failed item and the reason, even for an error that is a defect of this program: no
+    item takes the others down. A stopped run starts no item, and waits for the requests in flight, because they are
+    paid for.
     """
     queue = iter(items)
 
@@ -96,6 +119,8 @@ async def run_workers(
                 progress.set_description("stopping after the requests in flight")
             except TeacherError as error:
                 failed(name, str(error))
+            except Exception as error:  # noqa: BLE001 - reported; the requests in flight are paid for
+                failed(name, _unexpected(error))
             progress.set_postfix_str(client.budget.spent_text, refresh=False)
             progress.update()
             if client.stop_reason is not None:
@@ -105,6 +130,14 @@ async def run_workers(
         for _ in range(min(client.endpoint.concurrency, len(items))):
             workers.create_task(worker())
     return client.stop_reason
+
+
+def _unexpected(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected {type(error).__name__}: {str(error)[:500]} (at {Path(frame.filename).name}:{frame.lineno}); the "
+        "other requests went on; run again, and report this if it recurs"
+    )
 
 
 def build_requests(items: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
@@ -141,7 +174,9 @@ def request_all(
         limit = server.max_tokens if isinstance(server, Server) else None
         budget = make_budget(server.client, section) if isinstance(server, Server) else Budget(section=section)
         budget.prior_dollars, budget.prior_tokens = prior_spend
-        run = _RequestRun(opened, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
+        repeat_malformed = isinstance(server, OpenAITeacher) and server.on_malformed == "fail"
+        policy = AcceptancePolicy(limit, skip_refused=True, skip_malformed=not repeat_malformed)
+        run = _RequestRun(opened, policy, budget)
         pending = run.plan(requests)
         if pending:
             if isinstance(server, Server):
@@ -153,4 +188,8 @@ def request_all(
             if run.failures:
                 raise TeacherError(messages.unanswered(run.failures, len(pending), journal))
         entries = {name: opened.answer_to(request) for name, request in requests.items()}
+        remarks = messages.AnswerRemarks()
+        for entry in entries.values():
+            remarks.add(entry)
+        remarks.say()
         return RequestResults(entries, run.num_new, run.budget)

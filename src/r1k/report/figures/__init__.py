@@ -15,7 +15,7 @@ def figure_summaries() -> dict[str, str]:
     """
     found = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        entry = rf'^def draw_{path.stem}\([^)]*\) -> None:\n    """(.+)$'
+        entry = rf'^def draw_{path.stem}\((?s:.*?)\) -> None:\n    """(.+)$'
         if match := re.search(entry, path.read_text(encoding="utf-8"), re.MULTILINE):
             found[path.stem.replace("_", "-")] = match[1].rstrip('."')
     return found
