@@ -7,6 +7,7 @@ import pytest
 from configs import CONFIGS, changed
 from pydantic import ValidationError
 
+from examples import ROOT
 from r1k.config import Experiment, Launch, load, validate
 from r1k.errors import ConfigError
 
@@ -233,6 +234,14 @@ def test_a_file_that_is_absent_or_not_yaml_is_named(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [1")
     with pytest.raises(ConfigError, match=r"bad\.yaml: not YAML"):
         load(tmp_path / "bad.yaml")
+    (tmp_path / "bad.yaml").write_text("a: é", encoding="latin-1")
+    with pytest.raises(ConfigError, match=r"bad\.yaml: not YAML in UTF-8"):
+        load(tmp_path / "bad.yaml")
+
+
+def test_a_config_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "demo.yaml").write_text((ROOT / "config" / "demo.yaml").read_text(), encoding="utf-8-sig")
+    assert load(tmp_path / "demo.yaml") == load(ROOT / "config" / "demo.yaml")
 
 
 def test_a_launcher_names_what_there_is():

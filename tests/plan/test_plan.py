@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import yaml
 from examples import ROOT, make_both, read_config
 from r1k.cli import main
 from r1k.config import Experiment, load, validate
-from r1k.errors import ConfigError
+from r1k.errors import ConfigError, TextError
 from r1k.evaluate.engines.vllm_engine import GPU_MEMORY_UTILIZATION
 from r1k.plan.estimate import GIB, JobEstimate, estimator, expected_workload
 from r1k.plan.resources import JobResources
@@ -211,6 +212,22 @@ def test_existing_data_are_counted(tmp_path, tiny_base):
     assert by_tokens.architectures["tiny"].hidden_size == 32  # instead of the config's 128
     assert by_tokens.responses["forward"] == _encoded(tiny_base, forward)
     assert "counted in bases/tiny, data/s1k.jsonl, data/r1k.jsonl" in render(summarise(demo, tmp_path))
+
+
+def test_a_base_of_the_hub_has_its_template_in_the_tokenizers_config(tmp_path, tiny_base):
+    demo = load(CONFIG / "demo.yaml")
+    write_jsonl(tmp_path / "demo" / "data" / "s1k.jsonl", make_both(8)[0])
+    base = tmp_path / "demo" / "bases" / "tiny"
+    shutil.copytree(tiny_base, base)
+    counted = count_workload(demo, tmp_path)
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    template = (base / "chat_template.jinja").read_text()
+    (base / "chat_template.jinja").unlink()
+    (base / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
+    assert count_workload(demo, tmp_path).prompt == counted.prompt
+    (base / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(TextError, match="has no chat template"):
+        count_workload(demo, tmp_path)
 
 
 def _encoded(base, examples):

@@ -24,6 +24,13 @@ def test_replay_returns_recorded_answers(tmp_path):
     assert answerer.solve("d? ") == Response(reasoning="hm", answer="c")
 
 
+def test_a_recording_is_read_with_marks_and_blank_lines(tmp_path):
+    answerer = replay(tmp_path, f"\ufeff{json.dumps(ROW)}\r\n\r\n", ROW | {"question": "e?"}, "\n\n")
+    assert answerer.reverse_question("e?", "x") == answerer.reverse_question("a?", "x") == "b?"
+    with pytest.raises(RecordError, match=r"pairs\.jsonl: a JSON array, not JSON lines"):
+        replay(tmp_path, json.dumps([ROW]))
+
+
 def test_replay_names_missing_rows(tmp_path):
     answerer = replay(tmp_path, ROW)
     with pytest.raises(TeacherError, match=r"pairs\.jsonl: holds no row whose `question` is 'b\?'"):

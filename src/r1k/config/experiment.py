@@ -61,8 +61,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such file; the experiments are in config/")
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML in UTF-8: {error}") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: not a mapping of keys; see config/README.md")
     return value

@@ -11,7 +11,7 @@ from r1k.errors import R1kError
 from r1k.plan.estimate import CHARACTERS_PER_TOKEN, Workload, expected_workload
 from r1k.plan.lengths import from_counts, mixture
 from r1k.records import Example, Question, Sample, read_jsonl
-from r1k.text import format_question, format_response
+from r1k.text import encode_prompt, format_question, format_response, load_tokenizer
 
 
 def count_workload(experiment: Experiment, results: Path) -> Workload:
@@ -90,19 +90,9 @@ def _counters(folder: Path, bases: Iterable[str]) -> tuple[Callable[[str], int],
 
 
 def _tokenizer_counters(directory: Path) -> tuple[Callable[[str], int], Callable[[str], int]]:
-    from jinja2 import Environment
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-    template = Environment(autoescape=False).from_string(
-        (directory / "chat_template.jinja").read_text(encoding="utf-8")
-    )
+    tokenizer = load_tokenizer(directory)
 
     def count(text: str) -> int:
-        return len(tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def prompt(question: str) -> int:
-        turns = [{"role": "user", "content": question.strip()}]
-        return count(template.render(messages=turns, add_generation_prompt=True))
-
-    return count, prompt
+    return count, lambda question: len(encode_prompt(tokenizer, question, "a question"))

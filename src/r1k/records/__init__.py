@@ -17,7 +17,7 @@ from r1k.records.data import (
 )
 from r1k.records.evaluation import Graded, JudgeVerdict, Sample, Score, Tally
 from r1k.records.files import R, Record, iterate_jsonl, read_jsonl, write_jsonl
-from r1k.records.lines import iterate_objects
+from r1k.records.lines import iterate_lines, iterate_objects
 from r1k.records.names import (
     DIRECTIONS,
     GREEDY,
@@ -89,6 +89,7 @@ __all__ = [
     "VerdictName",
     "by_problem",
     "iterate_jsonl",
+    "iterate_lines",
     "iterate_objects",
     "read_jsonl",
     "write_jsonl",

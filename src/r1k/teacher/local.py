@@ -10,7 +10,7 @@ import r1k.world
 from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher
 from r1k.errors import RecordError, TeacherError, field_path
 from r1k.files import directory_digest, file_digest
-from r1k.records import Response, Text
+from r1k.records import Response, Text, iterate_lines
 
 Recorded = TypeVar("Recorded", str, Response)
 
@@ -104,17 +104,16 @@ class ReplayAnswerer:
 
 
 def _pairs(path: Path) -> list[tuple[int, RecordedPair]]:
-    if not path.is_file():
+    if not path.exists():
         raise RecordError(f"{path}: no such file; correct teacher.path")
     pairs = []
-    with path.open(encoding="utf-8") as handle:
-        for number, line in enumerate(handle, start=1):
-            try:
-                pairs.append((number, RecordedPair.model_validate_json(line)))
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = f"field {field_path(first['loc'])!r}: " if first["loc"] else ""
-                raise RecordError(f"{path}:{number}: {where}{first['msg']}; correct or remove the line") from error
+    for number, line in iterate_lines(path):
+        try:
+            pairs.append((number, RecordedPair.model_validate_json(line)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = f"field {field_path(first['loc'])!r}: " if first["loc"] else ""
+            raise RecordError(f"{path}:{number}: {where}{first['msg']}; correct or remove the line") from error
     return pairs
 
 
