@@ -1,5 +1,8 @@
 """Copies, reworded copies and phrases: each told from the others."""
 
+import json
+import re
+
 import pytest
 from test_contamination import example, question
 
@@ -31,6 +34,8 @@ COPIES = [
     (LARGE.replace(r"10,\!000", "10{,}000"), LARGE),
     # The whole question inside of a longer text.
     (f"Solve step by step. {PROBLEM} Put the answer in a box.", PROBLEM),
+    (PROBLEM.removesuffix("."), PROBLEM),
+    (f"{PROBLEM[:-1]}, please.", PROBLEM),
     # Short questions only as a whole.
     ("Solve $x+1 = 2$", "solve  $x + 1=2$"),
     ("What is −3 + 5?", "What is -3+5?"),
@@ -133,6 +138,28 @@ def test_examples_count_once_by_their_strongest_overlap():
 
 def test_forms():
     assert canonical("Let  $x = 1,$ Then \\( y \\)") == "letx=1theny"
+    assert canonical("What is $5!$?") == "whatis5!"
     assert template("The 2nd of twenty-one, or $-3.5x + 4$ stones") == "the#of##or#x#stones"
     assert canonical(r"\left( a, b \right)") == "(ab)"
     assert canonical(r"\leftarrow") == r"\leftarrow"
+
+
+def test_real_problems_are_copies_of_themselves_alone(shared_data):
+    texts = [
+        json.loads(line)["problem"]
+        for name in ("math500_50", "aime24_30")
+        for line in (shared_data / f"{name}.jsonl").read_text().splitlines()
+    ]
+    finder = CopyFinder([question(text, str(k)) for k, text in enumerate(texts)])
+    rewritings = (
+        str.upper,
+        lambda text: re.sub(r"\s*\$\s*", "$", text),
+        lambda text: text.replace("$", " $ "),
+        lambda text: text.replace(", ", " "),
+        lambda text: text.replace("\n", " "),
+    )
+    for k, text in enumerate(texts):
+        for rewritten in (text, *(rewriting(text) for rewriting in rewritings)):
+            assert finder.find_in_question(rewritten) == {k: "copy"}
+    rows = [json.loads(line) for line in (shared_data / "s1k_r1k_20.jsonl").read_text().splitlines()]
+    assert not any(finder.find_in_question(row[name]) for row in rows for name in ("question", "reverse_question"))

@@ -32,8 +32,8 @@ VARYING_WORDS = frozenset(word.encode() for word in NUMBER_WORDS | TEX_WORDS | {
 
 
 def canonical(text: str) -> str:
-    """Return a text without case, white space, commas, and marks that TeX does not print."""
-    return UNPRINTED.sub("", FRACTION.sub(r"\\frac", text.lower().translate(CHARACTERS)))
+    """Return a text without case, white space, commas, its last full stop, and marks that TeX does not print."""
+    return UNPRINTED.sub("", FRACTION.sub(r"\\frac", text.lower().translate(CHARACTERS))).rstrip(".?:;")
 
 
 def template(text: str) -> str:
