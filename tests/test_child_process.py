@@ -1,10 +1,12 @@
 """Functions within a limit of processor time, in a child process."""
 
+import gc
 import os
 import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,7 @@ from r1k.errors import R1kError
 
 @pytest.fixture(scope="module")
 def limited() -> LimitedCalls:
-    return LimitedCalls("math")
+    return LimitedCalls(gc.freeze)
 
 
 def test_a_call_returns_its_value(limited: LimitedCalls):
@@ -64,11 +66,12 @@ def test_a_fork_of_the_caller_has_a_process_of_its_own(limited: LimitedCalls):
 
 
 def test_the_child_ends_with_its_caller():
-    one = LimitedCalls("math")
+    one = LimitedCalls(gc.freeze)
     pid = one(5, os.getpid)
     del one._connection
-    one._reset()
+    one._forget()
+    process = Path(f"/proc/{pid}")
     deadline = time.monotonic() + 10
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+    while process.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not process.exists()

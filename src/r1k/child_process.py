@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -16,9 +15,7 @@ from r1k.errors import R1kError
 
 PR_SET_PDEATHSIG = 1
 """The option of prctl(2) that sets the signal a process gets when its parent dies."""
-SERVE = (
-    "import sys; sys.path[:] = {path!r}; from r1k.child_process import serve_calls; serve_calls({handle}, {module!r})"
-)
+SERVE = "import sys; sys.path[:] = {path}; from r1k.child_process import serve_calls; serve_calls({handle})"
 
 T = TypeVar("T")
 
@@ -37,14 +34,15 @@ class LimitedCalls:
     """Calls functions in a child process, which the kernel ends when a call uses up its processor time.
 
     The limit also holds outside of the main thread, and in code that does not return to the interpreter. Processor time
-    does not depend on what else the machine does. The child imports the module `preload` once; after a call that used
-    up its time, a fork of it takes over.
+    does not depend on what else the machine does. The child calls `prepare` once; a fork of it takes over after a call
+    that used up its time.
     """
 
-    def __init__(self, preload: str) -> None:
-        self._preload = preload
-        self._reset()
-        os.register_at_fork(after_in_child=self._reset)
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        self._prepare = prepare
+        self._connection: Connection[Any, Any] | None = None
+        self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._forget)
 
     def __call__(self, seconds: float, function: Callable[..., T], *arguments: Any) -> T:
         """Return the function's value. `seconds` is the limit; function, arguments and value must be picklable.
@@ -74,23 +72,25 @@ class LimitedCalls:
             )
         return value
 
-    def _reset(self) -> None:
-        self._lock = threading.Lock()
-        self._connection: Connection | None = None
+    def _forget(self) -> None:
+        """Leave the child to the process of which this one is a fork."""
+        self._connection, self._lock = None, threading.Lock()
 
-    def _start(self) -> Connection:
+    def _start(self) -> "Connection[Any, Any]":
         ours, theirs = Pipe()
         with theirs:
-            code = SERVE.format(path=sys.path, handle=theirs.fileno(), module=self._preload)
+            code = SERVE.format(path=sys.path, handle=theirs.fileno())
             subprocess.Popen([sys.executable, "-c", code], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        ours.send(self._prepare)
         return ours
 
 
-def serve_calls(handle: int, preload: str) -> None:
+def serve_calls(handle: int) -> None:
     """Answer the calls that arrive at a file descriptor until it closes. A fork runs them; the next one replaces it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import_module(preload)
-    with Connection(handle) as connection:
+    connection: Connection[Any, Any] = Connection(handle)
+    with connection:
+        connection.recv()()
         while worker := os.fork():
             exit_code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
             if exit_code == 0:
@@ -104,7 +104,7 @@ def serve_calls(handle: int, preload: str) -> None:
             connection.send((value, 0))
 
 
-def _next_call(connection: Connection) -> tuple[float, Callable[..., Any], tuple[Any, ...]] | None:
+def _next_call(connection: "Connection[Any, Any]") -> tuple[float, Callable[..., Any], tuple[Any, ...]] | None:
     try:
         call: tuple[float, Callable[..., Any], tuple[Any, ...]] = connection.recv()
     except (EOFError, ConnectionError):
