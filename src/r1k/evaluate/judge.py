@@ -144,7 +144,7 @@ def parse_letter(entry: JournalEntry, options: int) -> str | None:
 
 
 def _name(question: Question, text: str) -> str:
-    shown = " ".join(text.split())[-SHOWN_CHARS:]
+    shown = " ".join(text.split())[-SHOWN_CHARS:].lstrip()
     return f"{question.id}: {text}" if text == shown else f"{question.id}: …{shown} ({value_digest(text)[:8]})"
 
 
