@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -65,13 +67,27 @@ def test_a_fork_of_the_caller_has_a_process_of_its_own(limited: LimitedCalls):
     assert limited(5, abs, -4) == 4
 
 
-def test_the_child_ends_with_its_caller():
-    one = LimitedCalls(gc.freeze)
-    pid = one(5, os.getpid)
-    del one._connection
-    one._forget()
-    process = Path(f"/proc/{pid}")
+def test_the_child_ends_with_its_caller(tmp_path: Path):
+    pid = tmp_path / "pid"
+    work = f"""
+import gc, os, pathlib, signal, time
+from r1k.child_process import LimitedCalls
+limited = LimitedCalls(gc.freeze)
+pathlib.Path({str(pid)!r}).write_text(str(limited(5, os.getpid)))
+signal.raise_signal(signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", work]).returncode == -signal.SIGKILL
+    process = Path("/proc") / pid.read_text()
     deadline = time.monotonic() + 10
     while process.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not process.exists()
+
+
+def test_a_closed_child_is_waited_for_and_replaced():
+    one = LimitedCalls(gc.freeze)
+    first = one(5, os.getpid)
+    one.close()
+    assert not (Path("/proc") / str(first)).exists()
+    assert one(5, os.getpid) != first
+    one.close()

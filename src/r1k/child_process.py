@@ -1,5 +1,6 @@
 """Child processes: some die with their parent, and one runs functions within a limit of processor time."""
 
+import atexit
 import ctypes
 import os
 import signal
@@ -41,8 +42,10 @@ class LimitedCalls:
     def __init__(self, prepare: Callable[[], None]) -> None:
         self._prepare = prepare
         self._connection: Connection[Any, Any] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         os.register_at_fork(after_in_child=self._forget)
+        atexit.register(self.close)
 
     def __call__(self, seconds: float, function: Callable[..., T], *arguments: Any) -> T:
         """Return the function's value. `seconds` is the limit; function, arguments and value must be picklable.
@@ -72,15 +75,25 @@ class LimitedCalls:
             )
         return value
 
+    def close(self) -> None:
+        """End the child and wait for it, so that its processor time counts as this process's; the next call starts
+        another."""
+        with self._lock:
+            if self._connection is not None and self._process is not None:
+                self._connection.close()
+                self._process.wait()
+            self._connection = self._process = None
+
     def _forget(self) -> None:
         """Leave the child to the process of which this one is a fork."""
-        self._connection, self._lock = None, threading.Lock()
+        self._connection, self._process, self._lock = None, None, threading.Lock()
 
     def _start(self) -> "Connection[Any, Any]":
         ours, theirs = Pipe()
         with theirs:
             code = SERVE.format(path=sys.path, handle=theirs.fileno())
-            subprocess.Popen([sys.executable, "-c", code], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            command = [sys.executable, "-c", code]
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         ours.send(self._prepare)
         return ours
 

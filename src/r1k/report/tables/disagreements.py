@@ -19,8 +19,8 @@ NOTES = (
     "Answers: all answers of a run to a benchmark. Judged: the answers sent to the judge. No verdict: the judge's "
     "reply does not end in a verdict; with grader s1 or judge such an answer is wrong. Rules without a verdict, which "
     "cannot read the gold answer, count as wrong.",
-    "Extracted: what the grader graded. With grader s1 or judge this is s1's extraction, which may be a whole text; the "
-    "rules always use their own extraction.",
+    "Extracted: what the grader graded. With grader s1 or judge this is s1's extraction, which may be a whole text; "
+    "the rules always use their own extraction.",
     f"{WITHHELD}: the benchmark is not redistributable (see the config); graded.jsonl has the answer.",
 )
 
