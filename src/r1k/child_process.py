@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -102,24 +103,17 @@ def serve_calls(handle: int) -> None:
     """Answer the calls that arrive at a file descriptor until it closes. A fork runs them; the next one replaces it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection: Connection[Any, Any] = Connection(handle)
-    with connection:
-        connection.recv()()
+    with connection, suppress(EOFError, ConnectionError):
+        prepare = connection.recv()
+        prepare()
         while worker := os.fork():
             exit_code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
             if exit_code == 0:
                 return
             connection.send((None, exit_code))
-        while (call := _next_call(connection)) is not None:
-            seconds, function, arguments = call
+        while True:
+            seconds, function, arguments = connection.recv()
             signal.setitimer(signal.ITIMER_PROF, seconds)
             value = function(*arguments)
             signal.setitimer(signal.ITIMER_PROF, 0)
             connection.send((value, 0))
-
-
-def _next_call(connection: "Connection[Any, Any]") -> tuple[float, Callable[..., Any], tuple[Any, ...]] | None:
-    try:
-        call: tuple[float, Callable[..., Any], tuple[Any, ...]] = connection.recv()
-    except (EOFError, ConnectionError):
-        return None
-    return call

@@ -175,7 +175,7 @@ class Evaluate(Section):
         le=1,
         exclude=True,
         description="share of the answers put to the judge that must get a verdict, per run and benchmark; fewer are "
-        "an error. An answer without a verdict is wrong, and counted",
+        "an error. With grader `s1` or `judge`, an answer without a verdict is wrong, and counted",
     )
 
     @model_validator(mode="after")
