@@ -58,6 +58,15 @@ def test_a_process_that_ends_otherwise_is_an_error(limited: LimitedCalls):
     assert limited(5, abs, -3) == 3
 
 
+def test_the_value_of_an_interrupted_call_is_not_that_of_the_next(limited: LimitedCalls):
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    with pytest.raises(KeyboardInterrupt):
+        limited(5, time.sleep, 0.5)
+    signal.signal(signal.SIGALRM, before)
+    assert limited(5, abs, -3) == 3
+
+
 def test_a_fork_of_the_caller_has_a_process_of_its_own(limited: LimitedCalls):
     assert limited(5, os.getpid) == limited(5, os.getpid)
     child = os.fork()
