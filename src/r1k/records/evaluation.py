@@ -46,7 +46,7 @@ class JudgeVerdict(Record):
 
 
 class Graded(Record):
-    """The grade of an answer. An answer that nothing can read is wrong; there is no default answer."""
+    """The grade of an answer. An answer that cannot be read is wrong; there is no default answer."""
 
     id: Text = Field(description="id of the question")
     benchmark: Text
