@@ -52,7 +52,7 @@ def grade_by_rules(extracted: str | None, question: Question, answer_type: Answe
 
 def _prepare() -> None:
     """Import math-verify and fill the tables of its parser."""
-    _compare("\\frac{1}{2}x", "0.5x")
+    _compare_expressions("0.5x", "\\frac{1}{2}x")
 
 
 _limited = LimitedCalls(_prepare)
@@ -65,9 +65,16 @@ def within_limit(function: Callable[..., T], *arguments: Any) -> T:
 
 @lru_cache(maxsize=1 << 14)
 def compare(extracted: str, gold: str) -> AnswerVerdict:
-    """Return the verdict of the rules on an answer, which is TIMEOUT if they use up TIMEOUT_SECONDS."""
+    """Compare two whole numbers as numbers, words as words, and everything else with math-verify."""
+    value, gold_value = read_integer(extracted), read_integer(gold)
+    if value is not None and gold_value is not None:
+        return AnswerVerdict(correct=value == gold_value, rule="integer")
+    if compact(extracted) == compact(gold):
+        return AnswerVerdict(correct=True, rule="text")
+    if _is_words(gold):
+        return AnswerVerdict(correct=_words(extracted) == _words(gold), rule="text")
     try:
-        return within_limit(_compare, extracted, gold)
+        return within_limit(_compare_expressions, extracted, gold)
     except CPULimitError:
         return TIMEOUT
 
@@ -77,15 +84,7 @@ def reads_gold(gold: str) -> bool:
     return compare("0", gold) != UNPARSED_GOLD
 
 
-def _compare(extracted: str, gold: str) -> AnswerVerdict:
-    """Compare two whole numbers as numbers, words as words, and everything else with math-verify."""
-    value, gold_value = read_integer(extracted), read_integer(gold)
-    if value is not None and gold_value is not None:
-        return AnswerVerdict(correct=value == gold_value, rule="integer")
-    if compact(extracted) == compact(gold):
-        return AnswerVerdict(correct=True, rule="text")
-    if _is_words(gold):
-        return AnswerVerdict(correct=_words(extracted) == _words(gold), rule="text")
+def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
     right = parsed(gold)
     if not right:
         return UNPARSED_GOLD
