@@ -16,12 +16,13 @@ from r1k.records import Question
 TIMEOUT_SECONDS = 2
 """Limit of the processor time for a comparison, in seconds. math-verify's own limit is one of wall-clock time, and
 works in the main thread alone."""
-T = TypeVar("T")
-# It warns that its own time limit is off.
-logging.getLogger("math_verify").setLevel(logging.ERROR)
 DECIMALS = 12
 """Decimals to which two numbers must agree: more than models round to, fewer than the precision of arithmetic."""
 ARTICLE = re.compile(r"\A(?:a|an|the) ")
+# math-verify warns that its own time limit is off.
+logging.getLogger("math_verify").setLevel(logging.ERROR)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
