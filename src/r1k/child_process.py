@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -106,6 +107,8 @@ def serve_calls(handle: int) -> None:
     with connection, suppress(EOFError, ConnectionError):
         prepare = connection.recv()
         prepare()
+        # Otherwise the first collection in a fork copies every page.
+        gc.freeze()
         while worker := os.fork():
             exit_code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
             if exit_code == 0:

@@ -119,7 +119,7 @@ def grade_sample(
     Raises RecordError if the judge's verdict is needed and missing.
     """
     rules = grade_by_rules(final_answer(sample.completion), question, answer_type)
-    text = graded_text(grader, sample)
+    text = graded_text(grader, question, sample)
     judged = _judge_verdict(question, text, grader, judge_verdicts)
     verdict = decide(grader, question, text, rules, judged)
     last = last_number(sample.completion)
@@ -143,7 +143,7 @@ def grade_sample(
     )
 
 
-def graded_text(grader: Grader, sample: Sample) -> str | None:
+def graded_text(grader: Grader, question: Question, sample: Sample) -> str | None:
     """Return the text of an answer that a grader grades: what the rules extract, else what s1 grades; None if there is
     none."""
     return final_answer(sample.completion) if grader == "rules" else s1_answer(sample.completion)

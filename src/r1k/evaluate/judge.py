@@ -116,7 +116,7 @@ def judge_answers(
 
 def answers_to_judge(grader: config.Grader, questions: Path, samples: Path) -> dict[str, tuple[Question, str]]:
     """Return the questions and texts that the judge gets, without duplicates, by a name for messages."""
-    found = ((question, graded_text(grader, sample)) for question, sample in join_samples(questions, samples))
+    found = ((question, graded_text(grader, question, sample)) for question, sample in join_samples(questions, samples))
     return {
         _name(question, text): (question, text)
         for question, text in found
