@@ -1,31 +1,35 @@
 """Grade answers by rules alone: whole numbers, letters, words, and expressions with math-verify."""
 
+import logging
 import re
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from math_verify import LatexExtractionConfig, parse, verify
-
+from r1k.child_process import CPULimitError, LimitedCalls
 from r1k.config import AnswerType
 from r1k.evaluate.extract import compact, plain, read_integer, read_option
 from r1k.evaluate.latex_normalize import normalize_latex
 from r1k.records import Question
 
 TIMEOUT_SECONDS = 2
-"""Time limit for parsing an expression, and for comparing two; math-verify enforces it by signals, in the main
-thread."""
+"""Limit of the processor time for a comparison, in seconds. math-verify's own limit is one of wall-clock time, and
+works in the main thread alone."""
 DECIMALS = 12
 """Decimals to which two numbers must agree: more than models round to, fewer than the precision of arithmetic."""
 ARTICLE = re.compile(r"\A(?:a|an|the) ")
+# math-verify warns that its own time limit is off.
+logging.getLogger("math_verify").setLevel(logging.ERROR)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class AnswerVerdict:
     """Whether an answer is right, and the rule that decided.
 
-    Rules: integer, letter, text, math-verify, timeout, unparsed, judge, undecided.
+    Rules: integer, letter, text, math-verify, timeout, unparsed, unparsed_gold, judge, undecided.
     """
 
     correct: bool
@@ -33,6 +37,7 @@ class AnswerVerdict:
 
 
 UNPARSED = AnswerVerdict(correct=False, rule="unparsed")
+UNPARSED_GOLD = AnswerVerdict(correct=False, rule="unparsed_gold")
 TIMEOUT = AnswerVerdict(correct=False, rule="timeout")
 
 
@@ -46,6 +51,19 @@ def grade_by_rules(extracted: str | None, question: Question, answer_type: Answe
     return compare(extracted, question.gold)
 
 
+def _prepare() -> None:
+    """Import math-verify and fill the tables of its parser."""
+    _compare_expressions("0.5x", "\\frac{1}{2}x")
+
+
+_limited = LimitedCalls(_prepare)
+
+
+def within_limit(function: Callable[..., T], *arguments: Any) -> T:
+    """Return the value of a function that uses math-verify or sympy; raise CPULimitError after TIMEOUT_SECONDS."""
+    return _limited(TIMEOUT_SECONDS, function, *arguments)
+
+
 @lru_cache(maxsize=1 << 14)
 def compare(extracted: str, gold: str) -> AnswerVerdict:
     """Compare two whole numbers as numbers, words as words, and everything else with math-verify."""
@@ -56,26 +74,45 @@ def compare(extracted: str, gold: str) -> AnswerVerdict:
         return AnswerVerdict(correct=True, rule="text")
     if _is_words(gold):
         return AnswerVerdict(correct=_words(extracted) == _words(gold), rule="text")
+    try:
+        return within_limit(_compare_expressions, extracted, gold)
+    except CPULimitError:
+        return TIMEOUT
+
+
+def reads_gold(gold: str) -> bool:
+    """Return whether the rules can read a gold answer: a whole number, words, or what math-verify parses."""
+    if read_integer(gold) is not None or _is_words(gold):
+        return True
+    try:
+        return within_limit(_parses, gold)
+    except CPULimitError:
+        return True
+
+
+def _parses(text: str) -> bool:
+    return bool(parsed(text))
+
+
+def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
     right = parsed(gold)
     if not right:
-        return AnswerVerdict(correct=False, rule="text")
+        return UNPARSED_GOLD
     answer = parsed(extracted)
     return _verify(right, answer) if answer else UNPARSED
 
 
 def _verify(right: list[Any], answer: list[Any]) -> AnswerVerdict:
-    start = time.monotonic()
+    from math_verify import verify
+
     correct = verify(
         right,
         answer,
         float_rounding=DECIMALS,
         allow_set_relation_comp=True,
-        timeout_seconds=TIMEOUT_SECONDS,
+        timeout_seconds=None,
         raise_on_error=False,
     )
-    # math-verify returns False after a timeout, too.
-    if not correct and time.monotonic() - start >= TIMEOUT_SECONDS:
-        return TIMEOUT
     return AnswerVerdict(correct=correct, rule="math-verify")
 
 
@@ -91,11 +128,16 @@ def _is_words(gold: str) -> bool:
 
 @lru_cache(maxsize=1 << 12)
 def parsed(answer: str) -> list[Any]:
-    """Return the expression that the complete answer is, or an empty list; never a number taken from inside it."""
+    """Return the expression that the complete answer is, or an empty list; never a number taken from inside it.
+
+    Call it by `within_limit`: it has no time limit of its own.
+    """
+    from math_verify import LatexExtractionConfig, parse
+
     found = parse(
         f"\\boxed{{{normalize_latex(answer)}}}",
         extraction_config=[LatexExtractionConfig(boxed_match_priority=0)],
         fallback_mode="no_fallback",
-        parsing_timeout=TIMEOUT_SECONDS,
+        parsing_timeout=None,
     )
     return list(found)
