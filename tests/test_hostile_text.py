@@ -37,12 +37,17 @@ from r1k.text import encode, load_tokenizer
 DATA = Data(source=WorldSource(kind="world", problems=len(HOSTILE)), probe_train=2, probe_held_out=2)
 
 
+def answer_text(text: str) -> str:
+    """Return a text as the teacher writes it: special tokens are text only within code."""
+    return f"```\n{text.strip()}\n```" if "<|" in text else text.strip()
+
+
 class HostileTeacher(Riddles):
     """Returns the hostile text that a question holds as the reverse question, and reasons and answers in hostile
     text."""
 
     def reverse_question(self, question: str, answer: str) -> str:
-        return HOSTILE[question.partition(": ")[0]].strip()
+        return answer_text(HOSTILE[question.partition(": ")[0]])
 
     def solve(self, question: str) -> Response:
         return Response(reasoning=f"Let me see: {question}", answer=question)
@@ -83,7 +88,7 @@ def test_a_teachers_text_is_recorded_unchanged(inverted: Place):
     records = {record.problem: record for record in read_jsonl(inverted.output, Example)}
     for text in HOSTILE.values():
         record = records[text]
-        assert (record.question, record.answer) == (text.strip(), text.strip())
+        assert (record.question, record.answer) == (answer_text(text), answer_text(text))
         assert (record.kind, record.id) == (text, f"{text}-reverse")
 
 
