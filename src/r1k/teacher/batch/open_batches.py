@@ -8,8 +8,9 @@ its process was killed in between: the nonce is in the batch's metadata, so the 
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -20,6 +21,8 @@ from r1k.records import Record, Text, iterate_jsonl
 from r1k.teacher.journal import Request
 
 REQUESTS, ID = ".requests.jsonl", ".id.json"
+ProviderIdentity = tuple[str, str | None]
+"""Address and variable of the API key: a batch is found only at this address with a key of this account."""
 
 
 class PlannedRequest(Record):
@@ -39,7 +42,8 @@ class BatchIntent(Record):
     """The first line of a batch's file: what identifies it before it has an id."""
 
     nonce: Text
-    base_url: Text = Field(description="the provider")
+    base_url: Text = Field(description="address of the provider")
+    api_key_env: Text | None = Field(description="variable of the account's API key")
     created_at: float = Field(description="Unix time")
     keys: list[str] = Field(description="keys of the requests, which follow one per line")
 
@@ -50,7 +54,7 @@ class BatchId(Record):
     id: Text
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class OpenBatch:
     """A batch that may hold answers that the journal lacks."""
 
@@ -61,9 +65,29 @@ class OpenBatch:
     """None if it is unknown whether the provider created the batch."""
 
     @property
+    def nonce(self) -> str:
+        """The name that it has in its metadata at the provider."""
+        return self.intent.nonce
+
+    @property
+    def created_at(self) -> float:
+        """Unix time shortly before it was created."""
+        return self.intent.created_at
+
+    @property
+    def provider(self) -> ProviderIdentity:
+        """Where it is."""
+        return self.intent.base_url, self.intent.api_key_env
+
+    @cached_property
     def keys(self) -> frozenset[str]:
         """Keys of its requests."""
         return frozenset(self.intent.keys)
+
+    @property
+    def text(self) -> str:
+        """Its name for messages."""
+        return f"batch {self.id or self.nonce} at {self.intent.base_url}"
 
     def requests(self) -> dict[str, PlannedRequest]:
         """Return its requests by key."""
@@ -88,11 +112,27 @@ class OpenBatches:
         found = [self._read(path) for path in self.folder.glob(f"[!.]*{REQUESTS}")]
         return iter(sorted(found, key=lambda batch: batch.intent.created_at))
 
-    def add(self, base_url: str, requests: Sequence[PlannedRequest]) -> OpenBatch:
+    def holding(self, keys: Collection[str]) -> list[OpenBatch]:
+        """Return the open batches that hold some of these requests."""
+        return [batch for batch in self if not batch.keys.isdisjoint(keys)]
+
+    def refuse(self, keys: Collection[str], section: str) -> None:
+        """Raise TeacherError if a batch holds some of these requests, which would be paid twice without it."""
+        for batch in self.holding(keys):
+            raise TeacherError(
+                f"{batch.text} holds {len(batch.keys.intersection(keys)):,} of these requests; set {section}.client.batch "
+                f"to openai to collect its answers, or remove {batch.path} to send and pay them again"
+            )
+
+    def add(self, provider: ProviderIdentity, requests: Sequence[PlannedRequest]) -> OpenBatch:
         """Return a batch of these requests, once they are on disk."""
-        nonce = uuid.uuid4().hex
+        nonce, (base_url, api_key_env) = uuid.uuid4().hex, provider
         intent = BatchIntent(
-            nonce=nonce, base_url=base_url, created_at=time.time(), keys=[each.key for each in requests]
+            nonce=nonce,
+            base_url=base_url,
+            api_key_env=api_key_env,
+            created_at=time.time(),
+            keys=[each.key for each in requests],
         )
         path = self.folder / f"{nonce}{REQUESTS}"
         self._write(path, [intent, *requests])
