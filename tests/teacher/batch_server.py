@@ -31,7 +31,7 @@ class BatchHandler(ChatHandler):
 
     server: "BatchServer"
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         url = urlsplit(self.path)
         match url.path.removeprefix("/v1").strip("/").split("/"):
             case ["files", file_id, "content"]:
@@ -43,7 +43,7 @@ class BatchHandler(ChatHandler):
             case _:
                 self.send_error_object(404, "not_found", f"Invalid URL (GET {url.path})")
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         body = self.read_body()
         assert body is not None
         match self.path:
@@ -63,7 +63,9 @@ class BatchHandler(ChatHandler):
             server.calls[step] += 1
             fault = server.http_faults[step].popleft() if server.http_faults[step] else None
         if self.headers["Authorization"] != f"Bearer {KEY}":
-            self.send_error_object(401, "invalid_api_key", f"Incorrect API key provided: {self.headers['Authorization']}")
+            self.send_error_object(
+                401, "invalid_api_key", f"Incorrect API key provided: {self.headers['Authorization']}"
+            )
             return
         server.at(step, "before")
         if fault == "lost":
@@ -244,7 +246,8 @@ class BatchServer(ChatServer):
             if faulty is None:
                 return
             result = faulty
-        self.bought[prompt] += is_answer(result)
+        if is_answer(result):
+            self.bought[prompt] += 1
         yield result
 
     def _results(self, lines: list[Line]) -> str | None:
@@ -318,7 +321,9 @@ def http(code: int, text: str = "no", headers: dict[str, str] | None = None, ech
         shown_text = f"{text} {handler.headers['Authorization']}" if echo else text
         body = json.dumps({"error": {"message": shown_text, "type": "t", "param": None, "code": None}}).encode()
         handler.send_response(code)
-        for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(body))} | (headers or {})).items():
+        for name, value in (
+            {"Content-Type": "application/json", "Content-Length": str(len(body))} | (headers or {})
+        ).items():
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(body)

@@ -28,8 +28,9 @@ def test_reasoning_is_parsed_from_every_field_and_from_think_blocks(fields):
     assert defect(entry(**fields)) is None
 
 
-def test_an_answer_that_mentions_the_tag_is_not_split():
-    assert parse_answer(entry(answer="close it with </think>")).text == "close it with </think>"
+def test_an_answer_that_quotes_the_tag_is_not_split():
+    assert parse_answer(entry(answer="close it with `</think>`")).text == "close it with `</think>`"
+    assert defect(entry(answer="close it with `</think>`")) is None
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_an_answer_that_mentions_the_tag_is_not_split():
     [
         (
             {"finish_reason": "length"},
-            r"truncated after an unknown number of tokens .* raise teacher\.max_tokens above 100",
+            r"truncated after an unknown number of tokens \(finish_reason 'length'\)",
         ),
         ({"finish_reason": "length", "usage": {"completion_tokens": 99}}, "truncated after 99 tokens"),
         ({"finish_reason": "content_filter"}, "refused"),

@@ -108,7 +108,7 @@ def test_duplicate_and_foreign_lines_do_no_harm(server: BatchServer, place: Plac
     invert(teacher=server.teacher(), **place.paths)
     assert len(written(place)) == 3
     assert len(place.journal.read_text().splitlines()) == 6
-    assert "not a result of one of its requests: '{\"id\": \"x\"" in capsys.readouterr().err
+    assert 'not a result of one of its requests: \'{"id": "x"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,10 @@ def test_truncated_answers_are_asked_again_with_twice_the_limit(server: BatchSer
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (status(401, "Incorrect API key", "invalid_api_key"), f"put a valid key in the environment variable {KEY_VARIABLE}"),
+        (
+            status(401, "Incorrect API key", "invalid_api_key"),
+            f"put a valid key in the environment variable {KEY_VARIABLE}",
+        ),
         (status(402, "Insufficient Balance"), "no credit left"),
         (status(400, "Unknown parameter: 'temperature'", "unknown_parameter"), "correct teacher.temperature"),
     ],
@@ -243,7 +246,9 @@ def test_batches_are_split_at_the_providers_limits(server: BatchServer, place: P
     assert len(written(place)) == 15 and bought_once(server)
 
 
-def test_a_ceiling_holds_requests_back_until_the_answers_before_them_are_paid(server: BatchServer, place: Place, capsys):
+def test_a_ceiling_holds_requests_back_until_the_answers_before_them_are_paid(
+    server: BatchServer, place: Place, capsys
+):
     place.write_problems(12)
     priced = {"max_tokens": 500, "input_price": 1.0, "output_price": 10.0}
     invert(teacher=server.teacher(**priced, max_dollars=0.03), **place.paths)
@@ -271,7 +276,9 @@ def test_a_ceiling_stops_before_an_upload_that_it_has_no_room_for(server: BatchS
 def test_a_provider_without_a_batch_api_is_named(server: BatchServer, place: Place, code: int, step: str):
     place.write_problems(1)
     server.http_faults[step].append(http(code, "Not Found"))
-    with pytest.raises(TeacherError, match=rf"HTTP {code} from {server.url}: .*no Batch API.*remove teacher\.client\.batch"):
+    with pytest.raises(
+        TeacherError, match=rf"HTTP {code} from {server.url}: .*no Batch API.*remove teacher\.client\.batch"
+    ):
         invert(teacher=server.teacher(), **place.paths)
     assert server.bought.total() == 0
 

@@ -74,8 +74,12 @@ def check(server: BatchServer, place: Place, problems: int) -> None:
 
 
 OWN_POINTS = [
-    *((OpenBatches, name, when, number) for name in ("add", "set_id", "remove") for when in ("before", "after")
-      for number in (0, 1)),
+    *(
+        (OpenBatches, name, when, number)
+        for name in ("add", "set_id", "remove")
+        for when in ("before", "after")
+        for number in (0, 1)
+    ),
     *((Journal, "append_all", when, number) for when in ("before", "after") for number in (0, 1, 3)),
 ]
 
@@ -140,7 +144,9 @@ CHAOS = [
 
 
 @pytest.mark.slow
-def test_after_faults_and_kills_every_problem_has_its_pair_and_nothing_is_bought_twice(server: BatchServer, place: Place):
+def test_after_faults_and_kills_every_problem_has_its_pair_and_nothing_is_bought_twice(
+    server: BatchServer, place: Place
+):
     """Each request fails first with a probability of 0.6, and the run is killed at a random moment again and again."""
     place.write_problems(40)
     rng = random.Random(0)

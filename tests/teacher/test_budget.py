@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from r1k.teacher.budget import Budget, Prices, max_prompt_tokens
+from r1k.teacher.budget import Budget, Prices
 from r1k.teacher.journal import ChatMessage, JournalEntry, Request, RunStoppedError
 
 PRICES = Prices(input=1.0, output=10.0)
@@ -33,9 +33,9 @@ def test_without_prices_only_tokens_are_counted():
 
 
 def test_bytes_bound_the_tokens_of_a_prompt():
-    assert max_prompt_tokens(REQUEST) == 100
+    assert REQUEST.max_prompt_tokens == 100
     umlauts = Request(prompt_name="c", prompt_digest="p", model="m", messages=[ChatMessage(content="ü" * 10)])
-    assert max_prompt_tokens(umlauts) == 20 + 64
+    assert umlauts.max_prompt_tokens == 20 + 64
 
 
 def test_spending_reaches_but_never_exceeds_the_ceiling():

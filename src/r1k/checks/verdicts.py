@@ -7,7 +7,7 @@ from r1k.checks.expressions import ROOT, states_expression
 from r1k.checks.inverse import BOUNDS, CheckVerdict, Inverse, contains_words, join_items
 from r1k.checks.near_duplicates import NearestQuestion
 from r1k.checks.quantities import all_quantities
-from r1k.teacher.answers import COMPLETE_FINISH_REASONS
+from r1k.teacher.protocol.finish_reasons import finish_kind
 
 MAX_TERM_WORDS = 4
 """Words of the longest name or term; a question that uses such an answer must repeat it literally."""
@@ -115,8 +115,14 @@ def _used(inverse: Inverse, answer: FinalAnswer) -> CheckVerdict:
 def answer_reached(inverse: Inverse) -> CheckVerdict:
     """Decide whether the teacher's response is complete and has a parsable answer."""
     teacher_metadata = inverse.reverse.teacher_metadata
-    if teacher_metadata is not None and teacher_metadata.finish_reason not in COMPLETE_FINISH_REASONS:
-        return CheckVerdict(False, f"the response is incomplete (finish_reason {teacher_metadata.finish_reason!r})")
+    reason = "stop" if teacher_metadata is None else teacher_metadata.finish_reason
+    match finish_kind(reason):
+        case "complete":
+            pass
+        case "unknown":
+            return CheckVerdict(None, f"whether the response is complete is unknown (finish_reason {reason!r})")
+        case _:
+            return CheckVerdict(False, f"the response is incomplete (finish_reason {reason!r})")
     if not inverse.reverse_answers:
         return CheckVerdict(False, "the response ends with neither a box nor a line `Answer: …`")
     return CheckVerdict(True, f"the response ends with {join_items(inverse.reverse_answers)}")

@@ -91,7 +91,14 @@ class OpenAITeacher(Server):
     )
     max_tokens_cap: int | None = Field(default=None, gt=0, description="largest limit of `on_truncation: retry`")
     on_refusal: Literal["fail", "skip"] = Field(
-        default="fail", description="for a refusal: `fail` or `skip` the problem"
+        default="fail",
+        description="for a refusal, by the model, a filter, or an error that refuses this prompt: `fail` or `skip` the "
+        "problem",
+    )
+    on_malformed: Literal["fail", "skip"] = Field(
+        default="fail",
+        description="for an answer that is empty, has no reasoning, or holds stray reasoning tags or special tokens: "
+        "`fail` the problem, and request it again in the next run; or `skip` the problem",
     )
     min_success_rate: float = Field(
         default=1.0, gt=0, le=1, description="share of the problems that must get a pair; fewer are an error"

@@ -11,7 +11,7 @@ from r1k.probe.responses import encode_pairs, read_pairs
 from r1k.probe.tracked import tracked_pairs
 from r1k.provenance import Stopwatch, facts_of, write_manifest
 from r1k.records import Paraphrase, write_jsonl
-from r1k.teacher.answers import defect, parse_answer
+from r1k.teacher.answers import defect, parse_answer, remedy
 from r1k.teacher.endpoints import with_client
 from r1k.teacher.journal import JournalEntry
 from r1k.teacher.messages import reason_lines
@@ -94,7 +94,7 @@ def _spent(r1k: Path) -> tuple[float, int]:
 
 def _unusable(entry: JournalEntry, part: Excerpt) -> str | None:
     if reason := defect(entry):
-        return reason
+        return f"{reason}; {remedy(entry)}" if entry.truncated else reason
     return (
         "the answer is a copy of the reasoning" if parse_answer(entry).text.split() == part.reasoning.split() else None
     )

@@ -4,13 +4,8 @@ import re
 from dataclasses import dataclass
 
 from r1k.teacher.journal import JournalEntry
+from r1k.teacher.protocol.reasoning_tags import split_reasoning, stray_marks
 from r1k.teacher.templates import SOLVE
-
-COMPLETE_FINISH_REASONS = ("stop", "eos")
-"""Finish reasons of an answer that is complete."""
-
-THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
-
 
 VERDICT_LINE = re.compile(r"\W*verdict\W+(yes|no|unclear)\W*", re.IGNORECASE)
 VERDICT_VALUES = {"yes": True, "no": False, "unclear": None}
@@ -27,18 +22,16 @@ class ParsedAnswer:
 def parse_answer(entry: JournalEntry) -> ParsedAnswer:
     """Split a journalled answer into its chain of thought and its text.
 
-    The chain of thought is a field of its own, or an inline `<think>` block. Some chat templates open the block in the
-    prompt, so the answer then lacks the opening tag.
+    The chain of thought is a field of its own, an inline `<think>` block, or both. Some chat templates open the block
+    in the prompt, so the answer then lacks the opening tag.
     """
-    text, inline = entry.answer.strip(), ""
-    if text.startswith(THINK_OPEN) or (THINK_CLOSE in text and not entry.reasoning):
-        inline, _, text = text.removeprefix(THINK_OPEN).partition(THINK_CLOSE)
-    return ParsedAnswer(text=text.strip(), reasoning=(entry.reasoning or inline).strip())
+    split = split_reasoning(entry.answer, entry.reasoning or "")
+    return ParsedAnswer(split.text, split.reasoning)
 
 
 def is_refusal(entry: JournalEntry) -> bool:
-    """Return whether the teacher, or a filter in front of it, refused to answer."""
-    return bool(entry.refusal) or entry.finish_reason == "content_filter"
+    """Return whether the teacher, its provider or a filter refused to answer."""
+    return bool(entry.refusal) or entry.finish_kind in ("refused", "too_long", "rejected")
 
 
 def parse_verdict(entry: JournalEntry) -> str | None:
@@ -49,30 +42,53 @@ def parse_verdict(entry: JournalEntry) -> str | None:
 
 
 def defect(entry: JournalEntry) -> str | None:
-    """Return why an answer is unusable and what to do about it, or None if it is usable."""
-    answer = parse_answer(entry)
+    """Return why an answer is unusable, or None if it is usable."""
+    reason = f"(finish_reason {entry.finish_reason!r})"
     if entry.truncated:
         tokens = entry.token_count("completion_tokens")
-        return (
-            f"the answer was truncated after {'an unknown number of' if tokens is None else tokens} tokens "
-            f"(finish_reason 'length'); raise teacher.max_tokens above {entry.max_tokens} (the truncated answer stays "
-            "in the journal and is not requested again with this limit)"
-        )
+        return f"the answer was truncated after {'an unknown number of' if tokens is None else tokens} tokens {reason}"
     if is_refusal(entry):
-        quoted = f": {entry.refusal[:200]!r}" if entry.refusal else ""
-        return (
-            f"the teacher refused{quoted} (finish_reason {entry.finish_reason!r}); to skip it, set teacher.on_refusal"
-        )
-    if entry.finish_reason not in COMPLETE_FINISH_REASONS:
-        return f"the answer is incomplete (finish_reason {entry.finish_reason!r}); run again, or use another teacher"
-    if not answer.text:
-        return "the answer is empty, or its <think> block is not closed; run again, or use another teacher"
-    if entry.request.prompt_name == SOLVE.name and not answer.reasoning:
-        return (
-            "the answer has no reasoning in `reasoning_content`, `reasoning` or a <think> block; "
-            "set teacher.model to a reasoning model"
-        )
+        quoted = f": {entry.refusal[:300]!r}" if entry.refusal else ""
+        return f"the teacher refused{quoted} {reason}" if entry.billed else f"the prompt was refused{quoted} {reason}"
+    if entry.finish_kind in ("interrupted", "tool_call"):
+        return f"the answer is incomplete {reason}"
+    split = split_reasoning(entry.answer, entry.reasoning or "")
+    if split.unclosed:
+        return "the answer's <think> block is not closed"
+    if not split.text:
+        return "the answer is empty"
+    is_solution = entry.request.prompt_name == SOLVE.name
+    if is_solution and not split.reasoning:
+        return "the answer has no reasoning in `reasoning_content`, `reasoning` or a <think> block"
+    for name, text in (("answer", split.text), ("reasoning", split.reasoning if is_solution else "")):
+        if marks := stray_marks(text):
+            return f"the {name} contains the model's own marks {', '.join(marks[:5])} as text"
     return None
+
+
+def remedy(entry: JournalEntry) -> str:
+    """Return what to do about an answer of the teacher that has a defect."""
+    if entry.truncated:
+        return (
+            f"raise teacher.max_tokens above {entry.max_tokens} (the truncated answer stays in the journal and is not "
+            "requested again with this limit)"
+        )
+    match entry.finish_kind:
+        case "too_long":
+            return (
+                f"lower teacher.max_tokens below {entry.max_tokens}, use a model with a longer context, or skip such "
+                "problems with teacher.on_refusal"
+            )
+        case "rejected":
+            return (
+                "correct teacher.model, teacher.max_tokens or teacher.temperature, or skip such problems with "
+                "teacher.on_refusal"
+            )
+    if is_refusal(entry):
+        return "to skip such problems, set teacher.on_refusal"
+    if entry.request.prompt_name == SOLVE.name and entry.answer and not parse_answer(entry).reasoning:
+        return "set teacher.model to a reasoning model, or skip such problems with teacher.on_malformed"
+    return "run again to request it again, use another teacher, or skip such problems with teacher.on_malformed"
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,7 @@ class AcceptancePolicy:
     """If set, each retry of a truncated answer doubles its limit, up to this one."""
     skip_truncated: bool = False
     skip_refused: bool = False
+    skip_malformed: bool = False
 
     def next_max_tokens(self, entry: JournalEntry | None) -> int | None:
         """Return the limit of the next request, in tokens; `entry` is the newest answer to it."""
@@ -95,14 +112,28 @@ class AcceptancePolicy:
         return min(2 * entry.max_tokens, self.max_tokens_cap)
 
     def needs_request(self, entry: JournalEntry | None) -> bool:
-        """Return whether to send a request; a truncated answer is requested again only with a higher limit."""
+        """Return whether to send a request.
+
+        A truncated answer is requested again only with a higher limit, and a request that is too long for the model
+        only with a lower one. A rejected request is sent again by each run, at no cost: the reason may have been a
+        setting.
+        """
         if entry is None:
             return True
         if entry.truncated:
             limit = self.next_max_tokens(entry)
             return entry.max_tokens is not None and (limit is None or limit > entry.max_tokens)
+        match entry.finish_kind:
+            case "rejected":
+                return True
+            case "too_long":
+                return (
+                    entry.max_tokens is not None and self.max_tokens is not None and self.max_tokens < entry.max_tokens
+                )
         return defect(entry) is not None and not self.may_skip(entry)
 
     def may_skip(self, entry: JournalEntry) -> bool:
-        """Return whether a problem with this answer may stay without a pair."""
-        return self.skip_truncated if entry.truncated else self.skip_refused and is_refusal(entry)
+        """Return whether a problem with this answer, which has a defect, may stay without a pair."""
+        if entry.truncated:
+            return self.skip_truncated
+        return self.skip_refused if is_refusal(entry) else self.skip_malformed

@@ -41,21 +41,34 @@ class Budget:
     """Tokens spent, of prompts and answers."""
     answers: int = 0
     """Number of answers counted."""
+    estimated_answers: int = 0
+    """Number of these whose tokens are estimated, because the server sent no counts."""
     prior_dollars: float = 0.0
     """US dollars spent on other answers of the experiment, which count towards the same ceiling."""
     prior_tokens: int = 0
     section: str = "teacher"
     """Section of the config that sets the ceiling, for messages."""
     _reserved: list[tuple[float, float]] = field(default_factory=list)
+    _added: set[tuple[str, int | None, str, str | None]] = field(default_factory=set)
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def add(self, entry: JournalEntry) -> None:
-        """Add the cost of an answer."""
-        prompt, completion = entry.token_count("prompt_tokens") or 0, entry.token_count("completion_tokens") or 0
-        cost = entry.cost if entry.cost is not None else self.prices.dollars(prompt, completion)
+        """Add the cost of an answer; refusals of a prompt cost nothing and are not answers."""
+        if not entry.billed:
+            return
+        tokens = entry.tokens
+        cost = entry.cost if entry.cost is not None else self.prices.dollars(tokens.prompt, tokens.completion)
         self.dollars += cost or 0.0
-        self.tokens += prompt + completion
+        self.tokens += tokens.prompt + tokens.completion
         self.answers += 1
+        self.estimated_answers += tokens.estimated
+
+    def add_once(self, entry: JournalEntry) -> None:
+        """Add the cost of an answer of the journal, unless it was added by this method before."""
+        identity = (entry.key, entry.max_tokens, entry.finished_at, entry.batch)
+        if identity not in self._added:
+            self._added.add(identity)
+            self.add(entry)
 
     @asynccontextmanager
     async def reserve(self, request: Request, max_completion_tokens: int | None) -> AsyncIterator[None]:
@@ -104,7 +117,7 @@ class Budget:
 
     def _most(self, request: Request, max_completion_tokens: int | None) -> tuple[float, float]:
         """Return the maximum cost of a request, in US dollars and in tokens."""
-        prompt, completion = max_prompt_tokens(request), max_completion_tokens or 0
+        prompt, completion = request.max_prompt_tokens, max_completion_tokens or 0
         return self.prices.dollars(prompt, completion) or 0.0, float(prompt + completion)
 
     def _fits(self, most: tuple[float, float]) -> bool:
@@ -132,7 +145,8 @@ class Budget:
     def spent_text(self) -> str:
         """The spending, as text."""
         money = f"${self.dollars:.2f} and " if self.prices.input is not None else ""
-        return f"{money}{self.tokens:,} tokens"
+        estimated = f" ({self.estimated_answers:,} of {self.answers:,} answers estimated)"
+        return f"{money}{self.tokens:,} tokens{estimated if self.estimated_answers else ''}"
 
     @property
     def total_dollars(self) -> float | None:
@@ -148,11 +162,3 @@ class Budget:
         if self.max_tokens is not None:
             parts.append(f"{self.max_tokens:,.0f} tokens")
         return " and ".join(parts) or "none"
-
-
-def max_prompt_tokens(request: Request) -> int:
-    """Return an upper bound on the tokens of a prompt: its bytes, plus 64 for the chat template.
-
-    A byte-level tokenizer makes at most one token per byte.
-    """
-    return sum(len(message.content.encode()) for message in request.messages) + 64

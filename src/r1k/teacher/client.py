@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -11,17 +11,18 @@ from typing import Any, Self, cast
 
 import httpx2
 import openai
-from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from r1k.errors import TeacherError
-from r1k.teacher.budget import Budget, max_prompt_tokens
-from r1k.teacher.completion import OVERLOADED, Completion, StreamBrokenError, collect_stream
+from r1k.teacher.budget import Budget
 from r1k.teacher.journal import JournalEntry, Request, RunStoppedError
+from r1k.teacher.protocol.completion import Completion, InvalidCompletionError, ResponseError, StreamBrokenError
+from r1k.teacher.protocol.entries import completion_entry, refusal_entry, without_key
+from r1k.teacher.protocol.finish_reasons import OVERLOADED, finish_kind
+from r1k.teacher.protocol.provider_errors import ProviderError
+from r1k.teacher.protocol.remedies import remedy
+from r1k.teacher.protocol.responses import read_error, read_response
 from r1k.teacher.rate_limiter import RateLimiter
-
-MIN_SECRET_LENGTH = 12
-"""Shorter keys, in characters, are placeholders such as `none` and are not redacted: answers may contain them."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class RetryPolicy:
     max_wait: float = 60.0
     max_retry_after: float = 300.0
     max_consecutive_failures: int = 8
-    """After this many failed requests in a row, the server counts as down and the run stops."""
+    """After this many failed requests in a row, the server counts as down and the run stops. It also stops if this many
+    requests are refused before any is answered, for a reason that can be of every request."""
 
 
 DEFAULT_RETRIES = RetryPolicy()
@@ -66,6 +68,15 @@ class _TransientError(TeacherError):
         super().__init__(message)
         self.retry_after = retry_after
         self.overloaded = overloaded
+
+
+class _RefusedError(Exception):
+    """The provider refuses the prompt, perhaps after a part of an answer."""
+
+    def __init__(self, error: ProviderError, partial: Completion | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.partial = partial
 
 
 class ChatClient:
@@ -81,6 +92,8 @@ class ChatClient:
         self._retry_policy = retry_policy
         self._stopped = asyncio.Event()
         self._consecutive_failures = 0
+        self._num_answered = 0
+        self._num_refused = 0
         self._backoff = wait_random_exponential(multiplier=retry_policy.initial_wait, max=retry_policy.max_wait)
         self._openai = openai.AsyncOpenAI(
             api_key=endpoint.key,
@@ -114,6 +127,8 @@ class ChatClient:
     async def complete(self, request: Request, max_tokens: int | None = None) -> JournalEntry:
         """Return the server's answer, unchecked. `max_tokens` overrides the endpoint's limit.
 
+        An error that refuses this prompt is an answer too: its entry has no text, and its finish reason says why.
+
         Raises:
             TeacherError: All attempts failed.
             RunStoppedError: Other requests would fail too.
@@ -138,7 +153,22 @@ class ChatClient:
                 ) from None
             raise TeacherError(f"{error} ({retry_policy.max_attempts} attempts); run again later") from None
         self._consecutive_failures = 0
+        self._check_refusals(entry)
         return entry
+
+    def _check_refusals(self, entry: JournalEntry) -> None:
+        """Stop the run if all requests are refused, because `max_tokens` or another setting may be the reason."""
+        kind = entry.finish_kind
+        if entry.billed:
+            self._num_answered += 1
+        elif kind == "too_long" or (kind == "rejected" and not self.budget.answers):
+            self._num_refused += 1
+        if self._num_answered or self._num_refused < self._retry_policy.max_consecutive_failures:
+            return
+        error = ProviderError("run", "context" if kind == "too_long" else "unknown", entry.refusal or "")
+        raise RunStoppedError(
+            f"{error.message}; the first {self._num_refused} requests were all refused{self._remedy(error)}"
+        )
 
     async def _attempt(self, request: Request, limit: int | None) -> JournalEntry:
         async with self.budget.reserve(request, limit), self.rate_limiter.slot(self._expected_tokens(request)) as began:
@@ -150,29 +180,21 @@ class ChatClient:
                 if error.overloaded:
                     self.rate_limiter.on_overload(began, error.retry_after)
                 raise
-            entry = self._entry(request, limit, completion, time.monotonic() - began)
+            except _RefusedError as refused:
+                entry = self._refusal(request, limit, refused, time.monotonic() - began)
+            else:
+                entry = self._entry(request, limit, completion, time.monotonic() - began)
             self.budget.add(entry)
             return entry
 
     def _entry(self, request: Request, limit: int | None, completion: Completion, seconds: float) -> JournalEntry:
-        choice, usage = completion.choices[0], completion.usage
-        message = choice.message
-        entry = JournalEntry(
-            key=request.key,
-            request=request,
-            max_tokens=limit,
-            answer=self._without_key(message.content or ""),
-            reasoning=self._without_key(message.reasoning_content or message.reasoning or "") or None,
-            refusal=self._without_key(message.refusal or "") or None,
-            finish_reason=choice.finish_reason or "none",
-            usage=usage,
-            seconds=round(seconds, 3),
-            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        prompt, completed = entry.token_count("prompt_tokens"), entry.token_count("completion_tokens")
-        if prompt is None or completed is None:
-            return entry
-        return entry.model_copy(update={"cost": self.budget.prices.dollars(prompt, completed)})
+        return completion_entry(request, limit, completion, seconds, self.budget.prices, self.endpoint.key)
+
+    def _refusal(self, request: Request, limit: int | None, refused: _RefusedError, seconds: float) -> JournalEntry:
+        error, partial = refused.error, refused.partial
+        if partial is not None and (partial.answer or partial.reasoning):
+            return self._entry(request, limit, replace(partial, refusal=error.message), seconds)
+        return refusal_entry(request, limit, error, seconds, self.endpoint.key)
 
     async def _completion(self, request: Request, limit: int | None) -> Completion:
         """Return the completion of one attempt."""
@@ -182,7 +204,10 @@ class ChatClient:
             async with asyncio.timeout(self.endpoint.timeout):
                 completion = await self._read(request, limit)
         except openai.APIStatusError as error:
-            raise self._status_error(error) from None
+            found = read_error(error.status_code, error.response.text)
+            raise self._error(found, error.response.headers.get("retry-after")) from None
+        except ResponseError as error:
+            raise self._error(error.error, partial=error.partial) from None
         except (openai.APIConnectionError, httpx2.TransportError) as error:
             cause = error.__cause__ or error
             raise _TransientError(self._without_key(f"no answer from {address}: {cause!r}")) from None
@@ -192,10 +217,13 @@ class ChatClient:
             ) from None
         except StreamBrokenError as error:
             raise _TransientError(f"{address}: {error}") from None
-        except openai.APIError as error:  # an error event within a stream
-            raise _TransientError(self._without_key(f"{address}, in its stream: {error.message}"[:500])) from None
-        if completion.choices[0].finish_reason == OVERLOADED:
-            raise _TransientError(f"{address} was overloaded (finish_reason {OVERLOADED!r})", overloaded=True)
+        except InvalidCompletionError as error:
+            raise _TransientError(self._without_key(f"{address} returned no valid chat completion ({error})")) from None
+        reason = completion.finish_reason
+        if finish_kind(reason) == "interrupted":
+            raise _TransientError(
+                f"{address} gave up the answer (finish_reason {reason!r})", overloaded=reason in OVERLOADED
+            )
         return completion
 
     async def _read(self, request: Request, limit: int | None) -> Completion:
@@ -217,23 +245,7 @@ class ChatClient:
         )
         response = cast(httpx2.Response, posted)  # `cast_to` makes it a raw response, streamed or not
         self.rate_limiter.on_response(response.headers)
-        if response.headers.get("content-type", "").startswith("text/event-stream"):
-            events = openai.AsyncStream(cast_to=object, response=response, client=self._openai)
-            try:
-                return await collect_stream(events)
-            except (ValidationError, ValueError) as error:
-                raise self._invalid_response(error, "an event of its stream") from None
-        text = (await response.aread()).decode(errors="replace")
-        try:
-            return Completion.model_validate_json(text)
-        except ValidationError as error:
-            raise self._invalid_response(error, text[:200]) from None
-
-    def _invalid_response(self, error: ValueError, excerpt: str) -> "_TransientError":
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        return _TransientError(
-            self._without_key(f"{self.endpoint.base_url} returned no valid chat completion ({reason}): {excerpt!r}")
-        )
+        return await read_response(response, self._openai)
 
     def _expected_tokens(self, request: Request) -> float:
         """Return the expected tokens of prompt and answer, for a limit per minute.
@@ -242,34 +254,35 @@ class ChatClient:
         """
         if self.budget.answers:
             return self.budget.tokens / self.budget.answers
-        return float(max_prompt_tokens(request) + (self.endpoint.max_tokens or 0))
+        return float(request.max_prompt_tokens + (self.endpoint.max_tokens or 0))
 
-    def _status_error(self, error: openai.APIStatusError) -> TeacherError:
-        status = error.status_code
-        message = f"HTTP {status} from {self.endpoint.base_url}: {self._without_key(_message(error))[:500]}"
-        out_of_money = status == 402 or error.code == "insufficient_quota"
-        if out_of_money or not (status in (408, 409, 429) or status >= 500):
-            return RunStoppedError(f"{message}{self._remedy(402 if out_of_money else status)}")
-        retry_after = _retry_after(error.response.headers.get("retry-after"))
+    def _error(
+        self, error: ProviderError, retry_after_header: str | None = None, partial: Completion | None = None
+    ) -> TeacherError | _RefusedError:
+        """Return the exception for an error of the provider."""
+        where = f"HTTP {error.status} from {self.endpoint.base_url}" if error.status else self.endpoint.base_url
+        error = replace(error, message=self._without_key(f"{where}: {error.message}"))
+        if error.cause == "permission" and self._num_answered:
+            error = replace(error, scope="prompt", cause="unknown")  # the key has been accepted
+        if error.scope == "prompt":
+            finish_reason = error.finish_reason
+            return _RefusedError(error, partial and replace(partial, finish_reason=finish_reason))
+        if error.scope == "run":
+            return RunStoppedError(f"{error.message}{self._remedy(error)}")
+        retry_after = retry_after_seconds(retry_after_header)
         if retry_after is not None and retry_after > self._retry_policy.max_retry_after:
-            return RunStoppedError(f"{message}; the server asks to wait {retry_after:.0f} s: run again after that")
-        return _TransientError(message, retry_after, overloaded=status in (429, 503))
+            return RunStoppedError(
+                f"{error.message}; the server asks to wait {retry_after:.0f} s: run again after that"
+            )
+        return _TransientError(error.message, retry_after, overloaded=error.cause == "overload")
 
-    def _remedy(self, status: int) -> str:
-        variable, section = self.endpoint.api_key_env, self.endpoint.section
-        if variable is None:
+    def _remedy(self, error: ProviderError) -> str:
+        if self.endpoint.api_key_env is None:
             return ""
-        remedies = {
-            401: f"put a valid key in the environment variable {variable}",
-            402: f"the account of the key in {variable} has no credit left: add credit",
-            403: f"the key in {variable} may not use {self.endpoint.model!r}: use another key or model",
-            404: f"correct {section}.base_url or {section}.model",
-        }
-        return "; " + remedies.get(status, f"correct {section}.model, {section}.max_tokens or {section}.temperature")
+        return "; " + remedy(error, self.endpoint.section, self.endpoint.model, self.endpoint.api_key_env)
 
     def _without_key(self, text: str) -> str:
-        key = self.endpoint.key
-        return text.replace(key, "[key]") if len(key) >= MIN_SECRET_LENGTH else text
+        return without_key(text, self.endpoint.key)
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -284,13 +297,7 @@ class ChatClient:
             await asyncio.wait_for(self._stopped.wait(), seconds)
 
 
-def _message(error: openai.APIStatusError) -> str:
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return str(message or body or "no message")
-
-
-def _retry_after(header: str | None) -> float | None:
+def retry_after_seconds(header: str | None) -> float | None:
     """Return the seconds of a Retry-After header, which holds seconds or a date; None if it is invalid."""
     if header is None:
         return None

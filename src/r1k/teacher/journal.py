@@ -12,15 +12,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, ValidationError
 
 from r1k.errors import TeacherError
 from r1k.files import value_digest
 from r1k.records import Record, Text
+from r1k.teacher.protocol.finish_reasons import FinishKind, finish_kind
+
+TokenKind = Literal["prompt_tokens", "completion_tokens"]
 
 CHUNK = 1 << 16
+USAGE_ALIASES: dict[TokenKind, str] = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+MAX_TOKEN_COUNT = 1e12
+"""A larger count is not a count."""
 
 
 class RunStoppedError(TeacherError):
@@ -52,9 +58,26 @@ class Request(Record):
         """
         return value_digest(self.model_dump())
 
+    @property
+    def max_prompt_tokens(self) -> int:
+        """An upper bound on the tokens of the prompt: its bytes, plus 64 for the chat template.
+
+        A byte-level tokenizer makes at most one token per byte.
+        """
+        return sum(len(message.content.encode()) for message in self.messages) + 64
+
+
+class TokenCounts(NamedTuple):
+    """Tokens of a prompt and of its answer."""
+
+    prompt: int
+    completion: int
+    estimated: bool
+    """Whether one of them is an upper estimate, because the server sent no count that can be right."""
+
 
 class JournalEntry(Record):
-    """A request and its answer, as the server returned it."""
+    """A request and its answer, as the server returned it; or the refusal of a prompt."""
 
     key: Text
     request: Request
@@ -64,20 +87,52 @@ class JournalEntry(Record):
     refusal: str | None = None
     finish_reason: str
     usage: dict[str, Any] | None = None
+    estimated: bool = Field(default=False, description="the cost is of tokens estimated from the texts")
+    billed: bool = Field(default=True, description="false for an error that refuses the prompt: it costs nothing")
     cost: float | None = Field(default=None, description="US dollars, at the prices configured at that time")
     seconds: float
     finished_at: str = Field(description="UTC, ISO 8601")
     batch: str | None = Field(default=None, description="provider's id of the batch that held the request")
 
     @property
+    def finish_kind(self) -> FinishKind:
+        """What the finish reason means."""
+        return finish_kind(self.finish_reason)
+
+    @property
     def truncated(self) -> bool:
         """Whether the answer reached the limit before it was complete."""
-        return self.finish_reason == "length"
+        return self.finish_kind == "truncated"
 
-    def token_count(self, kind: Literal["prompt_tokens", "completion_tokens"]) -> int | None:
-        """Return the tokens that the server counted; None if it did not."""
-        value = (self.usage or {}).get(kind)
-        return value if isinstance(value, int) else None
+    @property
+    def tokens(self) -> TokenCounts:
+        """The tokens that the server counted, or else upper estimates: a token has at least one byte."""
+        if not self.billed:
+            return TokenCounts(0, 0, False)
+        prompt, completion = self.token_count("prompt_tokens"), self.token_count("completion_tokens")
+        written = self._written_bytes if self.max_tokens is None else min(self._written_bytes, self.max_tokens)
+        return TokenCounts(
+            prompt=self.request.max_prompt_tokens if prompt is None else prompt,
+            completion=written if completion is None else completion,
+            estimated=prompt is None or completion is None,
+        )
+
+    def token_count(self, kind: TokenKind) -> int | None:
+        """Return the tokens that the server counted; None if it sent no count, or 0 for a text."""
+        usage = self.usage or {}
+        value = usage.get(kind, usage.get(USAGE_ALIASES[kind]))
+        if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MAX_TOKEN_COUNT:
+            return None
+        if value == 0 and (kind == "prompt_tokens" or self._written_bytes):
+            return None
+        return round(value)
+
+    @property
+    def _written_bytes(self) -> int:
+        texts = (self.answer, self.reasoning or "", self.refusal or "")
+        return sum(len(text.encode()) for text in texts)
 
 
 class Journal:
@@ -130,16 +185,17 @@ class Journal:
         return entry
 
     def append(self, entry: JournalEntry) -> None:
-        """Append an entry, and return once it is on disk; raise RunStoppedError as `append_all` does."""
+        """Append an entry, and return once it is on disk; raise the errors of `append_all`."""
         self.append_all([entry])
 
     def append_all(self, entries: Sequence[JournalEntry]) -> None:
         """Append entries with one write, and return once they are on disk.
 
         Raises:
-            RunStoppedError: They cannot be written, so further answers would be lost.
+            TeacherError: An entry cannot be written as JSON; none is written.
+            RunStoppedError: The file cannot be written, so further answers would be lost.
         """
-        lines = [entry.model_dump_json().encode() + b"\n" for entry in entries]
+        lines = [_line(entry) for entry in entries]
         whole = b"".join(lines)
         with self._locked():
             self._drop_torn_line()
@@ -214,3 +270,10 @@ class Journal:
                     ) from error
                 self._offsets[entry.key] = (self._indexed, len(line))
                 self._indexed += len(line)
+
+
+def _line(entry: JournalEntry) -> bytes:
+    try:
+        return entry.model_dump_json().encode() + b"\n"
+    except ValueError as error:
+        raise TeacherError(f"the answer to request {entry.key} is not valid text ({error})") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from r1k import config
 from r1k.records import Example
-from r1k.teacher.answers import VERDICT_VALUES, parse_answer, parse_verdict
+from r1k.teacher.answers import VERDICT_VALUES, is_refusal, parse_answer, parse_verdict
 from r1k.teacher.journal import ChatMessage, JournalEntry, Request
 from r1k.teacher.requests import build_requests, request_all
 from r1k.teacher.templates import Template, load_template
@@ -64,6 +64,9 @@ def parse_opinion(model: str, entry: JournalEntry) -> JudgeOpinion:
     word = parse_verdict(entry)
     if word is not None:
         return JudgeOpinion(VERDICT_VALUES[word], f"judge {model}: {word}")
+    if is_refusal(entry):
+        said = entry.refusal or parse_answer(entry).text
+        return JudgeOpinion(None, f"judge {model} refused (finish_reason {entry.finish_reason!r}): {said[:300]!r}")
     last = next(reversed(parse_answer(entry).text.splitlines()), "")
     problem = f"was truncated (raise {SECTION}.max_tokens)" if entry.truncated else f"ends in {last[:100]!r}"
     return JudgeOpinion(None, f"the answer of judge {model} {problem}")

@@ -1,9 +1,13 @@
 """Messages of a run of requests: its estimated cost, why it stopped, and which requests have no answer."""
 
+import sys
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from r1k.teacher.budget import Budget
+from r1k.teacher.journal import JournalEntry
 
 
 def estimate(num_requests: int, limit: int | None, budget: Budget, recipient: str = "the teacher") -> str:
@@ -65,6 +69,37 @@ def success_rate_too_low(skipped: Mapping[str, str], total: int, min_success_rat
 def reason_lines(problems: Mapping[str, str]) -> list[str]:
     """Return one line per problem, sorted."""
     return [f"  {problem}: {reason}" for problem, reason in sorted(problems.items())]
+
+
+@dataclass
+class AnswerRemarks:
+    """What to say once about many answers: unknown finish reasons, and estimated tokens."""
+
+    num_answers: int = 0
+    num_estimated: int = 0
+    unknown_reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, entry: JournalEntry) -> None:
+        """Count an answer."""
+        self.num_answers += 1
+        self.num_estimated += entry.tokens.estimated
+        if entry.finish_kind == "unknown":
+            self.unknown_reasons[entry.finish_reason] += 1
+
+    def say(self) -> None:
+        """Print a line for each remark, if any."""
+        for reason, count in sorted(self.unknown_reasons.items()):
+            print(
+                f"{count:,} of {self.num_answers:,} answers end with the unknown finish_reason {reason!r}: they are "
+                "used as complete, and the check `reached` leaves them undecided",
+                file=sys.stderr,
+            )
+        if self.num_estimated:
+            print(
+                f"the server sent no usable token counts for {self.num_estimated:,} of {self.num_answers:,} answers: "
+                "their tokens and cost are estimated as one token per byte, at most max_tokens",
+                file=sys.stderr,
+            )
 
 
 def _amount(tokens: float, budget: Budget) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,17 +10,19 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from r1k.config import EmbeddedTeacher, ReplayTeacher, Server
+from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher, Server
 from r1k.errors import TeacherError
-from r1k.files import exclusive
+from r1k.files import HeldLock, exclusive
 from r1k.teacher import messages
-from r1k.teacher.answers import AcceptancePolicy
+from r1k.teacher.answers import AcceptancePolicy, defect
+from r1k.teacher.batch.open_batches import OpenBatches, PlannedRequest
+from r1k.teacher.batch.progress import NOTHING_SENT, BatchProgress
+from r1k.teacher.batch.run import run_batches
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import DEFAULT_RETRIES, ChatClient, Endpoint, RetryPolicy
 from r1k.teacher.endpoints import make_budget, open_endpoint
 from r1k.teacher.journal import Journal, JournalEntry, Request, RunStoppedError
 
-NamedRequest = tuple[str, Request]
 T = TypeVar("T")
 
 
@@ -44,33 +47,69 @@ class _RequestRun:
     num_new: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
-    def plan(self, requests: Mapping[str, Request]) -> list[NamedRequest]:
+    def plan(self, requests: Mapping[str, Request], progress: BatchProgress = NOTHING_SENT) -> list[PlannedRequest]:
         """Return the requests to send, each under its first name, and count the cost of the journal's answers."""
-        pending: list[NamedRequest] = []
+        pending: list[PlannedRequest] = []
         seen: set[str] = set()
         for name, request in requests.items():
-            if request.key in seen:
+            key = request.key
+            if key in seen:
                 continue
-            seen.add(request.key)
-            entry = self.journal.get(request.key)
+            seen.add(key)
+            entry = self.journal.get(key)
             if entry is not None:
-                self.budget.add(entry)
-            if self.policy.needs_request(entry):
-                pending.append((name, request))
+                self.budget.add_once(entry)
+            if key in progress.failed:
+                self.failures[name] = progress.failed[key]
+            elif progress.needs_request(self.policy, key, entry):
+                limit = self.policy.next_max_tokens(entry)
+                pending.append(PlannedRequest(name=name, request=request, max_tokens=limit))
         return pending
 
+    def send_batches(
+        self, requests: Mapping[str, Request], endpoint: Endpoint, held: HeldLock, retry_policy: RetryPolicy
+    ) -> str | None:
+        """Send the requests through the Batch API and journal the answers; return why the run stopped early, or None."""
+        stopped, progress = run_batches(
+            endpoint, self.journal, held, self.budget, lambda progress: self.plan(requests, progress), retry_policy
+        )
+        self.num_new = progress.num_new
+        return stopped
+
     async def send(
-        self, pending: Sequence[NamedRequest], endpoint: Endpoint, retry_policy: RetryPolicy, unit: str
+        self, pending: Sequence[PlannedRequest], endpoint: Endpoint, retry_policy: RetryPolicy, unit: str
     ) -> str | None:
         """Send the requests, and journal the answers; return why the run stopped early, or None."""
+        named = [(each.name, each.request) for each in pending]
         with tqdm(total=len(pending), desc=endpoint.model, unit=unit) as progress:
             async with ChatClient(endpoint, retry_policy, self.budget) as client:
-                return await run_workers(pending, self._answer, self.failures.__setitem__, client, progress)
+                return await run_workers(named, self._answer, self.failures.__setitem__, client, progress)
 
     async def _answer(self, client: ChatClient, request: Request) -> None:
-        entry = await client.complete(request, self.policy.next_max_tokens(self.journal.get(request.key)))
-        await asyncio.to_thread(self.journal.append, entry)
+        await complete_into(self.journal, client, request, self.policy)
         self.num_new += 1
+
+
+async def complete_into(
+    journal: Journal, client: ChatClient, request: Request, policy: AcceptancePolicy
+) -> JournalEntry:
+    """Send a request with the policy's limit, and return its answer once it is in the journal.
+
+    Raises:
+        TeacherError: The request failed; or the server refuses the higher limit with which a truncated answer is
+            requested again, so that the truncated one stays in the journal.
+    """
+    known = journal.get(request.key)
+    limit = policy.next_max_tokens(known)
+    entry = await client.complete(request, limit)
+    if known is not None and known.truncated and entry.finish_kind == "too_long":
+        section = client.endpoint.section
+        raise TeacherError(
+            f"{request.prompt_name}: {defect(known)}, and {limit} tokens are too many for the server: {entry.refusal}; "
+            f"lower {section}.max_tokens or max_tokens_cap, or use a model with a longer context"
+        )
+    await asyncio.to_thread(journal.append, entry)
+    return entry
 
 
 async def run_workers(
@@ -82,8 +121,9 @@ async def run_workers(
 ) -> str | None:
     """Do each named item, with the endpoint's concurrency; return why the run stopped early, or None.
 
-    `failed` gets the name of each failed item and the reason. A stopped run starts no item, and waits for the requests
-    in flight, because they are paid for.
+    `failed` gets the name of each failed item and the reason, even for an error that is a defect of this program: no
+    item takes the others down. A stopped run starts no item, and waits for the requests in flight, because they are
+    paid for.
     """
     queue = iter(items)
 
@@ -96,6 +136,8 @@ async def run_workers(
                 progress.set_description("stopping after the requests in flight")
             except TeacherError as error:
                 failed(name, str(error))
+            except Exception as error:  # noqa: BLE001 - reported; the requests in flight are paid for
+                failed(name, _unexpected(error))
             progress.set_postfix_str(client.budget.spent_text, refresh=False)
             progress.update()
             if client.stop_reason is not None:
@@ -105,6 +147,14 @@ async def run_workers(
         for _ in range(min(client.endpoint.concurrency, len(items))):
             workers.create_task(worker())
     return client.stop_reason
+
+
+def _unexpected(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected {type(error).__name__}: {str(error)[:500]} (at {Path(frame.filename).name}:{frame.lineno}); the "
+        "other requests went on; run again, and report this if it recurs"
+    )
 
 
 def build_requests(items: Mapping[str, T], make: Callable[[T], Request]) -> tuple[dict[str, Request], dict[str, str]]:
@@ -137,20 +187,31 @@ def request_all(
     Raises:
         TeacherError: Requests failed; the journal keeps the answers received, and a rerun sends only the rest.
     """
-    with exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}"), Journal(journal) as opened:
+    lock = exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}")
+    with lock as held, Journal(journal) as opened:
         limit = server.max_tokens if isinstance(server, Server) else None
         budget = make_budget(server.client, section) if isinstance(server, Server) else Budget(section=section)
         budget.prior_dollars, budget.prior_tokens = prior_spend
-        run = _RequestRun(opened, AcceptancePolicy(max_tokens=limit, skip_refused=True), budget)
+        repeat_malformed = isinstance(server, OpenAITeacher) and server.on_malformed == "fail"
+        policy = AcceptancePolicy(limit, skip_refused=True, skip_malformed=not repeat_malformed)
+        run = _RequestRun(opened, policy, budget)
         pending = run.plan(requests)
         if pending:
             if isinstance(server, Server):
                 print(messages.estimate(len(pending), limit, budget, section), file=sys.stderr, flush=True)
             with open_endpoint(server, section) as endpoint:
-                stopped = asyncio.run(run.send(pending, endpoint, retry_policy, unit))
+                if isinstance(server, Server) and server.client.batch:
+                    stopped = run.send_batches(requests, endpoint, held, retry_policy)
+                else:
+                    OpenBatches(journal).refuse({each.key for each in pending}, section)
+                    stopped = asyncio.run(run.send(pending, endpoint, retry_policy, unit))
             if stopped is not None:
                 raise TeacherError(messages.stopped(stopped, run.num_new, journal, run.failures))
             if run.failures:
                 raise TeacherError(messages.unanswered(run.failures, len(pending), journal))
         entries = {name: opened.answer_to(request) for name, request in requests.items()}
+        remarks = messages.AnswerRemarks()
+        for entry in entries.values():
+            remarks.add(entry)
+        remarks.say()
         return RequestResults(entries, run.num_new, run.budget)

@@ -3,10 +3,12 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from r1k.teacher.answers import defect
 from r1k.teacher.batch.open_batches import OpenBatch, OpenBatches, PlannedRequest
+from r1k.teacher.batch.progress import BatchProgress
 from r1k.teacher.batch.provider import BatchProblem, BatchProvider, ProviderBatch
 from r1k.teacher.batch.results import LEFT_OUT, read_results
 from r1k.teacher.budget import Prices
@@ -37,18 +39,6 @@ class Polling:
 
 
 DEFAULT_POLLING = Polling()
-
-
-@dataclass
-class BatchProgress:
-    """What became of the requests of a run."""
-
-    answered: set[str] = field(default_factory=set)
-    """Keys of requests that this run had in flight and that the journal answers."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """Reasons by keys of requests that are given up."""
-    num_new: int = 0
-    """Number of answers to requests that this run had in flight."""
 
 
 class BatchCollector:
@@ -138,7 +128,7 @@ class BatchCollector:
         for key, error in failures.items():
             if error.cause == "permission" and answered:  # the key has been accepted
                 refusals[key] = self._refusal(requests[key], replace(error, scope="prompt", cause="unknown"), found)
-        refused = [entry for key, entry in refusals.items() if key not in answered]
+        refused = [entry for key, entry in refusals.items() if key not in answered and not self._keeps_truncated(entry)]
         self._append(entries, found)
         rejected = self._rejection(refused, len(requests))
         if rejected is None:
@@ -160,10 +150,21 @@ class BatchCollector:
             ]
         )
 
-    def _refusal(self, planned: PlannedRequest, error: ProviderError, found: ProviderBatch) -> JournalEntry:
-        return refusal_entry(
-            planned.request, planned.max_tokens, error, found.seconds, self._provider.endpoint.key
+    def _keeps_truncated(self, refusal: JournalEntry) -> bool:
+        """Give up a request whose higher limit is too high for the provider, and keep the truncated answer before it."""
+        known = self._journal.get(refusal.key)
+        if known is None or not known.truncated or refusal.finish_kind != "too_long":
+            return False
+        section = self._provider.endpoint.section
+        self.progress.failed[refusal.key] = (
+            f"{refusal.request.prompt_name}: {defect(known)}, and {refusal.max_tokens} tokens are too many for the "
+            f"server: {refusal.refusal}; lower {section}.max_tokens or max_tokens_cap, or use a model with a longer "
+            "context"
         )
+        return True
+
+    def _refusal(self, planned: PlannedRequest, error: ProviderError, found: ProviderBatch) -> JournalEntry:
+        return refusal_entry(planned.request, planned.max_tokens, error, found.seconds, self._provider.endpoint.key)
 
     def _rejection(self, refused: Sequence[JournalEntry], num_requests: int) -> str | None:
         """Return why the run must stop if all requests were refused: a setting may be the reason. Else None."""
@@ -188,7 +189,9 @@ class BatchCollector:
                 reason = self._provider.without_key(error.message)
                 self.progress.failed[each.key] = f"{reason} ({attempts} attempts); run again later"
         if failures:
-            _say(self._provider.without_key(f"{len(failures):,} requests of a batch have no answer: {_counts(failures)}"))
+            counts = Counter(error.message[:200] for _, error in failures).most_common(MAX_PROBLEMS)
+            text = "; ".join(f"{number:,} x {message!r}" for message, number in counts)
+            _say(self._provider.without_key(f"requests without an answer in an ended batch: {text}"))
 
     def _on_failed_batch(self, batch: OpenBatch, found: ProviderBatch, requests: Sequence[PlannedRequest]) -> None:
         """Forget a batch that the provider did not accept and of which it answers nothing; decide what follows.
@@ -198,19 +201,19 @@ class BatchCollector:
         """
         problems = [(problem, problem.error) for problem in found.problems]
         refused = {
-            requests[problem.line - 1].key: (requests[problem.line - 1], error)
+            planned.key: self._refusal(planned, error, found)
             for problem, error in problems
-            if error.scope == "prompt" and error.cause != "unknown" and 1 <= (problem.line or 0) <= len(requests)
+            if error.scope == "prompt" and error.cause != "unknown" and (planned := _at_line(problem, requests))
         }
-        self._append([self._refusal(each, error, found) for each, error in refused.values()], found)
+        self._append(list(refused.values()), found)
         self._open.remove(batch)
         if problems and len(refused) == len(problems):
             return
         if any(problem.code == QUEUE_FULL for problem in found.problems) and len(requests) > 1:
             self.max_requests = len(requests) // 2
             _say(
-                f"{self._problem_text(found.problems[0], requests)}; batches of at most {self.max_requests:,} requests follow, one at "
-                "a time"
+                f"{self._problem_text(found.problems[0], requests)}; batches of at most "
+                f"{self.max_requests:,} requests follow, one at a time"
             )
             return
         if problems and all(error.scope == "transient" for _, error in problems):
@@ -225,15 +228,15 @@ class BatchCollector:
         )
 
     def _problem_text(self, problem: BatchProblem, requests: Sequence[PlannedRequest]) -> str:
-        line = problem.line or 0
-        where = f"line {line} ({requests[line - 1].name}): " if 1 <= line <= len(requests) else ""
+        planned = _at_line(problem, requests)
+        where = f"line {problem.line} ({planned.name}): " if planned else ""
         return self._provider.without_key(f"{where}{problem.message or problem.code or 'no message'}")
 
 
-def _counts(failures: Sequence[tuple[PlannedRequest, ProviderError]]) -> str:
-    """Return the messages of failures with their numbers, the most frequent first."""
-    counts = Counter(error.message[:200] for _, error in failures)
-    return "; ".join(f"{number:,} times {message!r}" for message, number in counts.most_common(3))
+def _at_line(problem: BatchProblem, requests: Sequence[PlannedRequest]) -> PlannedRequest | None:
+    """Return the request of the line that the problem names, if it names one."""
+    line = problem.line or 0
+    return requests[line - 1] if 1 <= line <= len(requests) else None
 
 
 def _say(text: str) -> None:

@@ -120,8 +120,9 @@ class OpenBatches:
         """Raise TeacherError if a batch holds some of these requests, which would be paid twice without it."""
         for batch in self.holding(keys):
             raise TeacherError(
-                f"{batch.text} holds {len(batch.keys.intersection(keys)):,} of these requests; set {section}.client.batch "
-                f"to openai to collect its answers, or remove {batch.path} to send and pay them again"
+                f"{batch.text} holds {len(batch.keys.intersection(keys)):,} of these requests; set "
+                f"{section}.client.batch to openai to collect its answers, or remove {batch.path} to send and pay them "
+                "again"
             )
 
     def add(self, provider: ProviderIdentity, requests: Sequence[PlannedRequest]) -> OpenBatch:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, Final, Self, TypeVar
 
 import httpx2
 import openai
@@ -19,7 +19,7 @@ from r1k.teacher.protocol.provider_errors import ProviderError, classify_error
 from r1k.teacher.protocol.remedies import remedy
 from r1k.teacher.protocol.responses import read_error
 
-CHAT = "/v1/chat/completions"
+CHAT: Final = "/v1/chat/completions"
 """The path of a batch's requests, in OpenAI's protocol the same at every provider."""
 NONCE = "r1k"
 """The key of the nonce in a batch's metadata."""
@@ -241,9 +241,10 @@ class BatchProvider:
             reraise=True,
         )
         try:
-            return retrying(self._call, do, missing)
+            value: T = retrying(self._call, do, missing)
         except PassingCallError as error:
             raise RunStoppedError(f"{error} ({policy.max_attempts} attempts); run again later") from None
+        return value
 
     def _call(self, do: Callable[[], T], missing: str | None = None) -> T:
         """Return the value of a call; `missing` is the message if the provider has no such path or object.
@@ -279,5 +280,6 @@ class BatchProvider:
     def _unknown(self, batch: OpenBatch) -> str:
         return (
             f"batch {batch.id} or its results are not there; use the API key of the account that created it "
-            f"({self.endpoint.api_key_env}), or remove {batch.path} to send and pay its {len(batch.keys):,} requests again"
+            f"({self.endpoint.api_key_env}), or remove {batch.path} to send and pay its {len(batch.keys):,} requests "
+            "again"
         )

@@ -13,12 +13,13 @@ from tempfile import TemporaryFile
 from tqdm import tqdm
 
 from r1k.files import HeldLock
-from r1k.teacher.batch.collect import DEFAULT_POLLING, BatchCollector, BatchProgress
+from r1k.teacher.batch.collect import DEFAULT_POLLING, BatchCollector
 from r1k.teacher.batch.open_batches import OpenBatch, OpenBatches, PlannedRequest
+from r1k.teacher.batch.progress import BatchProgress
 from r1k.teacher.batch.provider import BatchProvider
 from r1k.teacher.batch.results import request_line
 from r1k.teacher.budget import Budget, LimitedRequest
-from r1k.teacher.client import DEFAULT_RETRIES, RetryPolicy
+from r1k.teacher.client import DEFAULT_RETRIES, Endpoint, RetryPolicy
 from r1k.teacher.journal import Journal, RunStoppedError
 
 MAX_REQUESTS, MAX_BYTES = 50_000, 200_000_000
@@ -26,6 +27,24 @@ MAX_REQUESTS, MAX_BYTES = 50_000, 200_000_000
 
 Needed = Callable[[BatchProgress], Iterable[PlannedRequest]]
 """Returns the requests that the journal does not answer and that do not depend on missing answers."""
+
+
+def run_batches(
+    endpoint: Endpoint,
+    journal: Journal,
+    held: HeldLock,
+    budget: Budget,
+    needed: Needed,
+    retry_policy: RetryPolicy | None = None,
+) -> tuple[str | None, BatchProgress]:
+    """Send what is `needed` through the endpoint's Batch API until nothing is.
+
+    `held` is the journal's lock. Returns why the run stopped early, or None; and what became of the requests.
+    """
+    retry_policy = retry_policy or DEFAULT_RETRIES
+    with BatchProvider(endpoint, retry_policy) as provider:
+        batches = BatchRun(provider, journal, held, budget, retry_policy)
+        return batches.run(needed), batches.progress
 
 
 class BatchRun:
@@ -37,7 +56,7 @@ class BatchRun:
         journal: Journal,
         held: HeldLock,
         budget: Budget,
-        retry_policy: RetryPolicy = DEFAULT_RETRIES,
+        retry_policy: RetryPolicy,
     ) -> None:
         self._provider = provider
         self._journal = journal
@@ -125,7 +144,7 @@ class BatchRun:
         batch = self._open.set_id(batch, self._provider.create(input_file_id, batch.nonce))
         _say(
             f"batch {batch.id}: {len(requests):,} requests, at most {self._budget.max_cost_text(_limited(requests))}; "
-            "a rerun continues here if this run is killed"
+            "if this run ends early, a rerun collects the answers"
         )
         return batch
 

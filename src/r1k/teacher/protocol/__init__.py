@@ -1,0 +1,1 @@
+"""What OpenAI-compatible providers send: completions, errors, finish reasons, and marks of the model in its text."""
