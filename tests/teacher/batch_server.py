@@ -263,7 +263,7 @@ class BatchServer(ChatServer):
         }
         settings = {"max_tokens": 500} | {key: changes[key] for key in changes if key not in Client.model_fields}
         place = {"kind": "openai", "base_url": self.url, "model": self.answerer.model, "api_key_env": KEY_VARIABLE}
-        return OpenAITeacher(**place, **settings, client=client)
+        return OpenAITeacher(**(place | settings), client=client)
 
 
 def shown(batch: Line) -> Line:

@@ -331,7 +331,7 @@ def test_without_batch_what_is_in_flight_is_not_bought(server: BatchServer, plac
     server.http_faults["content"].extend([http(400, "unknown file")] * 9)
     with pytest.raises(TeacherError):
         invert(teacher=server.teacher(), **place.paths)
-    with pytest.raises(TeacherError, match=r"batch batch_\w+ .* holds 1 of these requests; set teacher\.client\.batch"):
+    with pytest.raises(TeacherError, match=r"batch batch_\w+ .* holds 2 of these requests; set teacher\.client\.batch"):
         invert(teacher=server.teacher(batch=None), **place.paths)
     with pytest.raises(TeacherError, match=r"use that base_url and api_key_env to collect"):
         invert(teacher=server.teacher(base_url=server.url.replace("127.0.0.1", "localhost")), **place.paths)

@@ -79,7 +79,7 @@ class Inversion:
         return self._usable(entry)
 
     def send_batches(self, pending: Sequence[Example], endpoint: Endpoint, held: HeldLock) -> str | None:
-        """Send the requests through the Batch API and journal the answers; return why the run stopped early, or None."""
+        """Journal the answers of the provider's Batch API; return why the run stopped early, or None."""
 
         def needed(progress: BatchProgress) -> list[PlannedRequest]:
             done = self.failures.keys() | self.skipped.keys()

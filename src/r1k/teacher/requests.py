@@ -69,7 +69,7 @@ class _RequestRun:
     def send_batches(
         self, requests: Mapping[str, Request], endpoint: Endpoint, held: HeldLock, retry_policy: RetryPolicy
     ) -> str | None:
-        """Send the requests through the Batch API and journal the answers; return why the run stopped early, or None."""
+        """Journal the answers of the provider's Batch API; return why the run stopped early, or None."""
         stopped, progress = run_batches(
             endpoint, self.journal, held, self.budget, lambda progress: self.plan(requests, progress), retry_policy
         )

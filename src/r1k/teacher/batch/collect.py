@@ -151,7 +151,7 @@ class BatchCollector:
         )
 
     def _keeps_truncated(self, refusal: JournalEntry) -> bool:
-        """Give up a request whose higher limit is too high for the provider, and keep the truncated answer before it."""
+        """Give up a request whose higher limit the provider refuses, and keep the truncated answer before it."""
         known = self._journal.get(refusal.key)
         if known is None or not known.truncated or refusal.finish_kind != "too_long":
             return False

@@ -84,8 +84,10 @@ class BatchRun:
                 with self._held.released():
                     self._wait(awaited)
                 self._journal.refresh()
-                self._collector.collect_ended()
-                self._note_answers(wanted, awaited)
+                try:
+                    self._collector.collect_ended()
+                finally:
+                    self._note_answers(wanted, awaited)
         except RunStoppedError as error:
             return f"{error}{self._left_text()}"
         except KeyboardInterrupt:
