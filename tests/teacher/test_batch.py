@@ -15,13 +15,14 @@ from inversions import facts, written
 from examples import make_both
 from r1k.config import Client, Judge
 from r1k.errors import TeacherError
-from r1k.teacher.batch import collect, run
+from r1k.teacher.batch import run
+from r1k.teacher.batch.provider import Polling
 from r1k.teacher.client import RetryPolicy
 from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Journal
 from r1k.teacher.judge import judge_pairs
 
-QUICK = collect.Polling(first_wait=0.01, max_wait=0.02, max_silence=2.0, listing_lag=0.1)
+QUICK = Polling(first_wait=0.01, max_wait=0.02, max_silence=2.0, listing_lag=0.1)
 HASTY = RetryPolicy(max_attempts=3, initial_wait=0.01, max_wait=0.05, max_consecutive_failures=2)
 
 
@@ -290,11 +291,34 @@ def test_calls_that_fail_for_a_passing_reason_are_repeated_and_buy_nothing_twice
 ):
     place.write_problems(3)
     server.http_faults[step].extend([fault, fault])
-    if (step, fault) == ("content", web_page):
-        server.http_faults[step].clear()  # a page in place of a file is a file of invalid lines
     invert(teacher=server.teacher(), **place.paths)
     assert len(written(place)) == 3
     assert bought_once(server) and len(server.batches) == 2
+
+
+def test_a_page_in_place_of_the_results_is_not_taken_for_them(server: BatchServer, place: Place):
+    place.write_problems(3)
+    server.http_faults["content"].extend([web_page] * 3)
+    with pytest.raises(TeacherError, match=r"line 1 is no result of one of its requests: '<html>"):
+        invert(teacher=server.teacher(), **place.paths)
+    invert(teacher=server.teacher(), **place.paths)
+    assert len(written(place)) == 3 and bought_once(server)
+
+
+def test_results_that_are_named_after_the_end_are_awaited(server: BatchServer, place: Place):
+    place.write_problems(3)
+    create = server.create
+
+    def late(wanted):
+        shown = create(wanted)
+        batch = server.batches[shown["id"]]
+        files = {key: batch["_result"].pop(key) for key in ("output_file_id", "error_file_id")}
+        threading.Timer(0.1, batch["_result"].update, [files]).start()
+        return shown
+
+    server.create = late
+    invert(teacher=server.teacher(), **place.paths)
+    assert len(written(place)) == 3 and bought_once(server)
 
 
 def test_a_silent_provider_ends_the_run_and_the_next_run_collects(server: BatchServer, place: Place):

@@ -15,10 +15,11 @@ from inversions import written
 
 from r1k.teacher.batch import collect, run
 from r1k.teacher.batch.open_batches import OpenBatches
+from r1k.teacher.batch.provider import Polling
 from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Journal
 
-QUICK = collect.Polling(first_wait=0.005, max_wait=0.02, listing_lag=0.1)
+QUICK = Polling(first_wait=0.005, max_wait=0.02, listing_lag=0.1)
 FORK = multiprocessing.get_context("fork")
 
 Point = tuple[type, str, str, int]
@@ -78,7 +79,7 @@ def check(server: BatchServer, place: Place, problems: int) -> None:
 OWN_POINTS = [
     *(
         (OpenBatches, name, when, number)
-        for name in ("add", "set_id", "remove")
+        for name in ("add", "set_ids", "remove")
         for when in ("before", "after")
         for number in (0, 1)
     ),
@@ -105,8 +106,7 @@ def test_a_kill_during_a_call_costs_nothing(server: BatchServer, place: Place, s
 
     def kill():
         started.wait(10)
-        killed[0].kill()
-        killed[0].join()
+        os.kill(killed[0].pid or 0, signal.SIGKILL)
 
     server.steps[step, when] = kill
     killed.append(start(server, place))
@@ -121,7 +121,7 @@ def test_a_kill_during_a_call_costs_nothing(server: BatchServer, place: Place, s
 
 def test_a_kill_while_the_batch_is_looked_for_costs_nothing(server: BatchServer, place: Place):
     place.write_problems(5)
-    for point in ((OpenBatches, "set_id", "before", 0), (OpenBatches, "set_id", "before", 0)):
+    for point in ((OpenBatches, "set_ids", "before", 1), (OpenBatches, "set_ids", "before", 0)):
         killed = start(server, place, point)
         killed.join()
         assert killed.exitcode == -signal.SIGKILL

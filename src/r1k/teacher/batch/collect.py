@@ -1,9 +1,8 @@
 """Collect ended batches: their answers go to the journal, and their failures are judged."""
 
 import sys
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from r1k.teacher.answers import defect
@@ -26,19 +25,11 @@ JOURNALLED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Polling:
-    """How often a batch is looked at, in seconds."""
+class QueueRefusal:
+    """A batch that failed because too much waits at the provider."""
 
-    first_wait: float = 1.0
-    max_wait: float = 60.0
-    growth: float = 1.5
-    max_silence: float = 3600.0
-    """After this many seconds without an answer of the provider, the run stops."""
-    listing_lag: float = 10.0
-    """A batch may be missing in the provider's list for this long after its creation."""
-
-
-DEFAULT_POLLING = Polling()
+    num_requests: int
+    text: str
 
 
 class BatchCollector:
@@ -51,54 +42,55 @@ class BatchCollector:
         open_batches: OpenBatches,
         prices: Prices,
         retry_policy: RetryPolicy,
-        polling: Polling,
     ) -> None:
         self.progress = BatchProgress()
-        self.max_requests: int | None = None
-        """The most requests in flight, once the provider's queue was full; None before that."""
         self._provider = provider
         self._journal = journal
         self._open = open_batches
         self._prices = prices
         self._retry_policy = retry_policy
-        self._polling = polling
+        self._wanted: Collection[str] = ()
         self._attempts: Counter[str] = Counter()
         """Failed attempts, by the requests' keys."""
         self._backoff = 0.0
+        self._queue_refusal: QueueRefusal | None = None
 
     def take_backoff(self) -> float:
         """Return the seconds to wait after the failures since the last call."""
         seconds, self._backoff = self._backoff, 0.0
         return seconds
 
-    def collect_ended(self) -> None:
+    def take_queue_refusal(self) -> QueueRefusal | None:
+        """Return the last batch since the last call for which the provider's queue had no room, or None."""
+        refusal, self._queue_refusal = self._queue_refusal, None
+        return refusal
+
+    def collect_ended(self, wanted: Collection[str] = ()) -> None:
         """Journal the answers of all batches here that have ended, and forget these batches.
 
+        `wanted` holds the keys of the requests of this run. Failures of other requests are left to those who send them.
+
         Raises:
-            RunStoppedError: A batch or a request failed for a reason that is true of every request.
+            RunStoppedError: A batch or a request of this run failed for a reason that is true of every request.
         """
+        self._wanted = wanted
         for batch in self._open:
             if batch.provider != self._provider.identity:
                 continue
-            identified = batch if batch.id is not None else self._identify(batch)
-            if identified is None:
+            created = self._created(batch)
+            if created is None:
+                self._open.remove(batch)
                 continue
-            found = self._provider.retrieve(identified)
+            found = self._provider.retrieve(created)
             if found.ended:
-                self._collect(identified, found)
+                self._collect(created, found)
 
-    def _identify(self, batch: OpenBatch) -> OpenBatch | None:
-        """Return a batch with its id; forget it and return None if the provider did not create it."""
-        while True:
-            found = self._provider.find(batch.nonce, batch.created_at)
-            if found is not None:
-                return self._open.set_id(batch, found)
-            left = batch.created_at + self._polling.listing_lag - time.time()
-            if left <= 0:
-                break
-            time.sleep(min(left, self._polling.first_wait))
-        self._open.remove(batch)
-        return None
+    def _created(self, batch: OpenBatch) -> OpenBatch | None:
+        """Return a batch with its id, or None if the provider did not create it."""
+        if batch.ids is None or batch.id is not None:
+            return None if batch.ids is None else batch
+        found = self._provider.find(batch, batch.ids.input_file_id)
+        return None if found is None else self._open.set_ids(batch, batch.ids.input_file_id, found)
 
     def _collect(self, batch: OpenBatch, found: ProviderBatch) -> None:
         """Journal the answers of an ended batch, forget it, and act on its failures.
@@ -106,7 +98,7 @@ class BatchCollector:
         A second collection, after a kill, skips what the journal has of it.
         """
         requests = batch.requests()
-        if found.status == "failed":
+        if found.failed:
             self._on_failed_batch(batch, found, list(requests.values()))
             return
         failures: dict[str, ProviderError] = {}
@@ -135,7 +127,7 @@ class BatchCollector:
             self._append(refused, found)
         self._open.remove(batch)
         if rejected is not None:
-            raise RunStoppedError(rejected)
+            self._stop(requests, rejected)
         done = answered | refusals.keys()
         self._on_failures([(each, failures.get(key, LEFT_OUT)) for key, each in requests.items() if key not in done])
 
@@ -179,12 +171,12 @@ class BatchCollector:
         """Stop at a failure of every request; count the others, and give up requests that failed too often."""
         for each, error in failures:
             if error.scope == "run":
-                raise RunStoppedError(f"{each.name}: {self._provider.explain(error)}")
+                self._stop([each.key], f"{each.name}: {self._provider.explain(error)}")
         policy = self._retry_policy
         for each, error in failures:
             self._attempts[each.key] += 1
             attempts = self._attempts[each.key]
-            self._backoff = min(policy.max_wait, policy.initial_wait * 2 ** (attempts - 1))
+            self._backoff = max(self._backoff, min(policy.max_wait, policy.initial_wait * 2 ** (attempts - 1)))
             if attempts >= policy.max_attempts:
                 reason = self._provider.without_key(error.message)
                 self.progress.failed[each.key] = f"{reason} ({attempts} attempts); run again later"
@@ -209,12 +201,9 @@ class BatchCollector:
         self._open.remove(batch)
         if problems and len(refused) == len(problems):
             return
-        if any(problem.code == QUEUE_FULL for problem in found.problems) and len(requests) > 1:
-            self.max_requests = len(requests) // 2
-            _say(
-                f"{self._problem_text(found.problems[0], requests)}; batches of at most "
-                f"{self.max_requests:,} requests follow, one at a time"
-            )
+        if any(problem.code == QUEUE_FULL for problem in found.problems):
+            self._queue_refusal = QueueRefusal(len(requests), self._problem_text(found.problems[0], requests))
+            _say(self._queue_refusal.text)
             return
         if problems and all(error.scope == "transient" for _, error in problems):
             self._on_failures([(each, problems[0][1]) for each in requests])
@@ -222,10 +211,16 @@ class BatchCollector:
         texts = [self._problem_text(problem, requests) for problem in found.problems[:MAX_PROBLEMS]]
         more = f" (and {len(problems) - MAX_PROBLEMS} more)" if len(problems) > MAX_PROBLEMS else ""
         error = problems[0][1] if problems else ProviderError("run", "unknown", "")
-        raise RunStoppedError(
+        self._stop(
+            batch.keys,
             f"batch {found.id} failed: {'; '.join(texts) or 'the provider gives no reason'}{more}; "
-            f"{self._provider.remedy(error)}"
+            f"{self._provider.remedy(error)}",
         )
+
+    def _stop(self, keys: Iterable[str], reason: str) -> None:
+        """Raise RunStoppedError if one of the requests is of this run."""
+        if any(key in self._wanted for key in keys):
+            raise RunStoppedError(reason)
 
     def _problem_text(self, problem: BatchProblem, requests: Sequence[PlannedRequest]) -> str:
         planned = _at_line(problem, requests)

@@ -1,8 +1,9 @@
 """The batches whose answers are not yet in the journal: files beside it, which survive a kill at any moment.
 
-`<nonce>.requests.jsonl` is on disk before anything is sent, and `<nonce>.id.json` once the provider has named the
-batch. Both are removed when all answers of the batch are in the journal. A batch without an id was never created, or
-its process was killed in between: the nonce is in the batch's metadata, so the provider's list of batches tells.
+`<nonce>.requests.jsonl` is on disk before anything is sent, and `<nonce>.ids.json` before the batch is created and
+again once it is. Both are removed when all answers of the batch are in the journal. Without an id the batch was never
+created, or its process was killed in between: the provider's list of batches tells, because the batch has the nonce in
+its metadata.
 """
 
 import os
@@ -12,15 +13,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
 from r1k.errors import TeacherError
 from r1k.files import atomic_write
-from r1k.records import Record, Text, iterate_jsonl
+from r1k.records import Record, Text
 from r1k.teacher.journal import Request
 
-REQUESTS, ID = ".requests.jsonl", ".id.json"
+REQUESTS, IDS = ".requests.jsonl", ".ids.json"
+R = TypeVar("R", bound=Record)
 ProviderIdentity = tuple[str, str | None]
 """Address and variable of the API key: a batch is found only at this address with a key of this account."""
 
@@ -48,10 +51,11 @@ class BatchIntent(Record):
     keys: list[str] = Field(description="keys of the requests, which follow one per line")
 
 
-class BatchId(Record):
-    """The provider's name of a created batch."""
+class BatchIds(Record):
+    """The provider's names of a batch and of its file of requests."""
 
-    id: Text
+    input_file_id: Text
+    id: Text | None = Field(default=None, description="null until the provider has answered that it created the batch")
 
 
 @dataclass(eq=False)
@@ -61,8 +65,13 @@ class OpenBatch:
     path: Path
     """Its file of requests."""
     intent: BatchIntent
-    id: str | None
-    """None if it is unknown whether the provider created the batch."""
+    ids: BatchIds | None = None
+    """None if its file of requests was not uploaded, so that it was not created."""
+
+    @property
+    def id(self) -> str | None:
+        """The provider's name of it; None if it is unknown whether it was created."""
+        return self.ids.id if self.ids else None
 
     @property
     def nonce(self) -> str:
@@ -93,7 +102,7 @@ class OpenBatch:
         """Return its requests by key."""
         with self.path.open(encoding="utf-8") as handle:
             next(handle)
-            planned = [PlannedRequest.model_validate_json(line) for line in handle]
+            planned = [_validated(PlannedRequest, line, self.path, number) for number, line in enumerate(handle, 2)]
         return {each.key: each for each in planned}
 
 
@@ -137,34 +146,30 @@ class OpenBatches:
         )
         path = self.folder / f"{nonce}{REQUESTS}"
         self._write(path, [intent, *requests])
-        return OpenBatch(path, intent, None)
+        return OpenBatch(path, intent)
 
-    def set_id(self, batch: OpenBatch, batch_id: str) -> OpenBatch:
-        """Return the batch with the provider's id, once the id is on disk."""
-        self._write(self._id_path(batch.path), [BatchId(id=batch_id)])
-        return OpenBatch(batch.path, batch.intent, batch_id)
+    def set_ids(self, batch: OpenBatch, input_file_id: str, batch_id: str | None = None) -> OpenBatch:
+        """Return the batch with the provider's names, once they are on disk."""
+        ids = BatchIds(input_file_id=input_file_id, id=batch_id)
+        self._write(self._ids_path(batch.path), [ids])
+        return OpenBatch(batch.path, batch.intent, ids)
 
     def remove(self, batch: OpenBatch) -> None:
         """Forget a batch: its answers are in the journal, or it was never created."""
         batch.path.unlink(missing_ok=True)
-        self._id_path(batch.path).unlink(missing_ok=True)
+        self._ids_path(batch.path).unlink(missing_ok=True)
 
     def _read(self, path: Path) -> OpenBatch:
-        id_path = self._id_path(path)
-        try:
-            with path.open(encoding="utf-8") as handle:
-                intent = BatchIntent.model_validate_json(handle.readline())
-            found = next((each.id for _, each in iterate_jsonl(id_path, BatchId)), None) if id_path.exists() else None
-        except ValidationError as error:
-            raise TeacherError(
-                f"{path}:1: not a valid batch ({error.errors()[0]['msg']}); restore the file, or remove it to send "
-                "its requests again"
-            ) from error
-        return OpenBatch(path, intent, found)
+        with path.open(encoding="utf-8") as handle:
+            intent = _validated(BatchIntent, handle.readline(), path, 1)
+        ids_path = self._ids_path(path)
+        if not ids_path.exists():
+            return OpenBatch(path, intent)
+        return OpenBatch(path, intent, _validated(BatchIds, ids_path.read_text(encoding="utf-8"), ids_path, 1))
 
     @staticmethod
-    def _id_path(path: Path) -> Path:
-        return path.with_name(path.name.removesuffix(REQUESTS) + ID)
+    def _ids_path(path: Path) -> Path:
+        return path.with_name(path.name.removesuffix(REQUESTS) + IDS)
 
     def _write(self, path: Path, records: Sequence[Record]) -> None:
         with atomic_write(path) as handle:
@@ -174,3 +179,13 @@ class OpenBatches:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _validated(model: type[R], line: str, path: Path, number: int) -> R:
+    try:
+        return model.model_validate_json(line)
+    except ValidationError as error:
+        raise TeacherError(
+            f"{path}:{number}: not a valid {model.__name__} ({error.errors()[0]['msg']}); restore the files "
+            f"{path.name.split('.')[0]}.*, or remove them to send and pay the batch's requests again"
+        ) from error

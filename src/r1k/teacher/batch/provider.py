@@ -1,7 +1,8 @@
 """The calls of a provider's Batch API: upload, create, find, retrieve, download."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Final, Self, TypeVar
 
@@ -27,11 +28,28 @@ PAGE = 100
 """Batches per page of the provider's list."""
 CLOCK_SKEW = 3600.0
 """Seconds by which the provider's clock may differ from this machine's."""
+LAST_STATUSES = ("completed", "expired", "cancelled")
 ABSENT = (404, 405, 410, 501)
 """Statuses of a path or an object that the provider does not have."""
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Polling:
+    """How often a batch is looked at, in seconds."""
+
+    first_wait: float = 1.0
+    max_wait: float = 60.0
+    growth: float = 1.5
+    max_silence: float = 3600.0
+    """After this many seconds without an answer of the provider, a run stops."""
+    listing_lag: float = 10.0
+    """A batch may be missing in the provider's list for this long after its creation."""
+
+
+DEFAULT_POLLING = Polling()
 
 
 class PassingCallError(TeacherError):
@@ -81,12 +99,19 @@ class ProviderBatch(BaseModel):
     error_file_id: str | None = None
     errors: _Problems | None = None
     request_counts: _RequestCounts | None = None
+    input_file_id: str | None = None
     metadata: dict[str, Any] | None = None
 
     @property
+    def failed(self) -> bool:
+        """Whether the provider did not accept it."""
+        return self.status.lower() == "failed"
+
+    @property
     def ended(self) -> bool:
-        """Whether nothing of it will change."""
-        return self.status in ("completed", "failed", "expired", "cancelled")
+        """Whether nothing of it will change; the names of its files may follow its last status."""
+        named = self.output_file_id is not None or self.error_file_id is not None
+        return self.failed or (self.status.lower() in LAST_STATUSES and (named or not self.num_done))
 
     @property
     def num_done(self) -> int:
@@ -116,8 +141,9 @@ class BatchProvider:
     Raises RunStoppedError for everything that keeps a call from succeeding. No error contains the API key.
     """
 
-    def __init__(self, endpoint: Endpoint, retry_policy: RetryPolicy) -> None:
+    def __init__(self, endpoint: Endpoint, retry_policy: RetryPolicy, polling: Polling) -> None:
         self.endpoint = endpoint
+        self.polling = polling
         self._retry_policy = retry_policy
         self._backoff = wait_random_exponential(multiplier=retry_policy.initial_wait, max=retry_policy.max_wait)
         self._openai = openai.OpenAI(
@@ -160,26 +186,29 @@ class BatchProvider:
 
         return self._with_retries(send, self._no_batch_api("/files"))
 
-    def create(self, input_file_id: str, nonce: str) -> str:
+    def create(self, batch: OpenBatch, input_file_id: str) -> str:
         """Return the id of a batch of an uploaded file, created once even if the provider's answer is lost."""
         attempted: float | None = None
 
         def send() -> str:
             nonlocal attempted
-            if attempted is None:
-                attempted = time.time()
-            elif (found := self._find(nonce, attempted)) is not None:
+            found = None if attempted is None else self._find(batch, input_file_id, attempted)
+            if found is not None:
                 return found
+            attempted = time.time()
             raw = self._openai.batches.with_raw_response.create(
-                input_file_id=input_file_id, endpoint=CHAT, completion_window="24h", metadata={NONCE: nonce}
+                input_file_id=input_file_id,
+                endpoint=CHAT,
+                completion_window="24h",
+                metadata={NONCE: batch.nonce},
             )
             return self._parse(ProviderBatch, raw.text).id
 
         return self._with_retries(send, self._no_batch_api("/batches"))
 
-    def find(self, nonce: str, since: float) -> str | None:
-        """Return the id of the batch with a nonce, created after the Unix time `since`; None if there is none."""
-        return self._with_retries(lambda: self._find(nonce, since))
+    def find(self, batch: OpenBatch, input_file_id: str) -> str | None:
+        """Return the id of a batch if the provider created it, else None."""
+        return self._with_retries(lambda: self._find(batch, input_file_id, batch.created_at))
 
     def retrieve(self, batch: OpenBatch) -> ProviderBatch:
         """Return an open batch as it is at the provider."""
@@ -207,19 +236,27 @@ class BatchProvider:
     def _retrieve(self, batch: OpenBatch) -> ProviderBatch:
         return self._parse(ProviderBatch, self._openai.batches.with_raw_response.retrieve(batch.id or "").text)
 
-    def _find(self, nonce: str, since: float) -> str | None:
-        """Return the id of a batch, from the provider's list, which begins with the newest."""
+    def _find(self, batch: OpenBatch, input_file_id: str, created_at: float) -> str | None:
+        """Return the id of a batch that may have been created at this Unix time, else None."""
+        while True:
+            for listed in self._list(created_at - CLOCK_SKEW):
+                if (listed.metadata or {}).get(NONCE) == batch.nonce or listed.input_file_id == input_file_id:
+                    return listed.id
+            left = created_at + self.polling.listing_lag - time.time()
+            if left <= 0:
+                return None
+            time.sleep(min(left, self.polling.first_wait))
+
+    def _list(self, since: float) -> Iterator[ProviderBatch]:
+        """Yield the provider's batches, from the newest to those before the Unix time `since`."""
         after: str | None = None
         while True:
             cursor = openai.omit if after is None else after
             page = self._parse(_BatchPage, self._openai.batches.with_raw_response.list(limit=PAGE, after=cursor).text)
-            for batch in page.data:
-                if (batch.metadata or {}).get(NONCE) == nonce:
-                    return batch.id
-            oldest = page.data[-1] if page.data else None
-            if not page.has_more or oldest is None or (oldest.created_at or since) < since - CLOCK_SKEW:
-                return None
-            after = oldest.id
+            yield from page.data
+            if not page.has_more or not page.data or (page.data[-1].created_at or since) < since:
+                return
+            after = page.data[-1].id
 
     def _parse(self, model: type[M], text: str) -> M:
         try:

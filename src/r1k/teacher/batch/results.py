@@ -13,13 +13,15 @@ from pydantic import BaseModel, ValidationError
 from r1k.teacher.batch.open_batches import OpenBatch, PlannedRequest
 from r1k.teacher.batch.provider import CHAT, BatchProvider, ProviderBatch
 from r1k.teacher.budget import Prices
-from r1k.teacher.journal import JournalEntry
+from r1k.teacher.journal import JournalEntry, RunStoppedError
 from r1k.teacher.protocol.completion import Completion, InvalidCompletionError, ResponseError, read_completion
 from r1k.teacher.protocol.entries import completion_entry, refusal_entry
 from r1k.teacher.protocol.finish_reasons import finish_kind
 from r1k.teacher.protocol.provider_errors import ProviderError, classify_error
 
 LEFT_OUT = ProviderError("transient", "server", "the batch ended without a result of this request")
+MAX_DOWNLOADS = 3
+"""Downloads of a file that holds lines that are no results."""
 ENDED_EARLY = ("batch_expired", "batch_cancelled")
 """Codes of requests that a batch did not come to."""
 
@@ -59,24 +61,35 @@ def read_results(
     """Yield the results of an ended batch, by the requests' keys, in any order and perhaps several for a request.
 
     The files are downloaded to `folder` without a name, so that a kill leaves nothing of them.
+
+    Raises:
+        RunStoppedError: A file holds no result of this batch, such as a gateway's page in its place.
     """
     for file_id in filter(None, (found.output_file_id, found.error_file_id)):
-        with TemporaryFile(dir=folder) as file:
-            provider.download(batch, file_id, file)
-            file.seek(0)
-            for number, line in enumerate(file, start=1):
-                result = _parse(line)
-                planned = requests.get(result.custom_id) if result else None
-                if result is None or planned is None:
-                    if line.strip():
-                        print(
-                            f"batch {found.id}, file {file_id}, line {number}: not a result of one of its requests: "
-                            f"{provider.without_key(line.decode(errors='replace'))[:200]!r}",
-                            file=sys.stderr,
-                            flush=True,
+        for _ in range(MAX_DOWNLOADS):
+            with TemporaryFile(dir=folder) as file:
+                provider.download(batch, file_id, file)
+                file.seek(0)
+                num_valid, invalid = 0, ""
+                for number, line in enumerate(file, start=1):
+                    result = _parse(line)
+                    planned = requests.get(result.custom_id) if result else None
+                    if result is not None and planned is not None:
+                        num_valid += 1
+                        yield planned.key, _entry(planned, result, found.seconds, prices, provider.endpoint.key)
+                    elif line.strip() and not invalid:
+                        invalid = (
+                            f"line {number} is no result of one of its requests: {line.decode(errors='replace')!r:.200}"
                         )
-                    continue
-                yield planned.key, _entry(planned, result, found.seconds, prices, provider.endpoint.key)
+            if not invalid:
+                break
+        text = provider.without_key(f"batch {found.id}, file {file_id}: {invalid}")
+        if invalid and not num_valid:
+            raise RunStoppedError(
+                f"{text}; run again to read it again, or remove {batch.path} to send and pay it again"
+            )
+        if invalid:
+            print(text, file=sys.stderr, flush=True)
 
 
 def _parse(line: bytes) -> _Result | None:

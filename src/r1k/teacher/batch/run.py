@@ -13,10 +13,10 @@ from tempfile import TemporaryFile
 from tqdm import tqdm
 
 from r1k.files import HeldLock
-from r1k.teacher.batch.collect import DEFAULT_POLLING, BatchCollector
+from r1k.teacher.batch.collect import BatchCollector
 from r1k.teacher.batch.open_batches import OpenBatch, OpenBatches, PlannedRequest
 from r1k.teacher.batch.progress import BatchProgress
-from r1k.teacher.batch.provider import BatchProvider
+from r1k.teacher.batch.provider import DEFAULT_POLLING, BatchProvider
 from r1k.teacher.batch.results import request_line
 from r1k.teacher.budget import Budget, LimitedRequest
 from r1k.teacher.client import DEFAULT_RETRIES, Endpoint, RetryPolicy
@@ -42,7 +42,7 @@ def run_batches(
     `held` is the journal's lock. Returns why the run stopped early, or None; and what became of the requests.
     """
     retry_policy = retry_policy or DEFAULT_RETRIES
-    with BatchProvider(endpoint, retry_policy) as provider:
+    with BatchProvider(endpoint, retry_policy, DEFAULT_POLLING) as provider:
         batches = BatchRun(provider, journal, held, budget, retry_policy)
         return batches.run(needed), batches.progress
 
@@ -62,10 +62,10 @@ class BatchRun:
         self._journal = journal
         self._held = held
         self._budget = budget
-        self._retry_policy = retry_policy
-        self._polling = DEFAULT_POLLING
         self._open = OpenBatches(journal.path)
-        self._collector = BatchCollector(provider, journal, self._open, budget.prices, retry_policy, self._polling)
+        self._collector = BatchCollector(provider, journal, self._open, budget.prices, retry_policy)
+        self._max_requests: int | None = None
+        """The most requests in flight, once the provider's queue was full; None before that."""
 
     def run(self, needed: Needed) -> str | None:
         """Send batches until nothing is needed; return why the run stopped early, or None.
@@ -85,7 +85,7 @@ class BatchRun:
                     self._wait(awaited)
                 self._journal.refresh()
                 try:
-                    self._collector.collect_ended()
+                    self._collector.collect_ended(wanted.keys())
                 finally:
                     self._note_answers(wanted, awaited)
         except RunStoppedError as error:
@@ -119,11 +119,23 @@ class BatchRun:
         return found
 
     def _send(self, wanted: Mapping[str, PlannedRequest], awaited: Sequence[OpenBatch]) -> list[OpenBatch]:
-        """Create batches of what is wanted and not in flight, as far as queue and ceiling have room; return them."""
+        """Create batches of what is wanted and not in flight, as far as queue and ceiling have room; return them.
+
+        If the queue was full, return the batches of other jobs instead, because room is there when one has ended.
+        """
         in_flight = wanted.keys() & frozenset[str]().union(*(batch.keys for batch in awaited))
         new = [each for key, each in wanted.items() if key not in in_flight]
-        if self._collector.max_requests is not None:
-            new = [] if awaited else new[: self._collector.max_requests]
+        full = self._collector.take_queue_refusal()
+        if full is not None:
+            known = {batch.nonce for batch in awaited}
+            others = [batch for batch in self._here() if batch.nonce not in known]
+            if awaited or others:
+                return others
+            if full.num_requests == 1:
+                raise RunStoppedError(f"{full.text}; the queue has no room for one request: run again later")
+            self._max_requests = full.num_requests // 2
+        if self._max_requests is not None:
+            new = [] if awaited else new[: self._max_requests]
         fitting = self._budget.count_that_fit(_limited(wanted[key] for key in in_flight), _limited(new))
         if fitting < len(new):
             _say(
@@ -136,14 +148,15 @@ class BatchRun:
         """Return the batch of these requests and their lines, once the provider has created it."""
         requests = [each for each, _ in part]
         batch = self._open.add(self._provider.identity, requests)
-        with TemporaryFile() as file:
+        with TemporaryFile(dir=batch.path.parent) as file:
             file.writelines(line for _, line in part)
             try:
                 input_file_id = self._provider.upload(file, f"r1k-{batch.nonce}.jsonl")
             except RunStoppedError:
                 self._open.remove(batch)
                 raise
-        batch = self._open.set_id(batch, self._provider.create(input_file_id, batch.nonce))
+        batch = self._open.set_ids(batch, input_file_id)
+        batch = self._open.set_ids(batch, input_file_id, self._provider.create(batch, input_file_id))
         _say(
             f"batch {batch.id}: {len(requests):,} requests, at most {self._budget.max_cost_text(_limited(requests))}; "
             "if this run ends early, a rerun collects the answers"
@@ -152,7 +165,8 @@ class BatchRun:
 
     def _wait(self, batches: Sequence[OpenBatch]) -> None:
         """Wait until one of the batches has ended."""
-        wait, heard = self._polling.first_wait, time.monotonic()
+        polling = self._provider.polling
+        wait, heard = polling.first_wait, time.monotonic()
         done = dict.fromkeys(batches, 0)
         total = sum(len(batch.keys) for batch in batches)
         with tqdm(total=total, desc=self._provider.endpoint.model, unit="request", leave=False) as progress:
@@ -167,11 +181,11 @@ class BatchRun:
                     done[batch] = found.num_done
                 progress.n = sum(done.values())
                 progress.set_postfix_str(self._budget.spent_text)
-                if time.monotonic() - heard > self._polling.max_silence:
+                if time.monotonic() - heard > polling.max_silence:
                     address = self._provider.endpoint.base_url
-                    raise RunStoppedError(f"{address} sent no status of a batch for {self._polling.max_silence:.0f} s")
+                    raise RunStoppedError(f"{address} sent no status of a batch for {polling.max_silence:.0f} s")
                 time.sleep(wait)
-                wait = min(self._polling.max_wait, wait * self._polling.growth)
+                wait = min(polling.max_wait, wait * polling.growth)
 
     def _note_answers(self, wanted: Mapping[str, PlannedRequest], awaited: Sequence[OpenBatch]) -> None:
         """Note which wanted requests the awaited batches have answered, whichever process collected them."""
@@ -182,12 +196,11 @@ class BatchRun:
                     self.progress.answered.add(key)
                     self.progress.num_new += 1
 
+    def _here(self) -> list[OpenBatch]:
+        return [batch for batch in self._open if batch.provider == self._provider.identity]
+
     def _left_text(self) -> str:
-        left = [
-            f"  batch {batch.id or '(not confirmed)'}: {len(batch.keys):,} requests"
-            for batch in self._open
-            if batch.provider == self._provider.identity
-        ]
+        left = [f"  batch {batch.id or '(not confirmed)'}: {len(batch.keys):,} requests" for batch in self._here()]
         if not left:
             return ""
         return "\n".join(["", f"In flight at {self._provider.endpoint.base_url}; a rerun collects the answers:", *left])
