@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from batch_server import batch_server, left_out
-from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, message
+from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, message, refused
 from probe_models import build_base, build_pairs
 
 import r1k.world
@@ -188,6 +188,27 @@ def test_unusable_paraphrases_are_an_error_or_skipped_and_named(server, tokenize
     assert len(read_jsonl(paths["output"], Paraphrase)) == facts(paths)["n"] == 5
     # Each response is chosen in one pair and rejected in another: both lack its paraphrase.
     assert tracked(tokenizer, paths)[1] == 6
+
+
+def test_refused_and_marked_paraphrases_are_skipped_and_named(server, paths):
+    first, second, third, *_ = read_pairs(paths["pairs"])
+    too_long = {"error": {"message": "string too long", "code": "string_above_max_length"}}
+    marked = message(content="So<|im_end|><|im_start|>user")
+    faults = {
+        first.question: refused(400, {"error": {"message": "Content Exists Risk"}}),
+        second.question: refused(400, too_long),
+        third.question: marked,
+    }
+    server.fault = lambda prompt: next((fault for text, fault in faults.items() if text in prompt), None)
+    teacher = server.teacher(min_success_rate=0.5, on_malformed="skip")
+    for _ in range(2):
+        paraphrase(teacher=teacher, probe=CONFIG, **paths)
+        skipped = facts(paths)["skipped"]
+        assert set(skipped) == {first.id, second.id, third.id}
+        assert "finish_reason 'content_filter'" in skipped[first.id]
+        assert "finish_reason 'context_length'" in skipped[second.id]
+        assert "the model's own marks <|im_end|>" in skipped[third.id]
+        assert server.total == 8
 
 
 def test_the_inversions_cost_counts_towards_the_ceiling(server, paths):

@@ -1,16 +1,17 @@
 """A teacher with recognizable answers behind the real server, and faults that servers have."""
 
+import json
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from r1k.config import Client, OpenAITeacher
 from r1k.errors import TeacherError
 from r1k.records import Example, Response, write_jsonl
-from r1k.teacher.server import ChatHandler, ChatServer, chunks, completion
+from r1k.teacher.server import ChatHandler, ChatServer, chunks, completion, respond
 
 KEY = "sk-marked-0123456789abcdef"
 KEY_VARIABLE = "R1K_TEST_KEY"
@@ -137,6 +138,66 @@ def message(finish_reason: str | None = "stop", **fields: Any) -> Fault:
             handler.send_object(200, whole)
 
     return fault
+
+
+def refused(code: int, body: Any) -> Fault:
+    """Return a fault that refuses the prompt with this status and JSON body."""
+    return raw(code, json.dumps(body).encode(), "application/json")
+
+
+def altered(change: Callable[[dict[str, Any]], Iterable[dict[str, Any]] | None]) -> Fault:
+    """Return a fault that sends the right answer, whose chat completion `change` alters.
+
+    In a stream, `change` may return the events that replace the usual ones.
+    """
+
+    def fault(handler: FaultyHandler, chat_request: Any) -> None:
+        prompt = chat_request.messages[0].content
+        whole = completion(chat_request.model, prompt, *respond(handler.server.answerer, prompt), None)
+        events = change(whole)
+        if chat_request.stream:
+            handler.send_events(chunks(whole) if events is None else events)
+        else:
+            handler.send_object(200, whole)
+        with handler.server.lock:
+            handler.server.answered[prompt] += 1
+
+    return fault
+
+
+def ended(reason: str | None) -> Fault:
+    """Return a fault that sends the right answer with another finish reason."""
+    return altered(lambda whole: whole["choices"][0].update(finish_reason=reason))
+
+
+def counted(usage: Any) -> Fault:
+    """Return a fault that sends the right answer with other token counts."""
+    return altered(lambda whole: whole.update(usage=usage))
+
+
+def marked(before: str, after: str) -> Fault:
+    """Return a fault that sends the right answer between marks of the model."""
+
+    def change(whole: dict[str, Any]) -> None:
+        message = whole["choices"][0]["message"]
+        message["content"] = f"{before}{message['content']}{after}"
+
+    return altered(change)
+
+
+def null_chunks(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the right answer's events with nulls between them, and unknown fields."""
+    for event in chunks(whole):
+        yield {"choices": None}
+        yield {"choices": [{"index": 0, "delta": None, "logprobs": {"x": 1}}], "system_fingerprint": "f"}
+        yield event | {"service_tier": None, "choices": event["choices"] or None}
+
+
+def split_characters(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the right answer's events, its text with an emoji whose halves are in separate events, and a lone half."""
+    first, *rest = chunks(whole)
+    halves = [{"choices": [{"index": 0, "delta": {"content": half}}]} for half in ("\ud83d", "\ude00", "\udcaf")]
+    yield from (first, *halves, *rest)
 
 
 def echo_key(code: int) -> Fault:

@@ -109,7 +109,7 @@ def test_duplicate_and_foreign_lines_do_no_harm(server: BatchServer, place: Plac
     invert(teacher=server.teacher(), **place.paths)
     assert len(written(place)) == 3
     assert len(place.journal.read_text().splitlines()) == 6
-    assert 'not a result of one of its requests: \'{"id": "x"' in capsys.readouterr().err
+    assert 'line 7 is no result of one of its requests: \'{"id": "x"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, half_sent, message, raw, status
+from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Riddles, dropped, half_sent, message, raw, refused, status
 
 from r1k.errors import TeacherError
 from r1k.teacher.budget import Budget, Prices
@@ -84,6 +84,30 @@ def test_errors_of_every_request_stop_the_run_at_once(server: FaultyServer, code
     assert (KEY_VARIABLE in str(caught.value)) == (code in (401, 402, 403))
 
 
+@pytest.mark.parametrize(
+    ("code", "body", "expected"),
+    [
+        (400, {"error": {"message": "Content Exists Risk"}}, "content_filter"),
+        (403, {"error": {"code": 403, "message": "no", "metadata": {"flagged_input": "q"}}}, "content_filter"),
+        (400, {"error": {"message": "no", "code": "string_above_max_length"}}, "context_length"),
+        (400, {"error": {"message": "because", "code": "x"}}, "rejected"),
+        (200, {"choices": None, "error": {"code": 400, "message": "Content Exists Risk"}}, "content_filter"),
+    ],
+)
+def test_a_refused_prompt_is_an_answer_that_costs_nothing(server: FaultyServer, stream, code, body, expected):
+    server.fail("q", refused(code, body))
+    budget = Budget(Prices(1.0, 10.0))
+    entry = complete(server, "q", stream=stream, budget=budget)
+    assert (entry.finish_reason, entry.answer, entry.cost, entry.billed) == (expected, "", 0.0, False)
+    assert entry.tokens == (0, 0, False)
+    assert (budget.tokens, budget.answers, server.total) == (0, 0, 1)
+
+
+def test_the_key_is_redacted_in_a_refusal(server: FaultyServer):
+    server.fail("q", refused(400, {"error": {"message": f"Content Exists Risk in {KEY}"}}))
+    assert complete(server, "q").refusal == f"HTTP 400 from {server.url}: Content Exists Risk in [key]"
+
+
 def events(*lines: bytes):
     """Return a fault that sends only these events."""
     return raw(200, b"".join(b"data: " + line + b"\n\n" for line in lines), "text/event-stream")
@@ -109,6 +133,27 @@ def test_an_incomplete_stream_is_retried(server: FaultyServer, fault, message):
     server.fail("q", *[fault] * 3)
     with pytest.raises(TeacherError, match=message):
         complete(server, "q", stream=True)
+
+
+def test_what_a_filter_cut_off_in_a_stream_is_kept_and_paid_for(server: FaultyServer):
+    server.fail("q", events(PIECE, b'{"error": {"message": "flagged", "code": "content_filter"}}'))
+    entry = complete(server, "q", stream=True, budget=Budget(Prices(1.0, 10.0)))
+    assert (entry.answer, entry.finish_reason, entry.billed, entry.estimated) == (
+        "half an",
+        "content_filter",
+        True,
+        True,
+    )
+    assert entry.refusal == f"{server.url}: in its stream: flagged"
+    assert entry.cost == pytest.approx((65 + 10 * (len("half an") + len(entry.refusal))) / 1e6, rel=0.5)
+
+
+def test_bytes_that_are_not_utf8_cost_one_character(server: FaultyServer):
+    end = b'{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}'
+    server.fail("q", events(PIECE.replace(b"half", b"h\xffalf \xc3\xa9"), end, b"[DONE]"))
+    assert complete(server, "q", stream=True).answer == "h\ufffdalf é an"
+    server.fail("q", raw(200, b'{"choices": [{"message": {"content": "4\xe4"}}]}', "application/json"))
+    assert complete(server, "q").answer == "4\ufffd"
 
 
 def test_a_server_that_ignores_stream_is_supported(server: FaultyServer):

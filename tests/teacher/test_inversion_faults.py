@@ -9,15 +9,23 @@ import time
 
 import pytest
 from faulty_teacher import (
+    Fault,
     FaultyServer,
     Place,
+    altered,
+    counted,
     dropped,
+    ended,
     half_sent,
+    marked,
     message,
+    null_chunks,
     raw,
+    refused,
+    split_characters,
     status,
 )
-from inversions import start, written
+from inversions import facts, start, written
 
 from r1k.errors import TeacherError
 from r1k.teacher.inversion import invert
@@ -69,6 +77,78 @@ def test_after_faults_and_kills_every_problem_has_its_pair_and_nothing_is_paid_t
     # A kill loses only the answers in flight.
     assert sum(number - 1 for number in server.answered.values()) <= concurrency * kills
     assert all(number <= 1 + kills for number in server.answered.values())
+
+
+REFUSALS = (
+    refused(400, {"error": {"message": "Content Exists Risk", "type": "invalid_request_error", "code": "x"}}),
+    refused(400, {"error": {"message": "no", "code": "content_filter", "param": "prompt"}}),
+    refused(403, {"error": {"code": 403, "message": "no", "metadata": {"reasons": ["violence"]}}}),
+    refused(400, {"error": {"message": "too long", "code": "context_length_exceeded"}}),
+    refused(400, {"error": {"message": "computer says no"}}),
+    message("content_filter", content=""),
+)
+WORLD = {
+    "null chunks": altered(null_chunks),
+    "split characters": altered(split_characters),
+    "no usage": counted(None),
+    "usage in texts": counted({"prompt_tokens": "12", "completion_tokens": "9"}),
+    "usage of zero": counted({"prompt_tokens": 0, "completion_tokens": 0}),
+    "end_turn": ended("end_turn"),
+    "unknown end": ended("weather"),
+    "marks around": marked("<think></think>", "<｜end▁of▁sentence｜>"),
+    "marks within": message(content="It is<|im_end|>\n<|im_start|>user", reasoning_content="hm"),
+    "two blocks": message(content="<think>a</think>b<think>c</think>d"),
+}
+
+
+@pytest.mark.slow
+def test_what_providers_send_and_kills_cost_no_pair_and_nothing_twice(server: FaultyServer, place: Place):
+    """A tenth of the problems is refused for good; of the other requests, the first gets one of ten faults."""
+    place.write_problems(60)
+    rng = random.Random(1)
+    gone = {f"p{10 * tenth + tenth % 7:03d}": REFUSALS[tenth % len(REFUSALS)] for tenth in range(6)}
+    faults: dict[str, Fault] = {}
+
+    def fault(prompt: str) -> Fault | None:
+        name = next((name for name in gone if f"question of {name}\n" in prompt and "final_answer" in prompt), None)
+        if name is not None:
+            return gone[name]
+        if server.requests[prompt] > 1:
+            return None
+        return faults.setdefault(prompt, rng.choice(list(WORLD.values())))
+
+    server.fault, server.delay = fault, 0.02
+    kills, runs, concurrency = 0, 0, 6
+    said = ""
+    while not place.output.exists():
+        runs += 1
+        assert runs < 200
+        rules = {"on_refusal": "skip", "min_success_rate": 0.9}
+        with start(server, place, concurrency=concurrency, timeout=5, **rules) as process:
+            alive = server.requests.total()
+            life = rng.uniform(0.2, 0.6)
+            while process.poll() is None and server.requests.total() == alive:
+                time.sleep(0.005)
+            try:
+                process.wait(life)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                kills += 1
+            said = process.stderr.read()
+    assert kills >= 3
+    assert [record.problem for record in written(place)] == [f"p{i:03d}" for i in range(60) if f"p{i:03d}" not in gone]
+    assert set(facts(place)["skipped"]) == set(gone)
+    assert {name: said.count(f"  {name}: reverse_question:") for name in gone} == dict.fromkeys(gone, 1)
+    assert said.count("unknown finish_reason 'weather'") == said.count("no usable token counts") == 1
+    assert not any(mark in place.output.read_text() for mark in ("think>", "<|im", "▁", "\\ud83d", "\\udcaf"))
+    assert "😀" in place.output.read_text()
+    # A kill loses only the answers in flight.
+    assert sum(number - 1 for number in server.answered.values()) <= concurrency * kills
+    assert all(number <= 1 + kills for number in server.answered.values())
+    before = server.total
+    place.output.unlink()
+    invert(teacher=server.teacher(**rules), **place.paths)
+    assert server.total - before <= 1, "only the request that was refused for an unknown reason is sent again"
 
 
 def test_a_stopped_run_keeps_its_answers(server: FaultyServer, place: Place):

@@ -1,5 +1,5 @@
 import pytest
-from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, message, status
+from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, message, refused, status
 
 from examples import make_both
 from r1k.checks.check import check_inverse
@@ -75,6 +75,18 @@ def test_a_failing_judge_is_an_error_and_its_answers_are_kept(server: FaultyServ
         judge_pairs(judge_at(server, concurrency=1), BOTH[:3], tmp_path / "judge.jsonl")
     with Journal(tmp_path / "judge.jsonl") as opened:
         assert len(opened) == 2
+
+
+def test_a_refused_prompt_is_undecided_journalled_and_not_sent_again(server: FaultyServer, tmp_path):
+    risk = refused(400, {"error": {"message": "Content Exists Risk"}})
+    server.fault = lambda prompt: risk if about(BOTH[1]) in prompt else None
+    for pair in (BOTH[0], BOTH[2]):
+        server.fail(about(pair), message(content="Verdict: yes"))
+    for _ in range(2):
+        found = judge_pairs(judge_at(server), BOTH[:3], tmp_path / "judge.jsonl")
+        assert [found[forward.problem].consistent for forward in FORWARD[:3]] == [True, None, True]
+        assert found["p001"].rationale.startswith("judge riddles refused (finish_reason 'content_filter'): 'HTTP 400")
+    assert server.total == 3
 
 
 def test_a_missing_key_is_named_with_the_judges_section(server: FaultyServer, tmp_path, monkeypatch):

@@ -152,6 +152,7 @@ DATA = [
             "teacher.on_truncation": "skip",
             "teacher.max_tokens_cap": None,
             "teacher.on_refusal": "fail",
+            "teacher.on_malformed": "fail",
             "teacher.min_success_rate": 0.8,
         },
         "invert",

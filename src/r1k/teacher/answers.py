@@ -57,10 +57,9 @@ def defect(entry: JournalEntry) -> str | None:
         return "the answer's <think> block is not closed"
     if not split.text:
         return "the answer is empty"
-    is_solution = entry.request.prompt_name == SOLVE.name
-    if is_solution and not split.reasoning:
+    if entry.request.prompt_name == SOLVE.name and not split.reasoning:
         return "the answer has no reasoning in `reasoning_content`, `reasoning` or a <think> block"
-    for name, text in (("answer", split.text), ("reasoning", split.reasoning if is_solution else "")):
+    for name, text in (("answer", split.text), ("reasoning", split.reasoning)):
         if marks := stray_marks(text):
             return f"the {name} contains the model's own marks {', '.join(marks[:5])} as text"
     return None

@@ -102,10 +102,10 @@ async def complete_into(
     known = journal.get(request.key)
     limit = policy.next_max_tokens(known)
     entry = await client.complete(request, limit)
-    if known is not None and known.truncated and entry.finish_kind == "too_long":
+    if known is not None and known.truncated and entry.finish_kind in ("too_long", "rejected"):
         section = client.endpoint.section
         raise TeacherError(
-            f"{request.prompt_name}: {defect(known)}, and {limit} tokens are too many for the server: {entry.refusal}; "
+            f"{request.prompt_name}: {defect(known)}, and the server refuses a limit of {limit}: {entry.refusal}; "
             f"lower {section}.max_tokens or max_tokens_cap, or use a model with a longer context"
         )
     await asyncio.to_thread(journal.append, entry)

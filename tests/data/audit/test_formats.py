@@ -64,6 +64,18 @@ def test_lengths_and_truncation_equal_those_of_training(tokenizer, tokens, limit
     assert bool(cuts) == (limit < 4096)
 
 
+def test_tags_and_special_tokens_as_text_are_counted(tokens):
+    examples = [
+        made("4", reasoning="a<think>b"),
+        made("4<｜end▁of▁sentence｜>", question="a</think>b"),
+        made("4, after `</think>`"),
+        made("<|v_max|> = 3</s> "),
+    ]
+    facts = [example_facts(example, tokens) for example in examples]
+    assert [fact.stray_marks for fact in facts] == [["<think>"], ["</think>", "<｜end▁of▁sentence｜>"], [], ["</s>"]]
+    assert (summarize_format("forward", facts, []).stray_marks.count, len(facts)) == (3, 4)
+
+
 def test_answer_tokens_start_at_the_separator(tokenizer, tokens):
     fact = example_facts(made("Answer: 3"), tokens)
     assert fact.answer == len(tokenizer(f"{ANSWER}Answer: 3<|im_end|>", add_special_tokens=False)["input_ids"])

@@ -29,6 +29,7 @@ def fact(k: int, direction: str) -> ExampleFacts:
         says_answer=False,
         starts_with_answer=False,
         trained_with_answer=True,
+        stray_marks=[],
         ascii=0.9,
         scripts={"LATIN": 100, "CJK": k},
     )

@@ -12,6 +12,7 @@ from r1k.data.audit.records import ExampleFacts, FormatSummary, Quantiles, Share
 from r1k.data.audit.tokens import TokenCache, kept_tokens
 from r1k.intervals import wilson
 from r1k.records import Direction, Example
+from r1k.teacher.protocol.reasoning_tags import stray_marks
 from r1k.text import ANSWER, ANSWER_PREFIX, format_response
 
 LABEL = ANSWER_PREFIX.strip()
@@ -22,7 +23,8 @@ MIN_SCRIPT_SHARE = 0.01
 def example_facts(example: Example, tokens: TokenCache) -> ExampleFacts:
     """Return an example's facts; raise TextError if it contains a chat marker."""
     response = tokens.response_ids(example.question, example.response, example.id)
-    characters = Counter(example.question + example.reasoning + example.answer)
+    texts = (example.question, example.reasoning, example.answer)
+    characters = Counter("".join(texts))
     return ExampleFacts(
         id=example.id,
         problem=example.problem,
@@ -36,6 +38,7 @@ def example_facts(example: Example, tokens: TokenCache) -> ExampleFacts:
         says_answer=LABEL in example.answer,
         starts_with_answer=example.answer.strip().startswith(LABEL),
         trained_with_answer=format_response(example.response).rpartition(ANSWER)[2].startswith(LABEL),
+        stray_marks=sorted({mark for text in texts for mark in stray_marks(text)}),
         ascii=sum(count for character, count in characters.items() if character.isascii()) / characters.total(),
         scripts=dict(scripts(characters).most_common()),
     )
@@ -66,6 +69,7 @@ def summarize_format(direction: Direction, examples: Sequence[ExampleFacts], lim
         says_answer=_share(examples, lambda example: example.says_answer),
         starts_with_answer=_share(examples, lambda example: example.starts_with_answer),
         trained_with_answer=_share(examples, lambda example: example.trained_with_answer),
+        stray_marks=_share(examples, lambda example: bool(example.stray_marks)),
         correct=_share(graded, lambda example: bool(example.grade)),
         ungraded=len(examples) - len(graded),
         ascii=float(np.mean([example.ascii for example in examples])),

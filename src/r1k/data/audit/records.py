@@ -58,6 +58,9 @@ class ExampleFacts(Record):
     trained_with_answer: bool = Field(
         description="the same in training, which puts `Answer: ` before an answer without it"
     )
+    stray_marks: list[str] = Field(
+        description="reasoning tags and special tokens, such as `</think>`, as text in question, reasoning or answer"
+    )
     ascii: float = Field(ge=0, le=1, description="share of ASCII among all characters of question, reasoning, answer")
     scripts: dict[str, int] = Field(description="their letters by script, the first word of a letter's Unicode name")
 
@@ -113,6 +116,7 @@ class FormatSummary(Record):
     says_answer: Share
     starts_with_answer: Share
     trained_with_answer: Share
+    stray_marks: Share = Field(description="examples that hold a reasoning tag or a special token as text")
     correct: Share = Field(description="graded correct, among the graded examples")
     ungraded: int = Field(ge=0)
     ascii: float = Field(description="mean over examples of the share of ASCII among characters")

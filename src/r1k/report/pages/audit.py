@@ -115,6 +115,7 @@ def _format_rows(formats: Sequence[FormatSummary]) -> list[list[str]]:
         "answer contains “Answer:”": [share(form.says_answer) for form in formats],
         "answer starts with “Answer:”": [share(form.starts_with_answer) for form in formats],
         "answer starts with “Answer:” in training": [share(form.trained_with_answer) for form in formats],
+        "reasoning tags or special tokens as text": [share(form.stray_marks) for form in formats],
         "graded correct": [share(form.correct) for form in formats],
         "not graded": [str(form.ungraded) for form in formats],
         "ASCII characters, mean share": [f"{100 * form.ascii:.2f} %" for form in formats],

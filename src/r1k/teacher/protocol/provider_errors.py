@@ -79,7 +79,8 @@ _PATTERNS: dict[ErrorCause, tuple[str, ...]] = {
         r"(?:input|prompt|tokens?)\b.{0,80}\bexceed\w*\b.{0,60}\b(?:max\w*|limit|length|tokens?)\b",
         r"exceed\w*\b.{0,60}\b(?:token limit|max(?:imum)?[ _](?:model|sequence|input|prompt|token|allowed))",
         r"range of input length|max_new_tokens`? must be <=|request (?:entity )?too large",
-        r"reduce (?:the length|your prompt)|上下文长度|输入.{0,10}过长|超出.{0,12}长度",
+        r"must have (?:less|fewer) than \d+ tokens|reduce (?:the length|your prompt)",
+        r"上下文长度|输入.{0,10}过长|超出.{0,12}长度",
     ),
     "content": (
         r"content exists risk|considered high[- ]risk|high[- ]risk (?:content|input|prompt)",
@@ -90,6 +91,7 @@ _PATTERNS: dict[ErrorCause, tuple[str, ...]] = {
         r"sensitive (?:content|words?|information|topic)|unsafe (?:content|input|prompt)",
         r"violat\w+\b.{0,60}\b(?:polic|terms|guideline|rules)",
         r"(?:content|prompt|input|request|output)\b.{0,60}\b(?:is|was|been|be|were) (?:blocked|filtered)",
+        r"repetitive patterns?\b|(?:different|modify your|rephrase your) prompt",
         r"敏感|违规|违反|审核|不安全|风险",
     ),
     "address": (
@@ -135,7 +137,7 @@ def classify_error(status: int | None, body: object) -> ProviderError:
     the error's own code then stands for it, if it is a status.
     """
     codes = {code.lower() for code in _codes(body)}
-    if status is None or status < 400:
+    if status is None or status < 300:
         status = next((int(code) for code in sorted(codes) if re.fullmatch(r"[45]\d\d", code)), None)
     cause = _cause(status, codes, _searched_text(body))
     message = (_message(body) or "no message")[:MAX_MESSAGE]
@@ -155,7 +157,7 @@ def _cause(status: int | None, codes: set[str], text: str) -> ErrorCause:
             return "key"
         case 402:
             return "credit"
-        case 404:
+        case 404 | 301 | 302 | 303 | 307 | 308:
             return "address"
         case 429:
             if "credit" in by_code or _MESSAGES["credit"].search(text):

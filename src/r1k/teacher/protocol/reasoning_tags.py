@@ -36,6 +36,7 @@ SPECIAL_TOKEN = re.compile(
 EDGE_TOKEN = re.compile(rf"{SPECIAL_TOKEN.pattern}|<bos>|<eos>|<pad>", re.IGNORECASE)
 MAX_TOKEN_CHARACTERS = 64
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```", re.MULTILINE)
 INLINE_CODE = re.compile(r"`[^`\n]+`")
 
 
@@ -61,7 +62,7 @@ def split_reasoning(content: str, field: str = "") -> SplitText:
     A tag within a line of prose is a mention and does not split. What `stray_marks` finds afterwards is a defect.
     """
     content, field = _trimmed(content), _without_edge_tags(field)
-    closing = [tag for tag in _tags(content) if tag.closing and not _is_mention(content, tag)]
+    closing = _closing_tags(content)
     if not closing:
         opened = _leading_tags_end(content)
         if opened:
@@ -95,6 +96,18 @@ def _tags(text: str, code: re.Pattern[str] = INLINE_CODE) -> list[_Tag]:
         for match in TAG.finditer(text)
         if not any(start <= match.start() < end for start, end in quoted)
     ]
+
+
+def _closing_tags(text: str) -> list[_Tag]:
+    """Return the closing tags at which a text may be split.
+
+    A chain of thought may open a block of code that it never closes. Such a block is no block, and a tag in it counts.
+    """
+    for code in (CODE, INLINE_CODE):
+        found = [tag for tag in _tags(text, code) if tag.closing and not _is_mention(text, tag)]
+        if found and len(FENCE.findall(text, found[-1].end)) % 2 == 0:
+            return found
+    return []
 
 
 def _is_mention(text: str, tag: _Tag) -> bool:
