@@ -90,6 +90,7 @@ def _client(given: dict[str, Any], folder: Path) -> dict[str, Any]:
     builder = RequestBuilder(MODEL, {})
     request = {
         "solve": lambda: builder.solve("What is 2+2?"),
+        "reverse_question": lambda: builder.reverse_question(_forward("p0")),
         "paraphrase": lambda: builder.paraphrase("What is 2+2?", "2+2"),
     }[given.get("call", "solve")]()
     responses = iter(given["responses"])

@@ -12,8 +12,8 @@ from r1k.teacher.protocol.completion import (
     ResponseError,
     StreamBrokenError,
     read_completion,
-    valid_unicode,
 )
+from r1k.teacher.protocol.surrogates import valid_unicode
 
 WHOLE = Completion("4", "2+2", "", "stop", {"completion_tokens": 8})
 USAGE = {"choices": [], "usage": {"completion_tokens": 8}}

@@ -51,6 +51,7 @@ CONTENT = [
     (451, openai("The content you provided or machine outputted is blocked.", kind="censorship_blocked")),
     (400, {"error": {"code": "InputTextSensitiveContentDetected", "message": "may contain sensitive information"}}),
     (400, [{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "blocked due to safety reasons"}}]),
+    (403, openai("Request blocked")),
     (422, {"message": "Your prompt violates our terms of service", "object": "error"}),
     (400, openai("We've encountered an issue with repetitive patterns in your prompt.")),
     (500, openai("litellm.ContentPolicyViolationError: content management policy")),
@@ -192,6 +193,7 @@ def test_the_message_of_the_provider_behind_a_gateway_is_kept():
     assert read_error(400, "too bad").message == "too bad"
     assert read_error(400, "").message == "no message"
     assert len(read_error(400, "x" * 9999).message) == 500
+    assert read_error(400, '{"error": {"message": "no \\ud83d"}}').message == "no \ufffd"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import AsyncIterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from r1k.teacher.protocol.finish_reasons import NO_REASON
 from r1k.teacher.protocol.provider_errors import ProviderError, classify_error
+from r1k.teacher.protocol.surrogates import valid_unicode
 
 ANSWER, REASONING, REFUSAL = ("content",), ("reasoning_content", "reasoning", "thinking"), ("refusal",)
 """Fields of a message, in order of preference."""
@@ -20,7 +21,6 @@ REASONING_PARTS = ("thinking", "reasoning")
 USAGE_WAIT = 10.0
 """Seconds to wait for each event after the finish reason of a streamed answer, such as the token counts."""
 
-T = TypeVar("T")
 Texts = dict[str, list[str]]
 
 
@@ -159,23 +159,6 @@ def read_completion(body: object) -> Completion:
     reader = CompletionReader()
     reader.add_body(body)
     return reader.completion()
-
-
-def valid_unicode(value: T) -> T:
-    """Return a JSON value whose texts can be written: halves of surrogate pairs are joined, lone ones are U+FFFD."""
-    changed: Any = value
-    match value:
-        case str():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                changed = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        case dict():
-            changed = {valid_unicode(key): valid_unicode(each) for key, each in value.items()}
-        case list():
-            changed = [valid_unicode(each) for each in value]
-    result: T = changed
-    return result
 
 
 def _dict(value: object, what: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from r1k.teacher.protocol.finish_reasons import CONTENT_FILTER, CONTEXT_LENGTH, REJECTED
+from r1k.teacher.protocol.surrogates import valid_unicode
 
 ErrorScope = Literal["prompt", "run", "transient"]
 ErrorCause = Literal[
@@ -89,8 +90,8 @@ _PATTERNS: dict[ErrorCause, tuple[str, ...]] = {
         r"\bflagged\b|\bcensor|\bharmful\b|\bprohibited\b|block ?reason",
         r"safety (?:system|filter|polic|guideline|reason|setting|check|concern)|(?:for|due to) safety",
         r"sensitive (?:content|words?|information|topic)|unsafe (?:content|input|prompt)",
-        r"violat\w+\b.{0,60}\b(?:polic|terms|guideline|rules)",
-        r"(?:content|prompt|input|request|output)\b.{0,60}\b(?:is|was|been|be|were) (?:blocked|filtered)",
+        r"violat\w+\b.{0,60}\b(?:polic|terms|guideline|rules)|polic\w+ violation",
+        r"\b(?:content|prompt|input|request|output)\b.{0,60}\b(?:blocked|filtered)|\bnsfw\b|\btoxic|self-harm",
         r"repetitive patterns?\b|(?:different|modify your|rephrase your) prompt",
         r"敏感|违规|违反|审核|不安全|风险",
     ),
@@ -140,7 +141,7 @@ def classify_error(status: int | None, body: object) -> ProviderError:
     if status is None or status < 300:
         status = next((int(code) for code in sorted(codes) if re.fullmatch(r"[45]\d\d", code)), None)
     cause = _cause(status, codes, _searched_text(body))
-    message = (_message(body) or "no message")[:MAX_MESSAGE]
+    message = valid_unicode(_message(body) or "no message")[:MAX_MESSAGE]
     return ProviderError(_scope(cause), cause, message, status, _parameter(body, message))
 
 

@@ -29,7 +29,7 @@ SPECIAL_TOKEN = re.compile(
     r"|<｜[^｜<>\n]{1,40}｜>"  # DeepSeek's bars are full-width
     r"|<\|[^|<>\n]*▁[^|<>\n]*\|>"
     r"|<(?:start_of_turn|end_of_turn|end_of_utterance)>"
-    r"|\[/?INST\]|<</?SYS>>",
+    r"|\[/?INST\]|<</?SYS>>|<0x[0-9a-f]{2}>",
     re.IGNORECASE,
 )
 """Names of special tokens that no text on mathematics contains."""
