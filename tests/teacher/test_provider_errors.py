@@ -139,6 +139,9 @@ RUN = [
 ]
 TRANSIENT = [
     (429, openai("Rate limit reached for requests", "rate_limit_exceeded")),
+    (400, {"__type": "ThrottlingException", "message": "Too many tokens, please wait before trying again."}),
+    (500, openai("The number of tokens per minute exceeds the limit of 60000")),
+    (None, {"error": {"type": "rate_limit_error", "message": "input tokens exceed the limit"}}),
     (429, [{"error": {"code": 429, "message": "You exceeded your current quota", "status": "RESOURCE_EXHAUSTED"}}]),
     (500, openai("The server had an error while processing your request")),
     (503, openai("The model is currently overloaded and not available")),
@@ -180,6 +183,12 @@ def test_a_passing_error_is_retried(status, body):
 def test_an_unknown_error_of_a_client_may_be_of_this_prompt(status):
     error = classify_error(status, openai("computer says no"))
     assert (error.scope, error.finish_reason, error.message) == ("prompt", "rejected", "computer says no")
+
+
+def test_an_invalid_value_within_the_prompt_is_of_this_prompt():
+    error = classify_error(400, openai("Invalid value in 'messages[0].content'", "invalid_value", param="messages[0]"))
+    assert (error.scope, error.finish_reason) == ("prompt", "rejected")
+    assert classify_error(400, openai("Invalid token <|endoftext|> in prompt")).scope == "prompt"
 
 
 def test_the_prompt_that_an_error_repeats_is_not_searched():

@@ -25,6 +25,8 @@ TokenKind = Literal["prompt_tokens", "completion_tokens"]
 
 CHUNK = 1 << 16
 USAGE_ALIASES: dict[TokenKind, str] = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+ANSWER_KINDS: dict[FinishKind, FinishKind] = {"too_long": "truncated", "rejected": "refused"}
+"""What the finish reasons of refused prompts mean where a server uses them for an answer."""
 MAX_TOKEN_COUNT = 1e12
 """A larger count is not a count."""
 
@@ -96,8 +98,9 @@ class JournalEntry(Record):
 
     @property
     def finish_kind(self) -> FinishKind:
-        """What the finish reason means."""
-        return finish_kind(self.finish_reason)
+        """What the finish reason means. An answer that a server ends with `context_length` is truncated."""
+        kind = finish_kind(self.finish_reason)
+        return ANSWER_KINDS.get(kind, kind) if self.billed else kind
 
     @property
     def truncated(self) -> bool:

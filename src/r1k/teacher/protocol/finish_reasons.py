@@ -20,7 +20,7 @@ _NAMES: dict[FinishKind, str] = {
     "complete": "stop eos eos_token end_turn end_of_turn stop_sequence stop_token end end_of_text complete completed "
     "done finish finished eot eot_id natural",
     "truncated": "length max_tokens max_output_tokens max_new_tokens max_completion_tokens max_length model_length "
-    "output_length token_limit model_context_window_exceeded context_window_exceeded",
+    "output_length token_limit model_context_window_exceeded context_window_exceeded context_length_exceeded",
     "refused": "content_filter content_filtered contentfilter filtered safety refusal refused sensitive recitation "
     "blocklist blocked prohibited_content spii moderation content_policy content_policy_violation content_moderation "
     "risk_content guardrail guardrail_intervened guardrails censored error_toxic",

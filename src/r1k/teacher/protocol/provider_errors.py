@@ -69,9 +69,10 @@ _PATTERNS: dict[ErrorCause, tuple[str, ...]] = {
         r"余额不足|欠费",
     ),
     "key": (
-        r"(?:invalid|incorrect|expired|missing|no) (?:api )?(?:key|token|credentials)\b|api key not valid",
+        r"(?:invalid|incorrect|expired|missing|no) (?:api|access|auth\w*|bearer)[ -]?(?:key|token)|api key not valid",
         r"(?:account|organization|access)\b.{0,40}\b(?:deactivated|suspended|terminated|disabled|banned)",
     ),
+    "overload": (r"rate[- ]?limit|per (?:second|minute|min|day)\b|throttl|please wait|overloaded|too many requests",),
     "context": (
         r"context[ _](?:length|window|size|limit)",
         r"(?:prompt|input|request|messages?|string|content|conversation)\b.{0,60}\btoo (?:long|large)",
@@ -141,6 +142,8 @@ def classify_error(status: int | None, body: object) -> ProviderError:
     if status is None or status < 300:
         status = next((int(code) for code in sorted(codes) if re.fullmatch(r"[45]\d\d", code)), None)
     cause = _cause(status, codes, _searched_text(body))
+    if cause == "parameter" and _names_prompt(body):
+        cause = "unknown"
     message = valid_unicode(_message(body) or "no message")[:MAX_MESSAGE]
     return ProviderError(_scope(cause), cause, message, status, _parameter(body, message))
 
@@ -168,18 +171,25 @@ def _cause(status: int | None, codes: set[str], text: str) -> ErrorCause:
             return "context"
         case 408 | 409 | 425:
             return "server"
-    known: tuple[ErrorCause, ...] = ("credit", "key", "context", "content", "address", "parameter")
-    for cause in known:
-        if cause in by_code:
-            return cause
-    for cause, pattern in _MESSAGES.items():
-        if pattern.search(text) and not (status is not None and status >= 500 and cause in ("address", "parameter")):
-            return cause
-    if "overload" in by_code or status == 503:
+    cause = _known_cause(by_code, text, is_server_error=status is not None and status >= 500)
+    if cause is not None:
+        return cause
+    if status == 503:
         return "overload"
     if status is None or status >= 500:
         return "server"
     return "permission" if status == 403 else "unknown"
+
+
+def _known_cause(by_code: set[ErrorCause], text: str, is_server_error: bool) -> ErrorCause | None:
+    """Return the cause that an error's codes name, or else its words; None if neither is known."""
+    for cause in _MESSAGES:
+        if cause in by_code:
+            return cause
+    for cause, pattern in _MESSAGES.items():
+        if pattern.search(text) and not (is_server_error and cause in ("address", "parameter")):
+            return cause
+    return None
 
 
 def _fields(value: object, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -227,6 +237,12 @@ def _message(body: object) -> str:
     raw = [value for key, value in _fields(body) if isinstance(value, str) and key == "raw"]
     found = " ".join(dict.fromkeys(text.strip() for text in messages + raw if text.strip()))
     return found or (json.dumps(body, ensure_ascii=False) if body else "")
+
+
+def _names_prompt(body: object) -> bool:
+    """Return whether the parameter that an error names holds the prompt."""
+    named = (value for key, value in _fields(body) if key == "param" and isinstance(value, str))
+    return any(re.match(r"messages|prompt|input|content", name) for name in named)
 
 
 def _parameter(body: object, message: str) -> str | None:
