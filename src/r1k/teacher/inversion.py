@@ -26,6 +26,7 @@ from r1k.teacher.budget import Budget
 from r1k.teacher.client import ChatClient, Endpoint
 from r1k.teacher.endpoints import make_budget, open_endpoint, with_client
 from r1k.teacher.journal import Journal, JournalEntry, Request
+from r1k.teacher.journal_writer import JournalWriter
 from r1k.teacher.request_builder import RequestBuilder, make_request_builder
 from r1k.teacher.requests import complete_into, run_workers
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
@@ -46,6 +47,9 @@ class Inversion:
     num_sent: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._writer = JournalWriter(self.journal)
 
     def answers(self, example: Example) -> tuple[JournalEntry, JournalEntry]:
         """Return both answers of a problem from the journal."""
@@ -74,7 +78,7 @@ class Inversion:
         entry, sent = self.journal.get(request.key), False
         # A truncated answer may be requested several times, each with a higher limit; any other answer once.
         while self.policy.needs_request(entry) and (not sent or (entry is not None and entry.truncated)):
-            entry, sent = await complete_into(self.journal, client, request, self.policy), True
+            entry, sent = await complete_into(self.journal, self._writer, client, request, self.policy), True
             self.num_sent += 1
         return self._usable(entry)
 

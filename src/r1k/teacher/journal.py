@@ -198,6 +198,8 @@ class Journal:
             TeacherError: An entry cannot be written as JSON; none is written.
             RunStoppedError: The file cannot be written, so further answers would be lost.
         """
+        if not entries:
+            return
         lines = [_line(entry) for entry in entries]
         whole = b"".join(lines)
         with self._locked():

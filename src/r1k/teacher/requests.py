@@ -22,6 +22,7 @@ from r1k.teacher.budget import Budget
 from r1k.teacher.client import DEFAULT_RETRIES, ChatClient, Endpoint, RetryPolicy
 from r1k.teacher.endpoints import make_budget, open_endpoint
 from r1k.teacher.journal import Journal, JournalEntry, Request, RunStoppedError
+from r1k.teacher.journal_writer import JournalWriter
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class _RequestRun:
     journal: Journal
     policy: AcceptancePolicy
     budget: Budget
+    writer: JournalWriter
     num_new: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -86,12 +88,12 @@ class _RequestRun:
                 return await run_workers(named, self._answer, self.failures.__setitem__, client, progress)
 
     async def _answer(self, client: ChatClient, request: Request) -> None:
-        await complete_into(self.journal, client, request, self.policy)
+        await complete_into(self.journal, self.writer, client, request, self.policy)
         self.num_new += 1
 
 
 async def complete_into(
-    journal: Journal, client: ChatClient, request: Request, policy: AcceptancePolicy
+    journal: Journal, writer: JournalWriter, client: ChatClient, request: Request, policy: AcceptancePolicy
 ) -> JournalEntry:
     """Send a request with the policy's limit, and return its answer once it is in the journal.
 
@@ -108,7 +110,7 @@ async def complete_into(
             f"{request.prompt_name}: {defect(known)}, and the server refuses a limit of {limit}: {entry.refusal}; "
             f"lower {section}.max_tokens or max_tokens_cap, or use a model with a longer context"
         )
-    await asyncio.to_thread(journal.append, entry)
+    await writer.append(entry)
     return entry
 
 
@@ -194,7 +196,7 @@ def request_all(
         budget.prior_dollars, budget.prior_tokens = prior_spend
         repeat_malformed = isinstance(server, OpenAITeacher) and server.on_malformed == "fail"
         policy = AcceptancePolicy(limit, skip_refused=True, skip_malformed=not repeat_malformed)
-        run = _RequestRun(opened, policy, budget)
+        run = _RequestRun(opened, policy, budget, JournalWriter(opened))
         pending = run.plan(requests)
         if pending:
             if isinstance(server, Server):
