@@ -141,14 +141,19 @@ def _batch(answers: int) -> None:
         )
         builder = RequestBuilder(teacher.model, {})
         requests = {f"q{number}": builder.solve(f"question {number}: {'why ' * 200}") for number in range(answers)}
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), time.process_time()
         request_all(teacher, "teacher", requests, place.journal)
-        print(f"{answers:,} answers in one batch: {time.perf_counter() - begin:.2f} s")
+        seconds, processor = time.perf_counter() - begin, time.process_time() - before
+        print(f"{answers:,} answers in one batch: {seconds:.2f} s, of which {processor:.2f} s of processor time")
         place.journal.unlink()
         place.write_problems(answers // 2)
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), time.process_time()
         invert(teacher=teacher, **place.paths)
-        print(f"inversion of {answers // 2:,} problems in two batches: {time.perf_counter() - begin:.2f} s")
+        seconds, processor = time.perf_counter() - begin, time.process_time() - before
+        print(
+            f"inversion of {answers // 2:,} problems in two batches: {seconds:.2f} s, of which {processor:.2f} s of "
+            "processor time"
+        )
 
 
 @contextmanager

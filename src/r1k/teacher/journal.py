@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
@@ -51,7 +52,13 @@ class Request(Record):
     messages: list[ChatMessage]
     sampling: dict[str, float] = Field(default={}, description="sampling parameters that the config sets")
 
-    @property
+    def __copy__(self) -> Self:
+        """Return a copy without the key, because `model_copy` may then change fields."""
+        copied = super().__copy__()
+        copied.__dict__.pop("key", None)
+        return copied
+
+    @cached_property
     def key(self) -> str:
         """The request's name in the journal, a digest of its fields.
 

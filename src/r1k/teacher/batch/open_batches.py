@@ -35,7 +35,7 @@ class PlannedRequest(Record):
     request: Request
     max_tokens: int | None = Field(description="limit of the answer, in tokens")
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The request's key, which is its `custom_id` in a batch."""
         return self.request.key
