@@ -193,8 +193,9 @@ class BatchServer(ChatServer):
             batch["_result"] = {"errors": {"object": "list", "data": [problem]}}
             return shown(batch)
         results = self.reorder([result for line in lines for result in self._answers(line)])
-        right = [each for each in results if (each["response"] or {}).get("status_code") == 200]
-        wrong = [each for each in results if each not in right]
+        right, wrong = [], []
+        for each in results:
+            (right if (each["response"] or {}).get("status_code") == 200 else wrong).append(each)
         batch["_statuses"] = list(self.statuses)
         batch["_result"] = {
             "output_file_id": self._results(right),
