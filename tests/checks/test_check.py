@@ -198,6 +198,17 @@ def test_a_corrupted_inverse_fails_exactly_the_affected_checks(worlds, corrupt, 
     assert kinds.total() > 150
 
 
+@pytest.mark.parametrize(
+    ("reason", "reached"), [("eos_token", True), ("END_TURN", True), ("MAX_TOKENS", False), ("weather", None)]
+)
+def test_the_finish_reason_decides_whether_a_response_is_complete(worlds, reason, reached):
+    forward, reverse = worlds[0][0]
+    teacher_metadata = reverse.teacher_metadata.model_copy(update={"finish_reason": reason})
+    both = [(forward, reverse.model_copy(update={"teacher_metadata": teacher_metadata}))]
+    (found,) = check(both, NEAR_DUPLICATE_THRESHOLD)
+    assert found.reached is reached
+
+
 def test_without_a_finish_reason_only_the_text_decides(worlds):
     forward, reverse = worlds[0][0]
     (found,) = check([(forward, reverse.model_copy(update={"teacher_metadata": None}))], NEAR_DUPLICATE_THRESHOLD)

@@ -160,7 +160,8 @@ class ChatClient:
         kind = entry.finish_kind
         if entry.billed:
             self._num_answered += 1
-        elif kind == "too_long" or (kind == "rejected" and not self.budget.answers):
+            return
+        if kind == "too_long" or (kind == "rejected" and not self.budget.answers):
             self._num_refused += 1
         if self._num_answered or self._num_refused < self._retry_policy.max_consecutive_failures:
             return
