@@ -141,6 +141,8 @@ class BatchServer(ChatServer):
         """The most requests that may wait; a batch beyond it fails."""
         self.reorder: Callable[[list[Line]], list[Line]] = lambda lines: lines
         self.ensure_ascii = True
+        self.spoil: Callable[[bytes], bytes] = lambda content: content
+        """Changes the bytes of a file of results."""
         self.fault: Callable[[str, int], LineFault | None] = lambda prompt, attempt: None
         """Returns the fault of a request, by its prompt and the number of times it was sent."""
         self.http_faults: dict[str, deque[Any]] = defaultdict(deque)
@@ -255,7 +257,7 @@ class BatchServer(ChatServer):
         if not lines:
             return None
         text = "".join(json.dumps(line, ensure_ascii=self.ensure_ascii) + "\n" for line in lines)
-        return str(self.add_file(text.encode("utf-8", "surrogatepass"), "batch_output")["id"])
+        return str(self.add_file(self.spoil(text.encode("utf-8", "surrogatepass")), "batch_output")["id"])
 
     def teacher(self, **changes: Any) -> OpenAITeacher:
         """Return the config's section `teacher`, with changes to its keys or to those of its `client`."""

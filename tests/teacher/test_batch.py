@@ -102,6 +102,17 @@ def test_results_in_any_order_and_with_any_characters_are_read(server: BatchServ
     assert bought_once(server)
 
 
+def test_an_invalid_byte_costs_no_answer(server: BatchServer, place: Place):
+    place.write_problems(4)
+    server.fail("question of p002\n", message(content="Why \ud83d is it?"))
+    server.fail("question of p001\n", message(content="Why §?"))
+    server.ensure_ascii = False
+    server.spoil = lambda content: content.replace("§".encode(), b"\xff")
+    invert(teacher=server.teacher(), **place.paths)
+    assert [record.question for record in written(place)][1:3] == ["Why \ufffd?", "Why \ufffd\ufffd\ufffd is it?"]
+    assert bought_once(server)
+
+
 def test_duplicate_and_foreign_lines_do_no_harm(server: BatchServer, place: Place, capsys):
     place.write_problems(3)
     foreign = {"id": "x", "custom_id": "another", "response": {"status_code": 200, "body": {}}, "error": None}
@@ -119,6 +130,8 @@ def test_duplicate_and_foreign_lines_do_no_harm(server: BatchServer, place: Plac
         status(500),
         status(503, "overloaded"),
         unanswered("batch_expired"),
+        lambda line: line | {"response": None, "error": "shard lost"},
+        lambda line: line | {"response": None, "error": None},
         unanswered("batch_cancelled"),
         left_out,
         message("insufficient_system_resource", content=""),

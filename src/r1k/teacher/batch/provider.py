@@ -8,7 +8,7 @@ from typing import IO, Any, Final, Self, TypeVar
 
 import httpx2
 import openai
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from r1k.errors import TeacherError
@@ -73,6 +73,8 @@ class _RequestCounts(BaseModel):
 class BatchProblem(BaseModel):
     """Why a batch failed."""
 
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     code: str | None = None
     line: int | None = None
     message: str | None = None
@@ -84,10 +86,6 @@ class BatchProblem(BaseModel):
         return classify_error(None, {"error": self.model_dump()})
 
 
-class _Problems(BaseModel):
-    data: list[BatchProblem] | None = None
-
-
 class ProviderBatch(BaseModel):
     """The parts of a provider's batch that are used."""
 
@@ -97,7 +95,7 @@ class ProviderBatch(BaseModel):
     completed_at: float | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
-    errors: _Problems | None = None
+    errors: Any = None
     request_counts: _RequestCounts | None = None
     input_file_id: str | None = None
     metadata: dict[str, Any] | None = None
@@ -126,8 +124,9 @@ class ProviderBatch(BaseModel):
 
     @property
     def problems(self) -> list[BatchProblem]:
-        """Why it failed."""
-        return (self.errors.data or []) if self.errors else []
+        """Why it failed; OpenAI wraps the list in an object."""
+        listed = self.errors.get("data") if isinstance(self.errors, dict) else self.errors
+        return [BatchProblem.model_validate(each) for each in listed or () if isinstance(each, dict)]
 
 
 class _BatchPage(BaseModel):

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from r1k.teacher.batch.open_batches import OpenBatch, PlannedRequest
 from r1k.teacher.batch.provider import CHAT, BatchProvider, ProviderBatch
@@ -34,7 +34,7 @@ class _Response(BaseModel):
 class _Result(BaseModel):
     custom_id: str
     response: _Response | None = None
-    error: dict[str, Any] | None = None
+    error: Any = None
 
 
 def request_line(planned: PlannedRequest) -> bytes:
@@ -47,7 +47,7 @@ def request_line(planned: PlannedRequest) -> bytes:
     if planned.max_tokens is not None:
         body["max_tokens"] = planned.max_tokens
     line = {"custom_id": planned.key, "method": "POST", "url": CHAT, "body": body}
-    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(line).encode() + b"\n"
 
 
 def read_results(
@@ -94,8 +94,9 @@ def read_results(
 
 def _parse(line: bytes) -> _Result | None:
     try:
-        return _Result.model_validate(json.loads(line))
-    except (ValueError, ValidationError):
+        # One invalid byte must not cost the answer.
+        return _Result.model_validate(json.loads(line.decode(errors="replace")))
+    except (ValueError, RecursionError):
         return None
 
 
@@ -107,7 +108,7 @@ def _entry(
     partial: Completion | None = None
     try:
         if response is None:
-            error = _unanswered(result.error or {})
+            error = _unanswered(result.error)
         elif response.status_code is not None and response.status_code >= 400:
             error = classify_error(response.status_code, response.body)
         else:
@@ -127,12 +128,12 @@ def _entry(
     return refusal_entry(request, limit, error, seconds, api_key)
 
 
-def _unanswered(body: dict[str, Any]) -> ProviderError:
+def _unanswered(body: Any) -> ProviderError:
     """Return the error of a request that got no response."""
-    code = str(body.get("code"))
+    code = str(body.get("code") if isinstance(body, dict) else body)
     if code in ENDED_EARLY:
-        return _transient(f"{code}: {body.get('message') or 'no message'}")
-    return classify_error(None, {"error": body})
+        return _transient(f"{code}: the batch ended before this request was processed")
+    return classify_error(None, {"error": body}) if body else LEFT_OUT
 
 
 def _transient(message: str) -> ProviderError:
