@@ -1,6 +1,7 @@
-"""Measure an inversion's time relative to the ideal, the time to resume a journal, and peak memory.
+"""Measure an inversion's time relative to the ideal, batches, the time to resume a journal, and peak memory.
 
     python benchmarks/bench_teacher.py
+    python benchmarks/bench_teacher.py --batch 10000
     python benchmarks/bench_teacher.py --problems 200
     python benchmarks/bench_teacher.py --curator other/bin/python
 
@@ -8,7 +9,9 @@ A server on loopback, in its own process, takes 200 ms per answer. The ideal tim
 The plain loop sends the same requests through a thread pool around the `openai` client, without journal and checks.
 `--curator` names the Python of an environment with bespokelabs-curator, which then sends as many single prompts in one
 call, without its cache; its start-up time is excluded (offline, set TIKTOKEN_CACHE_DIR to a tokenizer). The resumed
-journal holds two answers per problem, with `--answer` characters each, and is read as a second run reads it.
+journal holds two answers per problem, with `--answer` characters each, and is read as a second run reads it. `--batch`
+measures only the Batch API: so many requests in one batch, and an inversion with as many requests in two batches, from
+the upload to the journal, against a server in its own process that answers at once.
 """
 
 import argparse
@@ -28,6 +31,7 @@ from typing import Any
 import openai
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "teacher"))
+from batch_server import BatchServer
 from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, Place, Riddles
 
 from r1k.config import Client, OpenAITeacher
@@ -35,6 +39,7 @@ from r1k.records import Example, Response, read_jsonl
 from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Journal, JournalEntry, Request
 from r1k.teacher.request_builder import RequestBuilder
+from r1k.teacher.requests import request_all
 from r1k.teacher.server import running
 
 SECONDS = 0.2
@@ -48,8 +53,12 @@ def main() -> None:
     parser.add_argument("--resumed", type=int, default=5000, help="problems in the journal that is resumed")
     parser.add_argument("--answer", type=int, default=8000, help="characters of reasoning per resumed answer")
     parser.add_argument("--curator", type=Path, help="a Python that has bespokelabs-curator")
+    parser.add_argument("--batch", type=int, help="answers through the Batch API, measured alone")
     options = parser.parse_args()
     os.environ[KEY_VARIABLE] = KEY
+    if options.batch is not None:
+        _batch(options.batch)
+        return
     with tempfile.TemporaryDirectory() as root:
         place = Place(Path(root))
         place.write_problems(options.problems)
@@ -113,10 +122,44 @@ def _curator(python: Path, calls: int, concurrency: int) -> float:
     return float(done.stdout.rpartition("took ")[2])
 
 
+def _serve_batches(port: Any) -> None:
+    server = BatchServer()
+    port.send(server.server_port)
+    server.serve_forever()
+
+
+def _batch(answers: int) -> None:
+    with tempfile.TemporaryDirectory() as root, _server(_serve_batches) as url:
+        place = Place(Path(root))
+        teacher = OpenAITeacher(
+            kind="openai",
+            base_url=url,
+            model=Riddles.model,
+            api_key_env=KEY_VARIABLE,
+            max_tokens=500,
+            client=Client(batch="openai"),
+        )
+        builder = RequestBuilder(teacher.model, {})
+        requests = {f"q{number}": builder.solve(f"question {number}: {'why ' * 200}") for number in range(answers)}
+        begin, before = time.perf_counter(), time.process_time()
+        request_all(teacher, "teacher", requests, place.journal)
+        seconds, processor = time.perf_counter() - begin, time.process_time() - before
+        print(f"{answers:,} answers in one batch: {seconds:.2f} s, of which {processor:.2f} s of processor time")
+        place.journal.unlink()
+        place.write_problems(answers // 2)
+        begin, before = time.perf_counter(), time.process_time()
+        invert(teacher=teacher, **place.paths)
+        seconds, processor = time.perf_counter() - begin, time.process_time() - before
+        print(
+            f"inversion of {answers // 2:,} problems in two batches: {seconds:.2f} s, of which {processor:.2f} s of "
+            "processor time"
+        )
+
+
 @contextmanager
-def _server() -> Iterator[str]:
+def _server(serve: Callable[[Any], None] = _serve) -> Iterator[str]:
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     process.start()
     yield f"http://127.0.0.1:{here.recv()}/v1"
     process.terminate()

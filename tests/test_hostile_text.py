@@ -50,7 +50,7 @@ class HostileTeacher(Riddles):
         return answer_text(HOSTILE[question.partition(": ")[0]])
 
     def solve(self, question: str) -> Response:
-        return Response(reasoning=f"Let me see: {question}", answer=question)
+        return Response(reasoning=f"Let me see:\n{question}", answer=question)
 
 
 def problem(name: str, text: str) -> Example:

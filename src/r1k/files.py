@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -79,24 +80,48 @@ def _link_or_copy(source: Path, destination: Path) -> None:
         shutil.copy2(source, destination)
 
 
+@dataclass(frozen=True)
+class HeldLock:
+    """A lock file that this process holds."""
+
+    path: Path
+    what: str
+    lock: FileLock
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let other processes hold the lock during the block; after an error it stays released."""
+        self.lock.release()
+        yield
+        self.acquire()
+
+    def acquire(self) -> None:
+        """Take the lock; wait for it if another process holds it."""
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            print(
+                f"{self.what}: another process holds the lock {self.path}; waiting for it to end",
+                file=sys.stderr,
+                flush=True,
+            )
+            self.lock.acquire()
+
+
 @contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
+def exclusive(path: Path, what: str) -> Iterator[HeldLock]:
     """Hold the lock file `path` during the block; wait for it if another process holds it.
 
     The kernel releases the lock when its holder dies. A killed workflow can leave a job running; the same job of the
     next workflow waits here and then finds the work done.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    held = HeldLock(path, what, FileLock(path))
+    held.acquire()
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{what}: another process holds the lock {path}; waiting for it to end", file=sys.stderr, flush=True)
-        lock.acquire()
-    try:
-        yield
+        yield held
     finally:
-        lock.release()
+        held.lock.release()
 
 
 def file_digest(path: Path) -> str:

@@ -11,6 +11,8 @@ from examples import ROOT
 from r1k.config import Experiment, Launch, load, validate
 from r1k.errors import ConfigError
 
+SERVER = {"base_url": "https://host/v1", "model": "m", "api_key_env": "KEY"}
+
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_experiments_are_valid(path):
@@ -56,6 +58,13 @@ def test_a_wrong_key_is_named_with_what_to_do(demo, path, value, message):
         validate(Experiment, changed(demo, path, value))
 
 
+def test_a_client_of_batches_keeps_what_acts_and_its_dump_is_valid(demo):
+    client = {"batch": "openai", "timeout": 60, "input_price": 1, "output_price": 2, "max_dollars": 3}
+    found = validate(Experiment, changed(demo, "teacher", SERVER | {"kind": "openai", "client": client})).teacher
+    assert found.client.batch == "openai"
+    assert type(found.client)(**found.client.model_dump()) == found.client
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -97,6 +106,23 @@ def test_a_key_of_another_project_or_version_gets_its_name_here(demo, path, valu
     [
         ("runs/tiny-mix-dpo/overrides", {"lora": {"r": 8}}, "continues the adapter of 'tiny-mix'; set it there"),
         ("train/dpo/match_by", "epochs", "train.dpo.match_by: unknown key"),
+        (
+            "teacher",
+            SERVER | {"kind": "openai", "client": {"batch": "openai", "concurrency": 16, "stream": True}},
+            "teacher.client.concurrency: does nothing, because client.batch is set; remove it\n"
+            "teacher.client.stream: does nothing",
+        ),
+        (
+            "data/checks",
+            {"judge": SERVER | {"client": {"batch": "openai", "requests_per_minute": 3}}},
+            "data.checks.judge.client.requests_per_minute: does nothing",
+        ),
+        (
+            "evaluate/judge",
+            SERVER | {"client": {"batch": "openai", "tokens_per_minute": 3}},
+            "evaluate.judge.client.tokens_per_minute: does nothing",
+        ),
+        ("evaluate/judge", SERVER | {"client": {"batch": "azure"}}, "evaluate.judge.client.batch: .*'openai'"),
         ("evaluate/temperature", 0.5, "evaluate.temperature: does nothing, because every benchmark is greedy"),
         ("evaluate/min_judged_rate", 0.5, "min_judged_rate: does nothing without evaluate.judge"),
         ("benchmarks/aime/shuffle_seed", 1, "benchmarks.aime.shuffle_seed: does nothing"),

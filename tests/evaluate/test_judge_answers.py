@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from batch_server import batch_server
+from batch_server import status as batch_status
 from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, dropped, message, raw, status
 from loopback_judge import LiteralJudge, judge_at, judge_server
 
 from r1k.cli import main
+from r1k.config import Judge
 from r1k.errors import RecordError, TeacherError
 from r1k.evaluate.grade import grade
 from r1k.evaluate.judge import LETTER_PROMPT, PROMPT, judge_answers
@@ -410,3 +413,17 @@ def test_the_commands_judge_and_grade(server: FaultyServer, place: Place):
     more = ["--answer-type=expression", "--grader=s1", f"--verdicts={place.verdicts}", f"--output={place.graded}"]
     assert main(["grade", *files, *more]) == 0
     assert [one.correct for one in read_jsonl(place.graded, Graded)] == [True, False]
+
+
+def test_verdicts_come_through_the_batch_api(server: FaultyServer, place: Place):
+    place.write(["1/2", "\\dfrac12", "3"])
+    with batch_server(LiteralJudge()) as batches:
+        batches.fail("3", batch_status(500))
+        settings = {"batch": "openai", "timeout": 20, "input_price": 0.1, "output_price": 0.3}
+        judge = Judge(base_url=batches.url, model="literal", api_key_env=KEY_VARIABLE, client=settings)
+        paths = place.paths | {"output": place.verdicts, "journal": place.journal}
+        judge_answers(judge=judge, grader="judge", min_judged_rate=1.0, retries=HASTY, **paths)
+        judged = [each for _, each in iterate_jsonl(place.verdicts, JudgeVerdict)]
+        assert {each.extracted: each.equivalent for each in judged} == {"1/2": False, "\\dfrac12": True, "3": False}
+        assert set(batches.bought.values()) == {1} and len(batches.batches) == 2
+    assert server.total == 0

@@ -289,6 +289,12 @@ def test_the_estimator_checks_all_bases(paper):
         estimator(experiment(paper))
 
 
+def test_batches_may_take_a_day_each(paper, tmp_path):
+    paper["teacher"]["client"] = {"batch": "openai"}
+    plan = summarise(experiment(paper), tmp_path)
+    assert plan.teacher.seconds == 2 * 24 * 3600
+
+
 def test_paraphrases_are_teacher_calls(paper, tmp_path):
     plain = paper | {"probe": {key: value for key, value in paper["probe"].items() if key != "tracked"}}
     with_them, without = (summarise(experiment(each), tmp_path).teacher for each in (paper, plain))

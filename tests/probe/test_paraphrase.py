@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from faulty_teacher import KEY_VARIABLE, FaultyServer, message, refused
+from batch_server import batch_server, left_out
+from faulty_teacher import KEY, KEY_VARIABLE, FaultyServer, message, refused
 from probe_models import build_base, build_pairs
 
 import r1k.world
@@ -271,3 +272,16 @@ def test_a_probe_scores_paraphrases_and_needs_them(server, base, paths, tmp_path
     probe_checkpoints(**arguments, paraphrases=paths["output"])
     kinds = {record.response for record in read_jsonl(tmp_path / "tracked.jsonl", Tracked)}
     assert kinds == set(KINDS)
+
+
+def test_paraphrases_come_through_the_batch_api(server, paths, monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    paraphrase(teacher=server.teacher(), probe=CONFIG, **paths)
+    expected = read_jsonl(paths["output"], Paraphrase)
+    paths["journal"].unlink()
+    with batch_server() as batches:
+        batches.fail(expected[0].reasoning.split()[-1], left_out)
+        paraphrase(teacher=batches.teacher(), probe=CONFIG, **paths)
+        assert read_jsonl(paths["output"], Paraphrase) == expected
+        assert set(batches.bought.values()) == {1} and batches.bought.total() == len(expected)
+        assert facts(paths)["asked"] == len(expected)

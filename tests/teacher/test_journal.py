@@ -51,6 +51,7 @@ def test_the_newest_answer_counts_and_older_ones_stay(tmp_path):
 
 def test_the_key_covers_all_fields_of_a_request():
     base = entry().request
+    key = base.key
     different = [
         base.model_copy(update=change)
         for change in (
@@ -62,7 +63,7 @@ def test_the_key_covers_all_fields_of_a_request():
         )
     ]
     assert len({request.key for request in [base, *different]}) == 6
-    assert entry().request.key == base.key
+    assert entry().request.key == base.key == key
 
 
 @pytest.mark.parametrize("kept", [1, 40, -1])

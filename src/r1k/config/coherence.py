@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from r1k.config.model import ExperimentModel
 from r1k.config.report import TAKEN_TABLES
 from r1k.config.runs import Run, Sft
+from r1k.config.servers import Server
 from r1k.errors import ConfigError, did_you_mean
 from r1k.records import GREEDY
 
@@ -19,6 +20,7 @@ def problems(experiment: ExperimentModel) -> list[str]:
         *_probe_problems(experiment),
         *(() if found else _kernel_problems(experiment)),
         *_evaluate_problems(experiment),
+        *_client_problems(experiment),
         *_plan_problems(experiment),
     ]
 
@@ -196,6 +198,20 @@ def _evaluate_problems(experiment: ExperimentModel) -> Iterator[str]:
     for name, benchmark in experiment.benchmarks.items():
         if "shuffle_seed" in benchmark.model_fields_set and not benchmark.shuffles:
             yield f"benchmarks.{name}.shuffle_seed: does nothing, because no options are shuffled; remove it"
+
+
+def _client_problems(experiment: ExperimentModel) -> Iterator[str]:
+    """Yield keys of clients that are set and do nothing. Only here is a default that the config states known from one
+    that a command got with the rest of its section."""
+    servers = {
+        "teacher": experiment.teacher,
+        "data.checks.judge": experiment.data.checks.judge,
+        "evaluate.judge": experiment.evaluate.judge,
+    }
+    for section, server in servers.items():
+        if isinstance(server, Server):
+            for key in server.client.idle_keys:
+                yield f"{section}.client.{key}: does nothing, because client.batch is set; remove it"
 
 
 def _kernel_problems(experiment: ExperimentModel) -> Iterator[str]:

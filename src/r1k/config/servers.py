@@ -25,6 +25,13 @@ class ReplayTeacher(Section):
 class Client(Section):
     """How requests are sent to an endpoint; nothing here changes an answer."""
 
+    batch: Literal["openai"] | None = Field(
+        default=None,
+        description="send requests through the provider's Batch API, usually at half the price and within 24 hours: "
+        "`openai`: OpenAI's protocol (`/files` and `/batches`). `concurrency`, `stream` and the rate limits do not act "
+        "then, `timeout` is that of one upload, poll or download, and the prices are those of the Batch API; unset: "
+        "each request on its own",
+    )
     concurrency: int = Field(
         default=16, gt=0, description="requests in flight at once; lowered for a while when the server is overloaded"
     )
@@ -46,6 +53,12 @@ class Client(Section):
     max_total_tokens: float | None = Field(
         default=None, gt=0, description="ceiling on the tokens of an experiment's prompts and answers"
     )
+
+    @property
+    def idle_keys(self) -> list[str]:
+        """The keys that are set and do nothing beside `batch`."""
+        idle = ("concurrency", "stream", "requests_per_minute", "tokens_per_minute")
+        return [key for key in idle if self.batch and key in self.model_fields_set]
 
     @model_validator(mode="after")
     def _priced(self) -> Self:

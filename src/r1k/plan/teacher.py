@@ -11,6 +11,9 @@ from r1k.plan.lengths import mixture, truncated
 LOOPBACK_START, LOOPBACK_SECONDS = 0.3, 0.007
 """Seconds of a local teacher: to start, and per problem. 16 and 160 problems took 0.44 and 1.3 s on an idle core."""
 
+MAX_BATCH_SECONDS = 2 * 24 * 3600.0
+"""Seconds of the inversion's two batches, each of which a provider answers within 24 hours."""
+
 
 @dataclass(frozen=True)
 class TeacherWorkload:
@@ -45,7 +48,8 @@ def teacher_workload(experiment: Experiment, workload: Workload) -> TeacherWorkl
     client = teacher.client
     if client.input_price is not None and client.output_price is not None:
         dollars = (read * client.input_price + written * client.output_price) / 1e6
-    return TeacherWorkload(calls, read, written, written / plan.teacher_rate / client.concurrency, dollars)
+    in_turn = written / plan.teacher_rate / client.concurrency
+    return TeacherWorkload(calls, read, written, MAX_BATCH_SECONDS if client.batch else in_turn, dollars)
 
 
 def _paraphrases(experiment: Experiment) -> int:

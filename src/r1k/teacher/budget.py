@@ -1,7 +1,7 @@
 """Count what answers cost, and enforce a ceiling; a request in flight counts at its maximum cost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -23,6 +23,8 @@ class Prices:
 
 
 UNPRICED = Prices()
+LimitedRequest = tuple[Request, int | None]
+"""A request and the limit of its answer, in tokens."""
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Budget:
     section: str = "teacher"
     """Section of the config that sets the ceiling, for messages."""
     _reserved: list[tuple[float, float]] = field(default_factory=list)
+    _added: set[tuple[str, int | None, str, str | None]] = field(default_factory=set)
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def add(self, entry: JournalEntry) -> None:
@@ -60,6 +63,13 @@ class Budget:
         self.answers += 1
         self.estimated_answers += tokens.estimated
 
+    def add_once(self, entry: JournalEntry) -> None:
+        """Add the cost of an answer of the journal, unless it was added by this method before."""
+        identity = (entry.key, entry.max_tokens, entry.finished_at, entry.batch)
+        if identity not in self._added:
+            self._added.add(identity)
+            self.add(entry)
+
     @asynccontextmanager
     async def reserve(self, request: Request, max_completion_tokens: int | None) -> AsyncIterator[None]:
         """Reserve the maximum cost of a request while it is in flight.
@@ -69,9 +79,7 @@ class Budget:
         Raises:
             RunStoppedError: The ceiling leaves no room for the request.
         """
-        prompt = request.max_prompt_tokens
-        tokens = prompt + (max_completion_tokens or 0)
-        most = (self.prices.dollars(prompt, max_completion_tokens or 0) or 0.0, float(tokens))
+        most = self._most(request, max_completion_tokens)
         async with self._settled:
             while not self._fits(most):
                 if not self._reserved:
@@ -84,6 +92,33 @@ class Budget:
             async with self._settled:
                 self._reserved.remove(most)
                 self._settled.notify_all()
+
+    def count_that_fit(self, in_flight: Iterable[LimitedRequest], new: Sequence[LimitedRequest]) -> int:
+        """Return how many of the new requests, from the first on, the ceiling has room for beside those in flight.
+
+        Each counts at its maximum cost. Raises RunStoppedError if nothing is in flight and none fits.
+        """
+        dollars, tokens, any_in_flight = 0.0, 0.0, False
+        for most in (self._most(*each) for each in in_flight):
+            dollars, tokens, any_in_flight = dollars + most[0], tokens + most[1], True
+        for number, most in enumerate(self._most(*each) for each in new):
+            dollars, tokens = dollars + most[0], tokens + most[1]
+            if not self._fits((dollars, tokens)):
+                if number == 0 and not any_in_flight:
+                    raise RunStoppedError(self._no_room(most))
+                return number
+        return len(new)
+
+    def max_cost_text(self, requests: Iterable[LimitedRequest]) -> str:
+        """Return the maximum cost of requests, as text."""
+        most = [self._most(*each) for each in requests]
+        money = f"${sum(dollars for dollars, _ in most):,.2f} and " if self.prices.input is not None else ""
+        return f"{money}{sum(tokens for _, tokens in most):,.0f} tokens"
+
+    def _most(self, request: Request, max_completion_tokens: int | None) -> tuple[float, float]:
+        """Return the maximum cost of a request, in US dollars and in tokens."""
+        prompt, completion = request.max_prompt_tokens, max_completion_tokens or 0
+        return self.prices.dollars(prompt, completion) or 0.0, float(prompt + completion)
 
     def _fits(self, most: tuple[float, float]) -> bool:
         dollars = self.prior_dollars + self.dollars + sum(each for each, _ in self._reserved) + most[0]

@@ -1,13 +1,14 @@
 """A client of an OpenAI-compatible server, with retries, fatal errors and timeouts."""
 
 import asyncio
+import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import httpx2
 import openai
@@ -95,19 +96,17 @@ class ChatClient:
         self._num_answered = 0
         self._num_refused = 0
         self._backoff = wait_random_exponential(multiplier=retry_policy.initial_wait, max=retry_policy.max_wait)
-        self._openai = openai.AsyncOpenAI(
-            api_key=endpoint.key,
-            base_url=endpoint.base_url,
-            timeout=endpoint.timeout,
-            max_retries=0,
-            # aiohttp takes 25 to 33 % less CPU time per request. Requests to loopback bypass the environment's proxy.
-            http_client=openai.DefaultAioHttpClient(
-                trust_env=endpoint.api_key_env is not None,
-                limits=httpx2.Limits(
-                    max_connections=endpoint.concurrency, max_keepalive_connections=endpoint.concurrency
-                ),
-            ),
+        # aiohttp takes 25 to 33 % less CPU time per request. Requests to loopback bypass the environment's proxy.
+        self._http = openai.DefaultAioHttpClient(
+            trust_env=endpoint.api_key_env is not None,
+            limits=httpx2.Limits(max_connections=endpoint.concurrency, max_keepalive_connections=endpoint.concurrency),
         )
+        self._openai = openai.AsyncOpenAI(
+            api_key=endpoint.key, base_url=endpoint.base_url, max_retries=0, http_client=self._http
+        )
+        self._url = httpx2.URL(f"{endpoint.base_url.rstrip('/')}/chat/completions")
+        given = self._openai.default_headers | self._openai.auth_headers
+        self._headers = {name: str(value) for name, value in given.items() if isinstance(value, str)}
 
     async def __aenter__(self) -> Self:
         return self
@@ -204,13 +203,13 @@ class ChatClient:
             # The library's timeout covers one read, and gateways keep slow answers alive by sending empty lines.
             async with asyncio.timeout(self.endpoint.timeout):
                 completion = await self._read(request, limit)
-        except openai.APIStatusError as error:
-            found = read_error(error.status_code, error.response.text)
+        except httpx2.HTTPStatusError as error:
+            found = read_error(error.response.status_code, error.response.text)
             raise self._error(found, error.response.headers.get("retry-after")) from None
         except ResponseError as error:
             raise self._error(error.error, partial=error.partial) from None
         except (openai.APIConnectionError, httpx2.TransportError) as error:
-            cause = error.__cause__ or error
+            cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
             raise _TransientError(self._without_key(f"no answer from {address}: {cause!r}")) from None
         except TimeoutError:
             raise _TransientError(
@@ -237,14 +236,20 @@ class ChatClient:
             body["max_tokens"] = limit
         if self.endpoint.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        posted = await self._openai.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            body=body,
+        # openai's own `post` takes a third more CPU time per request.
+        response = await self._http.send(
+            httpx2.Request(
+                "POST",
+                self._url,
+                headers=self._headers,
+                content=json.dumps(body).encode(),
+                extensions={"timeout": httpx2.Timeout(self.endpoint.timeout).as_dict()},
+            ),
             stream=self.endpoint.stream,
-            stream_cls=openai.AsyncStream[object],
         )
-        response = cast(httpx2.Response, posted)  # `cast_to` makes it a raw response, streamed or not
+        if not response.is_success:
+            await response.aread()
+            response.raise_for_status()
         self.rate_limiter.on_response(response.headers)
         return await read_response(response, self._openai)
 
@@ -270,7 +275,7 @@ class ChatClient:
             return _RefusedError(error, partial and replace(partial, finish_reason=finish_reason))
         if error.scope == "run":
             return RunStoppedError(f"{error.message}{self._remedy(error)}")
-        retry_after = _retry_after(retry_after_header)
+        retry_after = retry_after_seconds(retry_after_header)
         if retry_after is not None and retry_after > self._retry_policy.max_retry_after:
             return RunStoppedError(
                 f"{error.message}; the server asks to wait {retry_after:.0f} s: run again after that"
@@ -298,7 +303,7 @@ class ChatClient:
             await asyncio.wait_for(self._stopped.wait(), seconds)
 
 
-def _retry_after(header: str | None) -> float | None:
+def retry_after_seconds(header: str | None) -> float | None:
     """Return the seconds of a Retry-After header, which holds seconds or a date; None if it is invalid."""
     if header is None:
         return None

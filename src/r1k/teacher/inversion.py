@@ -14,15 +14,19 @@ from tqdm import tqdm
 
 from r1k.config import Client, EmbeddedTeacher, OpenAITeacher, ReplayTeacher, Teacher
 from r1k.errors import RecordError, TeacherError
-from r1k.files import exclusive
+from r1k.files import HeldLock, exclusive
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import Example, TeacherMetadata, by_problem, read_jsonl, write_jsonl
 from r1k.teacher import messages
 from r1k.teacher.answers import AcceptancePolicy, defect, parse_answer, remedy
+from r1k.teacher.batch.open_batches import OpenBatches, PlannedRequest
+from r1k.teacher.batch.progress import NOTHING_SENT, BatchProgress
+from r1k.teacher.batch.run import run_batches
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import ChatClient, Endpoint
 from r1k.teacher.endpoints import make_budget, open_endpoint, with_client
 from r1k.teacher.journal import Journal, JournalEntry, Request
+from r1k.teacher.journal_writer import JournalWriter
 from r1k.teacher.request_builder import RequestBuilder, make_request_builder
 from r1k.teacher.requests import complete_into, run_workers
 from r1k.teacher.templates import REVERSE_QUESTION, SOLVE
@@ -41,19 +45,21 @@ class Inversion:
     policy: AcceptancePolicy = field(default_factory=AcceptancePolicy)
     budget: Budget = field(default_factory=Budget)
     num_sent: int = 0
-    num_missing: int = 0
-    """Answers that the journal lacks before the run; a missing first answer counts as two."""
     failures: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._writer = JournalWriter(self.journal)
 
     def answers(self, example: Example) -> tuple[JournalEntry, JournalEntry]:
         """Return both answers of a problem from the journal."""
         first = self._usable(self.journal.answer_to(self.builder.reverse_question(example)))
         return first, self._usable(self.journal.answer_to(self.builder.solve(parse_answer(first).text)))
 
-    def plan(self, examples: Iterable[Example]) -> list[Example]:
-        """Return the problems that still need requests, and count the cost of the journal's answers."""
-        return [example for example in examples if self._needs_requests(example)]
+    def plan(self, examples: Iterable[Example], progress: BatchProgress = NOTHING_SENT) -> list[PlannedRequest]:
+        """Return each problem's next request, if it needs one, and count the cost of the journal's answers."""
+        needed = (self._next_request(example, progress) for example in examples)
+        return [planned for planned in needed if planned is not None]
 
     async def send(self, pending: Sequence[Example], endpoint: Endpoint, progress: tqdm) -> str | None:
         """Send the pending problems' requests, and journal the answers; return why the run stopped early, or None."""
@@ -72,25 +78,38 @@ class Inversion:
         entry, sent = self.journal.get(request.key), False
         # A truncated answer may be requested several times, each with a higher limit; any other answer once.
         while self.policy.needs_request(entry) and (not sent or (entry is not None and entry.truncated)):
-            entry, sent = await complete_into(self.journal, client, request, self.policy), True
+            entry, sent = await complete_into(self.journal, self._writer, client, request, self.policy), True
             self.num_sent += 1
         return self._usable(entry)
 
-    def _needs_requests(self, example: Example) -> bool:
+    def send_batches(self, pending: Sequence[Example], endpoint: Endpoint, held: HeldLock) -> str | None:
+        """Journal the answers of the provider's Batch API; return why the run stopped early, or None."""
+
+        def needed(progress: BatchProgress) -> list[PlannedRequest]:
+            done = self.failures.keys() | self.skipped.keys()
+            return self.plan([example for example in pending if example.problem not in done], progress)
+
+        stopped, progress = run_batches(endpoint, self.journal, held, self.budget, needed)
+        self.num_sent = progress.num_new
+        return stopped
+
+    def _next_request(self, example: Example, progress: BatchProgress) -> PlannedRequest | None:
         try:
-            for number, request in enumerate(self._requests(example)):
+            for request in self._requests(example):
                 entry = self.journal.get(request.key)
                 if entry is not None:
-                    self.budget.add(entry)
-                if self.policy.needs_request(entry):
-                    self.num_missing += 2 - number
-                    return True
+                    self.budget.add_once(entry)
+                if request.key in progress.failed:
+                    raise TeacherError(progress.failed[request.key])
+                if progress.needs_request(self.policy, request.key, entry):
+                    limit = self.policy.next_max_tokens(entry)
+                    return PlannedRequest(name=example.problem, request=request, max_tokens=limit)
                 self._usable(entry)
         except SkippedProblemError as error:
             self.skipped[example.problem] = str(error)
         except TeacherError as error:
             self.failures[example.problem] = str(error)
-        return False
+        return None
 
     def _requests(self, example: Example) -> Iterator[Request]:
         """Yield the first request, then the second, which needs the first one's answer."""
@@ -150,8 +169,9 @@ def invert(*, teacher: Teacher, client: Client | None = None, s1k: Path, output:
         teacher = with_client(teacher, client)
     watch = Stopwatch()
     forward = _forward_examples(s1k)
-    with exclusive(journal.with_name(f"{journal.name}.lock"), f"inversion into {journal}"), Journal(journal) as opened:
-        inversion = _fill_journal(teacher, forward, opened)
+    lock = exclusive(journal.with_name(f"{journal.name}.lock"), f"inversion into {journal}")
+    with lock as held, Journal(journal) as opened:
+        inversion = _fill_journal(teacher, forward, opened, held)
         _check_success_rate(inversion, teacher, len(forward))
         paired = [example for example in forward if example.problem not in inversion.skipped]
         tokens, remarks = {"prompt": 0, "completion": 0, "answers_without_count": 0}, messages.AnswerRemarks()
@@ -190,18 +210,29 @@ def _check_success_rate(
 
 
 def _fill_journal(
-    teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, forward: list[Example], opened: Journal
+    teacher: EmbeddedTeacher | ReplayTeacher | OpenAITeacher, forward: list[Example], opened: Journal, held: HeldLock
 ) -> Inversion:
     inversion = Inversion(make_request_builder(teacher), opened)
     if isinstance(teacher, OpenAITeacher):
         inversion.policy, inversion.budget = _acceptance_policy(teacher), make_budget(teacher.client)
-    pending = inversion.plan(forward)
-    if pending:
-        if isinstance(teacher, OpenAITeacher):
-            estimate = messages.estimate(inversion.num_missing, teacher.max_tokens, inversion.budget)
-            print("inversion:", estimate, file=sys.stderr, flush=True)
-        with open_endpoint(teacher) as endpoint:
-            _run(inversion, pending, len(forward), endpoint)
+    planned = inversion.plan(forward)
+    if not planned:
+        return inversion
+    problems = {each.name for each in planned}
+    pending = [example for example in forward if example.problem in problems]
+    if isinstance(teacher, OpenAITeacher):
+        # A problem that lacks its first answer also lacks the second.
+        missing = sum(2 if each.request.prompt_name == REVERSE_QUESTION.name else 1 for each in planned)
+        estimate = messages.estimate(missing, teacher.max_tokens, inversion.budget)
+        print("inversion:", estimate, file=sys.stderr, flush=True)
+    with open_endpoint(teacher) as endpoint:
+        if isinstance(teacher, OpenAITeacher) and teacher.client.batch:
+            reason = inversion.send_batches(pending, endpoint, held)
+        else:
+            OpenBatches(opened.path).refuse({each.key for each in planned}, endpoint.section)
+            reason = _send(inversion, pending, len(forward), endpoint)
+    if reason is not None:
+        raise TeacherError(messages.stopped(reason, inversion.num_sent, opened.path, inversion.failures))
     return inversion
 
 
@@ -215,11 +246,9 @@ def _acceptance_policy(teacher: OpenAITeacher) -> AcceptancePolicy:
     )
 
 
-def _run(inversion: Inversion, pending: list[Example], total: int, endpoint: Endpoint) -> None:
+def _send(inversion: Inversion, pending: list[Example], total: int, endpoint: Endpoint) -> str | None:
     with tqdm(total=total, initial=total - len(pending), desc="inversion", unit="problem") as progress:
-        reason = asyncio.run(inversion.send(pending, endpoint, progress))
-    if reason is not None:
-        raise TeacherError(messages.stopped(reason, inversion.num_sent, inversion.journal.path, inversion.failures))
+        return asyncio.run(inversion.send(pending, endpoint, progress))
 
 
 def _forward_examples(s1k: Path) -> list[Example]:

@@ -8,8 +8,9 @@ import fcntl
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
@@ -51,7 +52,13 @@ class Request(Record):
     messages: list[ChatMessage]
     sampling: dict[str, float] = Field(default={}, description="sampling parameters that the config sets")
 
-    @property
+    def __copy__(self) -> Self:
+        """Return a copy without the key, because `model_copy` may then change fields."""
+        copied = super().__copy__()
+        copied.__dict__.pop("key", None)
+        return copied
+
+    @cached_property
     def key(self) -> str:
         """The request's name in the journal, a digest of its fields.
 
@@ -94,6 +101,7 @@ class JournalEntry(Record):
     cost: float | None = Field(default=None, description="US dollars, at the prices configured at that time")
     seconds: float
     finished_at: str = Field(description="UTC, ISO 8601")
+    batch: str | None = Field(default=None, description="provider's id of the batch that held the request")
 
     @property
     def finish_kind(self) -> FinishKind:
@@ -144,6 +152,7 @@ class Journal:
         self.path = path
         self._thread_lock = threading.Lock()
         self._offsets: dict[str, tuple[int, int]] = {}
+        self._indexed = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -186,30 +195,44 @@ class Journal:
         return entry
 
     def append(self, entry: JournalEntry) -> None:
-        """Append an entry, and return once it is on disk.
+        """Append an entry, and return once it is on disk; raise the errors of `append_all`."""
+        self.append_all([entry])
+
+    def append_all(self, entries: Sequence[JournalEntry]) -> None:
+        """Append entries with one write, and return once they are on disk.
 
         Raises:
-            TeacherError: This entry cannot be written as JSON.
+            TeacherError: An entry cannot be written as JSON; none is written.
             RunStoppedError: The file cannot be written, so further answers would be lost.
         """
-        try:
-            line = entry.model_dump_json().encode() + b"\n"
-        except ValueError as error:
-            raise TeacherError(f"the answer to request {entry.key} is not valid text ({error})") from error
+        if not entries:
+            return
+        lines = [_line(entry) for entry in entries]
+        whole = b"".join(lines)
         with self._locked():
             self._drop_torn_line()
             start = os.fstat(self._file).st_size
             try:
-                written = os.write(self._file, line)
-                if written < len(line):
-                    raise OSError(f"{written} of {len(line)} bytes were written")
+                written = os.write(self._file, whole)
+                if written < len(whole):
+                    raise OSError(f"{written} of {len(whole)} bytes were written")
                 os.fsync(self._file)
             except OSError as error:
                 os.ftruncate(self._file, start)
                 raise RunStoppedError(
                     f"{self.path}: cannot be written ({error}); free disk space, then run again"
                 ) from error
-        self._offsets[entry.key] = (start, len(line))
+        if start == self._indexed:
+            self._indexed += len(whole)
+        for entry, line in zip(entries, lines, strict=True):
+            self._offsets[entry.key] = (start, len(line))
+            start += len(line)
+
+    def refresh(self) -> None:
+        """Find the entries that other processes have appended."""
+        with self._locked():
+            self._drop_torn_line()
+            self._index()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -244,16 +267,25 @@ class Journal:
         return 0
 
     def _index(self) -> None:
-        offset = 0
+        """Index the lines after those that are indexed."""
         with self.path.open("rb") as handle:
-            for number, line in enumerate(handle, start=1):
+            handle.seek(self._indexed)
+            for line in handle:
                 try:
                     entry = JournalEntry.model_validate_json(line)
                 except ValidationError as error:
                     first = error.errors()[0]
+                    number = self.path.read_bytes()[: self._indexed].count(b"\n") + 1
                     raise TeacherError(
                         f"{self.path}:{number}: not a valid journal record ({first['msg']}); "
                         "correct the line, or remove it to send its request again"
                     ) from error
-                self._offsets[entry.key] = (offset, len(line))
-                offset += len(line)
+                self._offsets[entry.key] = (self._indexed, len(line))
+                self._indexed += len(line)
+
+
+def _line(entry: JournalEntry) -> bytes:
+    try:
+        return entry.model_dump_json().encode() + b"\n"
+    except ValueError as error:
+        raise TeacherError(f"the answer to request {entry.key} is not valid text ({error})") from error

@@ -12,15 +12,18 @@ from tqdm import tqdm
 
 from r1k.config import EmbeddedTeacher, OpenAITeacher, ReplayTeacher, Server
 from r1k.errors import TeacherError
-from r1k.files import exclusive
+from r1k.files import HeldLock, exclusive
 from r1k.teacher import messages
 from r1k.teacher.answers import AcceptancePolicy, defect
+from r1k.teacher.batch.open_batches import OpenBatches, PlannedRequest
+from r1k.teacher.batch.progress import NOTHING_SENT, BatchProgress
+from r1k.teacher.batch.run import run_batches
 from r1k.teacher.budget import Budget
 from r1k.teacher.client import DEFAULT_RETRIES, ChatClient, Endpoint, RetryPolicy
 from r1k.teacher.endpoints import make_budget, open_endpoint
 from r1k.teacher.journal import Journal, JournalEntry, Request, RunStoppedError
+from r1k.teacher.journal_writer import JournalWriter
 
-NamedRequest = tuple[str, Request]
 T = TypeVar("T")
 
 
@@ -42,39 +45,55 @@ class _RequestRun:
     journal: Journal
     policy: AcceptancePolicy
     budget: Budget
+    writer: JournalWriter
     num_new: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
-    def plan(self, requests: Mapping[str, Request]) -> list[NamedRequest]:
+    def plan(self, requests: Mapping[str, Request], progress: BatchProgress = NOTHING_SENT) -> list[PlannedRequest]:
         """Return the requests to send, each under its first name, and count the cost of the journal's answers."""
-        pending: list[NamedRequest] = []
+        pending: list[PlannedRequest] = []
         seen: set[str] = set()
         for name, request in requests.items():
-            if request.key in seen:
+            key = request.key
+            if key in seen:
                 continue
-            seen.add(request.key)
-            entry = self.journal.get(request.key)
+            seen.add(key)
+            entry = self.journal.get(key)
             if entry is not None:
-                self.budget.add(entry)
-            if self.policy.needs_request(entry):
-                pending.append((name, request))
+                self.budget.add_once(entry)
+            if key in progress.failed:
+                self.failures[name] = progress.failed[key]
+            elif progress.needs_request(self.policy, key, entry):
+                limit = self.policy.next_max_tokens(entry)
+                pending.append(PlannedRequest(name=name, request=request, max_tokens=limit))
         return pending
 
+    def send_batches(
+        self, requests: Mapping[str, Request], endpoint: Endpoint, held: HeldLock, retry_policy: RetryPolicy
+    ) -> str | None:
+        """Journal the answers of the provider's Batch API; return why the run stopped early, or None."""
+        stopped, progress = run_batches(
+            endpoint, self.journal, held, self.budget, lambda progress: self.plan(requests, progress), retry_policy
+        )
+        self.num_new = progress.num_new
+        return stopped
+
     async def send(
-        self, pending: Sequence[NamedRequest], endpoint: Endpoint, retry_policy: RetryPolicy, unit: str
+        self, pending: Sequence[PlannedRequest], endpoint: Endpoint, retry_policy: RetryPolicy, unit: str
     ) -> str | None:
         """Send the requests, and journal the answers; return why the run stopped early, or None."""
+        named = [(each.name, each.request) for each in pending]
         with tqdm(total=len(pending), desc=endpoint.model, unit=unit) as progress:
             async with ChatClient(endpoint, retry_policy, self.budget) as client:
-                return await run_workers(pending, self._answer, self.failures.__setitem__, client, progress)
+                return await run_workers(named, self._answer, self.failures.__setitem__, client, progress)
 
     async def _answer(self, client: ChatClient, request: Request) -> None:
-        await complete_into(self.journal, client, request, self.policy)
+        await complete_into(self.journal, self.writer, client, request, self.policy)
         self.num_new += 1
 
 
 async def complete_into(
-    journal: Journal, client: ChatClient, request: Request, policy: AcceptancePolicy
+    journal: Journal, writer: JournalWriter, client: ChatClient, request: Request, policy: AcceptancePolicy
 ) -> JournalEntry:
     """Send a request with the policy's limit, and return its answer once it is in the journal.
 
@@ -91,7 +110,7 @@ async def complete_into(
             f"{request.prompt_name}: {defect(known)}, and the server refuses a limit of {limit}: {entry.refusal}; "
             f"lower {section}.max_tokens or max_tokens_cap, or use a model with a longer context"
         )
-    await asyncio.to_thread(journal.append, entry)
+    await writer.append(entry)
     return entry
 
 
@@ -170,19 +189,24 @@ def request_all(
     Raises:
         TeacherError: Requests failed; the journal keeps the answers received, and a rerun sends only the rest.
     """
-    with exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}"), Journal(journal) as opened:
+    lock = exclusive(journal.with_name(f"{journal.name}.lock"), f"requests into {journal}")
+    with lock as held, Journal(journal) as opened:
         limit = server.max_tokens if isinstance(server, Server) else None
         budget = make_budget(server.client, section) if isinstance(server, Server) else Budget(section=section)
         budget.prior_dollars, budget.prior_tokens = prior_spend
         repeat_malformed = isinstance(server, OpenAITeacher) and server.on_malformed == "fail"
         policy = AcceptancePolicy(limit, skip_refused=True, skip_malformed=not repeat_malformed)
-        run = _RequestRun(opened, policy, budget)
+        run = _RequestRun(opened, policy, budget, JournalWriter(opened))
         pending = run.plan(requests)
         if pending:
             if isinstance(server, Server):
                 print(messages.estimate(len(pending), limit, budget, section), file=sys.stderr, flush=True)
             with open_endpoint(server, section) as endpoint:
-                stopped = asyncio.run(run.send(pending, endpoint, retry_policy, unit))
+                if isinstance(server, Server) and server.client.batch:
+                    stopped = run.send_batches(requests, endpoint, held, retry_policy)
+                else:
+                    OpenBatches(journal).refuse({each.key for each in pending}, section)
+                    stopped = asyncio.run(run.send(pending, endpoint, retry_policy, unit))
             if stopped is not None:
                 raise TeacherError(messages.stopped(stopped, run.num_new, journal, run.failures))
             if run.failures:

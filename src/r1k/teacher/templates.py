@@ -22,7 +22,7 @@ class Template:
     name: str
     text: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The version of the prompt, as recorded in `teacher_metadata`."""
         return value_digest(self.text)

@@ -8,6 +8,7 @@ text, where a tokenizer puts them, and of `<|...|>` only names of special tokens
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 # A set of characters first lets the search skip quickly: reasoning has some 100,000 characters.
@@ -54,6 +55,7 @@ class _Tag(NamedTuple):
     closing: bool
 
 
+@lru_cache(maxsize=64)  # an answer is judged, then used
 def split_reasoning(content: str, field: str = "") -> SplitText:
     """Split a text at its last closing tag; `field` is the chain of thought that the server sent beside it.
 

@@ -1,0 +1,1 @@
+"""Requests through a provider's Batch API: cheaper, and answered within 24 hours."""
