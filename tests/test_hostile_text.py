@@ -121,7 +121,7 @@ def test_sets_keep_texts_and_write_no_other_file(inverted: Place, tmp_path: Path
     }
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == names
     made = {pair.question for pair in read_jsonl(tmp_path / "pairs.jsonl", Pair) if pair.direction == "reverse"}
-    assert made == {text.strip() for text in HOSTILE.values()}
+    assert made == {answer_text(text) for text in HOSTILE.values()}
 
 
 def test_no_text_adds_or_removes_a_control_token(inverted: Place, tiny_base: Path):
@@ -199,7 +199,7 @@ def test_the_exported_card_and_data_hold_texts_as_they_are(inverted: Place, tmp_
 
     export(s1k=inverted.s1k, r1k=inverted.output, title="made", license="mit", output=tmp_path / "out")
     found = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
-    assert found["reverse_question"] == [text.strip() for text in HOSTILE.values()]
+    assert found["reverse_question"] == [answer_text(text) for text in HOSTILE.values()]
     assert found["kind"] == found["problem"] == list(HOSTILE.values())
     page = (tmp_path / "out" / "README.md").read_text().partition("\n---\n")[2]
     tags = opened(MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(page))
