@@ -11,7 +11,7 @@ from r1k.checks.near_duplicates import nearest_questions
 from r1k.checks.quantities import stated_quantities
 from r1k.checks.verdicts import distinct_question
 from r1k.config import Checks
-from r1k.data.s1k import S1kRow
+from r1k.data.s1k import read_examples
 from r1k.data.sets import ExamplePair
 from r1k.records import VERDICTS, Check, Example, TeacherMetadata, VerdictName, read_jsonl
 from r1k.world import forward_examples, invert, solve
@@ -219,9 +219,9 @@ def test_without_a_finish_reason_only_the_text_decides(worlds):
 
 
 def real_both(shared_data) -> list[ExamplePair]:
-    found = []
-    for index, row in enumerate(lines(shared_data / "s1k_r1k_20.jsonl")):
-        forward = S1kRow.model_validate(row).example(index)
+    rows, found = lines(shared_data / "s1k_r1k_20.jsonl"), []
+    examples = read_examples((("a row", row) for row in rows), None, kind="s1k")
+    for row, forward in zip(rows, examples, strict=True):
         reverse = forward.model_copy(
             update={
                 "id": f"{forward.problem}-reverse",

@@ -16,7 +16,7 @@ from faulty_teacher import (
 from inversions import facts, start, written
 
 from r1k.config import EmbeddedTeacher, ReplayTeacher
-from r1k.data.s1k import S1kRow
+from r1k.data.s1k import read_examples
 from r1k.errors import RecordError, TeacherError
 from r1k.teacher.inversion import invert
 from r1k.teacher.journal import Journal
@@ -217,7 +217,7 @@ def test_replay_returns_the_recorded_columns_of_real_rows(place: Place):
     if not RECORDED.is_file():
         pytest.skip(f"{RECORDED} is not here: the real rows are no part of the repository")
     rows = [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
-    place.write(*(S1kRow.model_validate(row).example(index) for index, row in enumerate(rows)))
+    place.write(*read_examples((("a row", row) for row in rows), None, kind="s1k"))
     invert(teacher=ReplayTeacher(kind="replay", path=RECORDED), **place.paths)
     records = written(place)
     for column, name in (
