@@ -93,7 +93,7 @@ def grade_sample(
 
     Raises RecordError if the judge's verdict is needed and missing.
     """
-    extracted = final_answer(sample.completion)
+    extracted = final_answer(sample.completion, answer_type, sample.truncated)
     rules = grade_by_rules(extracted, question, answer_type)
     judge_verdict = _judge_verdict(question, extracted, grader, judge_verdicts)
     verdict = decide(grader, extracted, question.gold, rules, judge_verdict)
