@@ -67,11 +67,11 @@ def final_answer(completion: str, answer_type: AnswerType = "expression", trunca
     part = answer_part(completion, truncated)
     if part is None:
         return None
-    found = statements(part)
+    found = [each for each in statements(part, answer_type == "choice") if not each.is_remark or _is_answer(each, answer_type)]
     last = found[-1] if found else None
     if last is None or has_open_box(part, last.end) or is_withdrawn(part[last.end :], truncated):
         return None
-    chosen = next((each for each in reversed(found) if _is_answer(each, answer_type)), last)
+    chosen = next((each for each in reversed(found) if not _is_skipped(each, answer_type)), last)
     answer = clean(chosen.text)
     return answer if 0 < len(answer) <= MAX_ANSWER_CHARS else None
 
@@ -89,9 +89,13 @@ def answer_part(completion: str, truncated: bool) -> str | None:
 
 
 def _is_answer(stated: Statement, answer_type: AnswerType) -> bool:
-    if answer_type == "choice":
-        return NAMED_OPTION.search(stated.text) is not None
-    return not stated.is_sentence
+    """Return whether the text after `the answer is` is an answer: a letter, or a short text with a value."""
+    return answer_type != "choice" or read_letter(clean(stated.text), len(OPTION_LETTERS)) is not None
+
+
+def _is_skipped(stated: Statement, answer_type: AnswerType) -> bool:
+    """Return whether an earlier statement counts before this one, which names no option or no single value."""
+    return NAMED_OPTION.search(stated.text) is None if answer_type == "choice" else stated.is_vague
 
 
 def clean(answer: str) -> str:
@@ -136,7 +140,7 @@ def read_letter(answer: str, options: int) -> str | None:
     Recognized forms are `B`, `(b)`, `[B]`, `B)`, `\\text{B}`, `B) 56`, `B (56)`, `option B`, `B because …` and the like. A
     letter in a formula, an article, or a letter that is denied is no option.
     """
-    text = unicodedata.normalize("NFKC", plain(re.sub(r"[$`\"“”]|\*+|\\\s", " ", answer))).translate(LOOKALIKES).strip()
+    text = unicodedata.normalize("NFKC", plain(re.sub(r"[$`\"“”]|\*\*|\\\s", " ", answer))).translate(LOOKALIKES).strip()
     alone = OPTION_ALONE.fullmatch(text)
     letter = alone[1].upper() if alone else _letter_with_more(text)
     return letter if letter and ord(letter) - ord("A") < options else None

@@ -132,12 +132,16 @@ def same_ratio(gold: sympy.Expr, answer: sympy.Expr) -> int:
     return int(mpmath.sign(mpmath.re(ratios[0]))) if is_constant else 0
 
 
-def _ordered(expression: sympy.Basic) -> sympy.Basic:
+def _ordered(expression: sympy.Basic) -> tuple[Any, ...]:
+    """Return an expression as nested tuples, with summands and factors in one order; nothing is evaluated."""
     if not expression.args:
-        return expression
+        return (str(expression),)
     parts = [_ordered(part) for part in expression.args]
-    is_sum = isinstance(expression, sympy.Add | sympy.Mul)
-    return expression.func(*parts) if is_sum or parts != list(expression.args) else expression
+    if isinstance(expression, sympy.Add | sympy.Mul):
+        name = type(expression).__name__
+        flat = [inner for part in parts for inner in (part[1:] if part[0] == name else (part,))]
+        return (name, *sorted(flat, key=str))
+    return (type(expression).__name__, *parts)
 
 
 def _same_constant(gold: sympy.Expr, answer: sympy.Expr, tolerance: int | None) -> bool:

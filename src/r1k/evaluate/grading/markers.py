@@ -1,7 +1,7 @@
 """Find where a completion states its final answer: in boxes, after a marker such as `Answer:`, or in a sentence."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from r1k.boxed import BRACE
 
@@ -36,7 +36,7 @@ UNFINISHED = re.compile(r"\b(?:wait|hold on|hang on|hmm|let me (?:re-?\w+|check|
 SETTING = re.compile(r"\\(?:text|mathrm|textrm|mbox)\s*\{([^{}]*)\}|\\(?:qquad|quad|[,;:! ]|[()\[\]])|[$~{}*]|\s")
 PART_LABEL = re.compile(
     r"\b(?:for\s+)?(?:part|case|question|problem)\s+\(?\w{1,3}\)?|\(\s*(?:[a-h]|[ivx]+|\d)\s*\)|\b[A-Za-z]+(?:_\{?\w+\}?)?'*\s*="
-    r"|\b[A-Z][a-z]+\s*:"
+    r"|\b(?!Final|Answer|So|Thus|Hence|Therefore|Then|Wait|Check|Actually|Or|Instead)[A-Z][a-z]+\s*:"
 )
 CONNECTIVE = re.compile(r"\b(?:and|or)\b|[,;&]", re.IGNORECASE)
 SPECIAL_TOKEN = re.compile(r"<\|(?:im_start|im_end|endoftext|eot_id|end_of_text)\|>|<｜end▁of▁sentence｜>|</s>")
@@ -44,8 +44,9 @@ CLOSING_WORDS = re.compile(r"\s*I hope (?:it|this) is correct[\s\S]*\Z", re.IGNO
 DISPLAY = re.compile(r"\s*(?:\$\$(?P<dollars>.+?)\$\$|\\\[(?P<bracket>.+?)\\\])", re.DOTALL)
 MATH = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 SENTENCE_END = re.compile(r"[.!?](?:\*\*)?\s+(?=[A-Z(])")
-VERB = re.compile(r"\s(?:is|are|equals?|was|be)\s+(?:equal to\s+|therefore\s+|thus\s+|exactly\s+|approximately\s+)*|\s=\s")
+VERB = re.compile(r"(?<=\S)\s(?:is|are|equals?|was|be)\s+(?:(?:equal to|therefore|thus|exactly|approximately|about)\s+)*|(?<=[a-z]{3})\s=\s")
 REASON = re.compile(r",?\s+(?:because|since|as\s|which|where|so that)\b|,\s+(?=[a-z]{2,})", re.IGNORECASE)
+QUOTE = re.compile(r"\\\\?[\"“”]")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 NUMBER = re.compile(r"(?<![\w.\\])[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?(?![\w])")
 WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
@@ -60,21 +61,29 @@ class Statement:
     start: int
     end: int
     text: str
-    is_box: bool = False
-    is_sentence: bool = False
-    """Whether the text is longer than an answer, and no part of it alone is the answer."""
+    is_vague: bool = False
+    """Whether the text is a sentence, and no part of it alone is the answer."""
+    is_remark: bool = False
+    """Whether only a sentence such as `the answer is …` marks it."""
 
 
-def statements(text: str) -> list[Statement]:
-    """Return all statements of an answer in a text, in order; side by side boxes are one."""
+def statements(text: str, is_choice: bool) -> list[Statement]:
+    """Return all statements of an answer in a text, in order; side by side boxes are one.
+
+    For multiple choice, the text after a marker is its whole line, with the reason.
+    """
     found = joined_boxes(text)
     for pattern in (COLON_MARKER, CHINESE_MARKER, HEADING):
-        found += [_after_marker(text, marker) for marker in pattern.finditer(text) if not _in_remark(text, marker.start())]
+        found += [
+            _after_marker(text, marker, is_choice)
+            for marker in pattern.finditer(text)
+            if not _in_remark(text, marker.start())
+        ]
     for marker in SENTENCE_MARKER.finditer(text):
-        stated = _after_marker(text, marker)
-        if not stated.is_sentence and not _in_remark(text, marker.start()):
-            found.append(stated)
-    return sorted((each for each in found if each.text), key=lambda each: each.start)
+        stated = _after_marker(text, marker, is_choice)
+        if stated.text and not stated.is_vague and not _in_remark(text, marker.start()):
+            found.append(replace(stated, is_remark=True))
+    return sorted(found, key=lambda each: each.start)
 
 
 def has_open_box(text: str, after: int) -> bool:
@@ -99,7 +108,7 @@ def joined_boxes(text: str) -> list[Statement]:
         else:
             groups.append([box])
     return [
-        Statement(group[0].start, group[-1].end, ", ".join(dict.fromkeys(box.text.strip() for box in group)), is_box=True)
+        Statement(group[0].start, group[-1].end, ", ".join(dict.fromkeys(box.text.strip() for box in group)))
         for group in groups
     ]
 
@@ -126,7 +135,8 @@ def _is_joint(between: str) -> bool:
         plain = SETTING.sub(lambda each: f" {each[1] or ''} ", plain)
     if len(between) > 120 or not (CONNECTIVE.search(plain) or PART_LABEL.search(plain)):
         return False
-    return not re.sub(r"[\s.:-]+", "", CONNECTIVE.sub(" ", PART_LABEL.sub(" ", plain)))
+    ends = r"[\s:.-]+" if re.search(r"\(\s*\w{1,3}\s*\)", plain) else r"[\s:-]+"
+    return not re.sub(ends, "", CONNECTIVE.sub(" ", PART_LABEL.sub(" ", plain)))
 
 
 def _in_remark(text: str, position: int) -> bool:
@@ -135,7 +145,7 @@ def _in_remark(text: str, position: int) -> bool:
     return line.count("(") > line.count(")")
 
 
-def _after_marker(text: str, marker: re.Match[str]) -> Statement:
+def _after_marker(text: str, marker: re.Match[str], is_choice: bool) -> Statement:
     """Return the answer after a marker: the display that follows, or its line, or the next if the line is a lead-in."""
     start = marker.end()
     display = DISPLAY.match(text, start)
@@ -148,22 +158,22 @@ def _after_marker(text: str, marker: re.Match[str]) -> Statement:
         if display and display["dollars" if display["dollars"] else "bracket"]:
             return Statement(marker.start(), display.end(), (display["dollars"] or display["bracket"]).strip())
     content = CLOSING_WORDS.sub("", line[1]).strip()
-    value = _value(content)
-    return Statement(marker.start(), line.end(), content if value is None else value, is_sentence=value is None)
+    value = content if is_choice else _value(content)
+    return Statement(marker.start(), line.end(), content if value is None else value, is_vague=value is None)
 
 
 def _value(line: str) -> str | None:
     """Return the answer that a line states, or None if it is a sentence of which no part alone is the answer."""
-    line = line.strip().strip("\"'“”\\").strip() if line.count('"') == 2 or line.startswith("\\\"") else line.strip()
-    sentence = SENTENCE_END.split(line)[0].strip()
-    if _is_short(sentence):
-        return sentence
-    reason = REASON.search(sentence)
-    if reason and _is_short(sentence[: reason.start()]):
-        return sentence[: reason.start()]
-    verbs = list(VERB.finditer(MATH.sub(lambda span: "#" * len(span[0]), sentence)))
+    sentence = SENTENCE_END.split(QUOTE.sub("", line).strip())[0].strip()
+    masked = MATH.sub(lambda span: "#" * len(span[0]), sentence)
+    verbs = list(VERB.finditer(masked))
     if verbs and _is_short(tail := sentence[verbs[-1].end() :]):
         return tail
+    if not verbs and _is_short(sentence):
+        return sentence
+    reason = REASON.search(masked)
+    if reason and _is_short(sentence[: reason.start()]) and not VERB.search(masked[: reason.start()]):
+        return sentence[: reason.start()]
     for found in (BOLD.findall(sentence), ["".join(span) for span in MATH.findall(sentence)]):
         if len(found) == 1:
             return str(found[0])

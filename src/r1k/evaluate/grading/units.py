@@ -169,7 +169,7 @@ def split_quantity(text: str) -> ParsedQuantity:
     for start in re.finditer(_WRAP + r"|\\?%|(?<![\\a-zA-Z_^])[A-Za-zµμΩ°¢]+|\\frac\s*\{\s*\\(?:text|mathrm)", text):
         head, tail = text[: start.start()], text[start.start() :]
         is_wrapped = tail.startswith("\\") and not tail.startswith("\\%")
-        if not (head.strip() and is_wrapped) and not END_OF_NUMBER.search(head):
+        if head.count("{") != head.count("}") or not (head.strip() and is_wrapped) and not END_OF_NUMBER.search(head):
             continue
         if not is_wrapped and re.search(r"[a-zA-Z]", NUMERIC.sub("", head)):
             return ParsedQuantity(text)
@@ -227,7 +227,7 @@ def _read_unit(text: str, is_wrapped: bool, after_space: bool) -> Unit | None:
 def _with_nouns(powers: dict[str, int], rest: str, is_wrapped: bool, after_space: bool) -> Unit | None:
     """Return a unit with the words after it, or words alone: `students`, `hours ago`."""
     words = re.findall(r"[^\W\d_]+", rest.casefold())
-    if not words or NO_NOUN & set(words) or re.search(r"[\d^_=<>\\+,;]", rest):
+    if not words or words in (["i"], ["e"]) or NO_NOUN & set(words) or re.search(r"[\d^_=<>\\+,;]", rest):
         return None
     if not is_wrapped and not (after_space and all(len(word) >= 3 for word in words) and len(words[0]) >= 4):
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import mpmath
@@ -172,9 +173,9 @@ class Evaluation:
         if isinstance(expression, sympy.Add):
             for part in parts:
                 self.note(part)
-            return mpmath.fsum(parts)
+            return sum(parts, mpmath.mpf(0))
         if isinstance(expression, sympy.Mul):
-            return mpmath.fprod(parts)
+            return prod(parts, start=mpmath.mpf(1))
         if isinstance(expression, sympy.Pow):
             return self._power(*parts)
         if isinstance(expression, sympy.exp):
@@ -220,7 +221,7 @@ class Evaluation:
             self.values = {**outer, index: mpmath.mpf(number)}
             terms.append(self._value(term))
         self.values = outer
-        return mpmath.fsum(terms) if isinstance(expression, sympy.Sum) else mpmath.fprod(terms)
+        return sum(terms, mpmath.mpf(0)) if isinstance(expression, sympy.Sum) else prod(terms, start=mpmath.mpf(1))
 
 
 _CONSTANTS = {
