@@ -81,9 +81,10 @@ def rates(pairs: Sequence[Pair], accepted: Sequence[bool]) -> dict[str, Rates]:
 def verdicts(pairs: Sequence[Pair], folder: Path) -> dict[str, list[bool]]:
     """Return each grader's verdicts, computed as in the workflow: from files, through `judge_answers` and `grade`."""
     truth = {f"Question {number}": pair.same for number, pair in enumerate(pairs)}
+    golds = {f"Question {number}": pair.gold for number, pair in enumerate(pairs)}
     found = {"rules": _graded(pairs, folder, "rules", None)}
     found["s1's order, no judge: equal text"] = [_without_judge(pair) for pair in pairs]
-    for judge in (LiteralJudge(), InfallibleJudge(truth)):
+    for judge in (LiteralJudge(), InfallibleJudge(truth, golds)):
         found[f"s1's order, {judge.model} judge"] = _graded(pairs, folder, "s1", judge)
         found[f"{judge.model} judge"] = _graded(pairs, folder, "judge", judge)
     return found

@@ -1,12 +1,15 @@
 """Grading of samples by rules, by a judge's verdicts, and in s1's order."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from r1k.errors import RecordError
 from r1k.evaluate.grade import grade, grade_sample
+from r1k.evaluate.rules import reads_gold
+from r1k.evaluate.score import tally
 from r1k.records import Graded, Question, Sample, read_jsonl, write_jsonl
 
 
@@ -119,3 +122,46 @@ def test_a_gold_answer_that_is_not_an_option_is_named(files):
     write_jsonl(files["questions"], [question("B", CHOICE), question("E", CHOICE, identity="q2")])
     with pytest.raises(RecordError, match=r"q\.jsonl: question 'q2': field 'gold'"):
         grade(**files, answer_type="choice")
+
+
+@pytest.mark.parametrize("gold", ["1, 2, \\ldots, n", "\\frac{", "?"])
+def test_a_gold_answer_that_the_rules_cannot_read_is_an_error_of_the_benchmark(files, gold):
+    write_jsonl(files["questions"], [question("12"), question(gold, identity="q2")])
+    with pytest.raises(
+        RecordError, match=r"(?s)q\.jsonl: field 'gold': .* 1 gold answers.*judge.*\n  question 'q2'"
+    ) as error:
+        grade(**files, answer_type="expression")
+    assert repr(gold) in str(error.value)
+    assert not files["output"].exists()
+
+
+@pytest.mark.parametrize(
+    "gold", ["\\text{Evelyn}", "p - q", "(3, \\frac{\\pi}{2})", "\\text{(C)}", "x \\in [-2,7]", "even"]
+)
+def test_words_and_expressions_are_gold_answers(files, gold):
+    write_jsonl(files["questions"], [question(gold), question(gold, identity="q2")])
+    write_jsonl(files["samples"], [sample(f"\\boxed{{{gold}}}"), sample("\\boxed{123456}", "q2")])
+    grade(**files, answer_type="expression")
+    assert [one.correct for one in read_jsonl(files["output"], Graded)] == [True, False]
+
+
+def test_every_gold_answer_of_the_benchmarks_is_read(shared_data):
+    rows = [
+        json.loads(line)
+        for name in ("aime24_30.jsonl", "math500_50.jsonl")
+        for line in (shared_data / name).read_text().splitlines()
+    ]
+    assert len(rows) == 80
+    assert [row["answer"] for row in rows if not reads_gold(row["answer"])] == []
+
+
+def test_grading_works_outside_of_the_main_thread_within_its_time_limit(files, monkeypatch):
+    monkeypatch.setattr("r1k.evaluate.rules.TIMEOUT_SECONDS", 0.5)
+    write_jsonl(files["questions"], [question("\\frac{1}{2}"), question("24", identity="q2")])
+    write_jsonl(files["samples"], [sample("\\boxed{0.5}"), sample("\\boxed{200000000!}", "q2")])
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(grade, **files, answer_type="expression").result()
+    found = read_jsonl(files["output"], Graded)
+    assert [(one.correct, one.rule) for one in found] == [(True, "math-verify"), (False, "timeout")]
+    counts = tally(found)
+    assert (counts.timed_out, counts.unparsed, counts.unread) == (1, 0, 0)

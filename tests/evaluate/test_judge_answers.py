@@ -11,7 +11,8 @@ from loopback_judge import LiteralJudge, judge_at, judge_server
 from r1k.cli import main
 from r1k.errors import RecordError, TeacherError
 from r1k.evaluate.grade import grade
-from r1k.evaluate.judge import PROMPT, judge_answers
+from r1k.evaluate.judge import LETTER_PROMPT, PROMPT, judge_answers
+from r1k.evaluate.s1_rule import MAX_GRADED_CHARS
 from r1k.records import Graded, JudgeVerdict, Question, Sample, iterate_jsonl, read_jsonl, write_jsonl
 from r1k.teacher.client import RetryPolicy
 from r1k.teacher.journal import Journal
@@ -212,15 +213,152 @@ def test_errors_name_the_config_keys_of_the_judge(server: FaultyServer, place: P
         place.judge(server)
 
 
-def test_unparsed_answers_need_no_judge(server: FaultyServer, place: Place):
-    endless = "Answer: " + "and so on " * 200
-    place.write(["", "no answer at all", endless, "\\boxed{\\frac{1}{2}", "Answer: \\frac{1}{2}"], boxed=False)
-    assert [one.extracted for one in place.judge(server)] == ["\\frac{1}{2}"]
-    found = place.grade()
-    assert [(one.correct, one.rule) for one in found] == [(False, "unparsed")] * 4 + [(True, "judge")]
-    place.write(["", endless], boxed=False)
-    assert place.judge(server) == []
-    assert [one.rule for one in place.grade()] == ["unparsed"] * 2
+UNPARSED = ["", "no answer at all", "\\boxed{\\frac{1}{2}", "\\boxed{}", "Answer: \\frac{1}{2}"]
+
+
+def test_beside_the_rules_the_judge_gets_what_they_extract(server: FaultyServer, place: Place):
+    place.write(UNPARSED, boxed=False)
+    assert [one.extracted for one in place.judge(server, "rules")] == ["\\frac{1}{2}"]
+    found = place.grade("rules")
+    assert [(one.correct, one.rule) for one in found] == [(False, "unparsed")] * 4 + [(True, "text")]
+    assert [one.judge for one in found] == [None] * 4 + [True]
+
+
+@pytest.mark.parametrize("grader", ["s1", "judge"])
+def test_the_judge_gets_the_whole_text_where_there_is_neither_a_box_nor_a_marker(server, place: Place, grader):
+    place.write(UNPARSED, boxed=False)
+    server.fail("no answer at all", message(content="There is none.\nVerdict: no"))
+    judged = place.judge(server, grader)
+    assert [one.extracted for one in judged] == ["no answer at all", "\\boxed{\\frac{1}{2}", "\\frac{1}{2}"]
+    found = place.grade(grader)
+    assert [(one.correct, one.rule) for one in found] == [
+        (False, "unparsed"),
+        (False, "judge"),
+        (False, "judge"),
+        (False, "unparsed"),
+        (True, "judge"),
+    ]
+    assert [one.extracted is None for one in found] == [True, False, False, True, False]
+    assert [one.rules_rule for one in found] == ["unparsed"] * 4 + ["text"]
+
+
+def test_a_text_without_end_reaches_the_judge_from_its_end(server: FaultyServer, place: Place):
+    words = "wait, " * 40_000 + "it is one half."
+    place.write([words], boxed=False)
+    server.fail("it is one half.", message(content="So it ends.\nVerdict: yes"))
+    (judged,) = place.judge(server, "s1")
+    assert judged.extracted == words[-MAX_GRADED_CHARS:].strip()
+    assert [(one.correct, one.extracted) for one in place.grade("s1")] == [(True, judged.extracted)]
+    place.write([words, "\\frac{1}{2}"], boxed=False)
+    server.fail("it is one half.", message(content="Eggs."))
+    place.journal.unlink()
+    place.judge(server, "s1")
+    assert [name[:8] for name in place.facts["undecided"]] == ["q0: …wai"]
+    assert len(next(iter(place.facts["undecided"]))) < 150
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"), [("9^{9^{9^9}} - 9^{9^{9^9}} + 0.5", "timeout"), ("?\\frac12?", "unparsed")]
+)
+def test_a_judge_decides_where_the_rules_cannot(server: FaultyServer, place: Place, monkeypatch, answer, rule):
+    monkeypatch.setattr("r1k.evaluate.rules.TIMEOUT_SECONDS", 0.5)
+    place.write([answer, "0.5"])
+    server.fail("What is q0?", message(content="It is.\nVerdict: yes"))
+    place.judge(server, "rules")
+    found = place.grade("rules")
+    assert [(one.correct, one.rule, one.rules_rule) for one in found] == [
+        (True, "judge", rule),
+        (True, "math-verify", "math-verify"),
+    ]
+    place.journal.unlink()
+    server.fail("What is q0?", message(content="Who knows."))
+    place.judge(server, "rules")
+    assert [(one.correct, one.rule) for one in place.grade("rules")] == [(False, rule), (True, "math-verify")]
+
+
+def test_a_judge_decides_where_the_rules_cannot_read_the_gold_answer(server: FaultyServer, place: Place):
+    place.write(["1, 2, \\dots, n", "n, \\ldots, 2, 1"], gold="1, 2, \\ldots, n")
+    server.fail("What is q0?", message(content="It is.\nVerdict: yes"))
+    place.judge(server, "rules")
+    found = place.grade("rules")
+    assert [(one.correct, one.rule, one.rules, one.rules_rule) for one in found] == [
+        (True, "judge", None, "unparsed_gold"),
+        (False, "judge", None, "unparsed_gold"),
+    ]
+
+
+OPTIONS = ["54 J", "56 J", "58 J", "60 J"]
+ON_CHOICE = {"answer_type": "choice"}
+CHOICES = [
+    ("\\boxed{b}", "B", True),
+    ("Answer: C", "C", False),
+    ("it is 56 J", "B", True),
+    ("Answer: 60 J", "D", False),
+    ("A or B", None, False),
+]
+
+
+def write_choices(place: Place, answers: Sequence[str], gold: str = "B") -> None:
+    ids = [f"q{number}" for number in range(len(answers))]
+    asked = [Question(id=i, benchmark="b", question=f"{i}?", options=OPTIONS, gold=gold, kind="k") for i in ids]
+    write_jsonl(place.paths["questions"], asked)
+    write_jsonl(place.paths["samples"], [sample(i, text) for i, text in zip(ids, answers, strict=True)])
+
+
+@pytest.mark.parametrize(("grader", "asked"), [("s1", 3), ("judge", 5)])
+def test_the_judge_reads_the_letter_of_a_choice(server: FaultyServer, place: Place, grader, asked):
+    write_choices(place, [answer for answer, _, _ in CHOICES])
+    judged = place.judge(server, grader)
+    assert [one.letter for one in judged] == [letter for _, letter, _ in CHOICES][-asked:]
+    assert place.facts["prompts"] == {"judge_letter": LETTER_PROMPT.digest}
+    found = place.grade(grader, **ON_CHOICE)
+    assert [one.correct for one in found] == [right for _, _, right in CHOICES]
+    assert [one.rule for one in found] == (["letter"] * 2 if grader == "s1" else ["judge"] * 2) + [
+        "judge",
+        "judge",
+        "unparsed",
+    ]
+    shown = ["b", "C"] if grader == "s1" else ["B", "C"]
+    assert [one.extracted for one in found] == [*shown, "B", "D", None]
+    assert [one.rules for one in found] == [True, False, False, False, False]
+
+
+def test_the_judge_of_a_letter_never_sees_which_one_is_right(server: FaultyServer, place: Place):
+    keys = []
+    for gold in "ABCD":
+        write_choices(place, ["it is 56 J"], gold)
+        (judged,) = place.judge(server, "s1")
+        assert (judged.letter, judged.equivalent) == ("B", gold == "B")
+        keys.append(judged.request)
+    assert len(set(keys)) == server.total == 1, "one request serves all gold answers"
+    (prompt,) = server.requests
+    assert LETTER_PROMPT.parse(prompt) == {
+        "question": "q0?\nA) 54 J B) 56 J C) 58 J D) 60 J",
+        "given": "it is 56 J",
+    }
+
+
+@pytest.mark.parametrize(
+    ("reply", "letter", "equivalent"),
+    [
+        ("It ends with it.\n\n**Letter: (b)**", "B", True),
+        ("Letter: D.", "D", False),
+        ("Letter: none", None, False),
+        ("Letter: E", None, None),
+        ("Letter: A or B", None, None),
+        ("B", None, None),
+        ("Letter: B\nI think.", None, None),
+        ("", None, None),
+    ],
+)
+def test_only_a_letter_of_the_question_on_the_last_line_counts(server, place: Place, reply, letter, equivalent):
+    write_choices(place, ["the second one", "56 J"])
+    server.fail("q0?", message(content=reply))
+    first, _ = place.judge(server, "s1")
+    assert (first.letter, first.equivalent) == (letter, equivalent)
+    found, _ = place.grade("s1", **ON_CHOICE)
+    expected = "undecided" if equivalent is None else "judge" if letter else "unparsed"
+    assert (found.correct, found.rule, found.judge) == (equivalent is True, expected, equivalent)
 
 
 def test_non_latin_answers_reach_the_judge_unchanged(server: FaultyServer, place: Place):

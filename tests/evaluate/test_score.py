@@ -78,3 +78,18 @@ def test_no_score_from_no_verdicts(tmp_path):
 def test_the_manifest_has_the_number_of_verdicts(tmp_path):
     scored(tmp_path, [verdict("a", True)])
     assert json.loads((tmp_path / "score.manifest.json").read_text())["facts"]["n"] == 1
+
+
+def test_what_nothing_could_decide_is_counted_by_its_reason(tmp_path):
+    read = {"extracted": "7"}
+    given = [
+        verdict("a", rule="unparsed"),
+        verdict("b", rule="unparsed").model_copy(update=read),
+        verdict("c", rule="timeout").model_copy(update=read),
+        verdict("d", True, rule="judge").model_copy(update=read | {"rules_rule": "timeout"}),
+        verdict("e", rule="undecided").model_copy(update=read | {"rules_rule": "unparsed_gold"}),
+        verdict("f", True).model_copy(update=read),
+    ]
+    found = scored(tmp_path, given).all
+    assert (found.n, found.correct, found.unparsed, found.unread) == (6, 2, 2, 1)
+    assert (found.timed_out, found.undecided, found.unparsed_gold) == (2, 1, 1)

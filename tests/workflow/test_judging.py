@@ -46,14 +46,15 @@ def test_the_judge_runs_between_generation_and_grading(workflow: Workflow, exper
             ["--configfile", "judged.yaml", "--cores", "2", "--allowed-rules", *RULES, "--", *targets],
             more={KEY_VARIABLE: KEY, "NO_PROXY": "127.0.0.1"},
         )
-        assert server.total == 1, "equal answers of all runs are asked about once; digits, and nothing, never"
+        assert server.total == 2, "equal answers of all runs are asked about once; digits never"
     place = workflow.directory / "results" / "micro"
     (math,) = read_jsonl(place / "evaluate" / "tiny" / "0" / "math" / "graded.jsonl", Graded)
     assert (math.rules, math.judge, math.correct, math.rule) == (True, False, False, "judge")
     score = json.loads((place / "evaluate" / "tiny" / "0" / "math" / "score.json").read_text())
     assert (score["all"]["n"], score["all"]["correct"]) == (1, 0)
     (gpqa,) = read_jsonl(place / "evaluate" / "tiny" / "0" / "gpqa" / "graded.jsonl", Graded)
-    assert (gpqa.rule, gpqa.judge_rationale) == ("unparsed", None)
+    assert (gpqa.rule, gpqa.extracted, gpqa.judge) == ("unparsed", None, False)
+    assert gpqa.judge_rationale.endswith("Letter: none")
     listed = csv.DictReader((place / "tables" / "disagreements.csv").read_text().splitlines(keepends=True))
     assert len(list(listed)) == len({run for table in experiment.tables for run in experiment.table_runs(table)})
     written = [path for path in workflow.directory.rglob("*") if path.is_file() and not path.is_symlink()]

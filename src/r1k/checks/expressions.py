@@ -6,8 +6,9 @@ from typing import Any
 import sympy
 from sympy.core.function import AppliedUndef
 
+from r1k.child_process import CPULimitError
 from r1k.evaluate.extract import SPACING
-from r1k.evaluate.rules import parsed
+from r1k.evaluate.rules import parsed, within_limit
 
 POINTS = range(3)
 PRECISION = 1e-9
@@ -53,12 +54,18 @@ def states_expression(text: str, expression: str) -> bool:
 
 
 def constant(expression: str) -> float | None:
-    r"""Return the value of an expression without letters, such as `\frac{7+3\sqrt{7}}{7}`; None for others."""
+    r"""Return the value of an expression without letters, such as `\frac{7+3\sqrt{7}}{7}`; None for others, and for one
+    that takes too long."""
     if symbols(expression) or not re.search(r"\d|\\pi|e", expression):
         return None
-    found = [
-        value for value in parsed(_simplify_markup(expression)) if getattr(value, "is_number", False) and value.is_real
-    ]
+    try:
+        return within_limit(_value, _simplify_markup(expression))
+    except CPULimitError:
+        return None
+
+
+def _value(expression: str) -> float | None:
+    found = [value for value in parsed(expression) if getattr(value, "is_number", False) and value.is_real]
     return float(found[0]) if found else None
 
 
@@ -69,12 +76,20 @@ def main_side(expression: str) -> str:
 
 
 def equivalent(left: str, right: str) -> bool:
-    """Return whether two expressions are equal, as written or in value; those with different letters are not."""
+    """Return whether two expressions are equal, as written or in value; those with different letters are not, and those
+    whose comparison takes too long."""
     if compact(left) == compact(right):
         return True
     if symbols(left) != symbols(right) or not (symbols(left) or ROOT.search(right)):
         return False
-    lefts, rights = parsed(_simplify_markup(left)), parsed(_simplify_markup(right))
+    try:
+        return within_limit(_equal_values, _simplify_markup(left), _simplify_markup(right))
+    except CPULimitError:
+        return False
+
+
+def _equal_values(left: str, right: str) -> bool:
+    lefts, rights = parsed(left), parsed(right)
     return bool(lefts and rights) and _same_value(lefts[0], rights[0])
 
 

@@ -158,14 +158,16 @@ class Evaluate(Section):
         default="rules",
         exclude=True,
         description="who decides whether an answer is right. `rules`: integers and letters by comparison, everything "
-        "else by math-verify. `s1`: two strings of digits by comparison, everything else by the judge, as in s1's "
-        "evaluation. `judge`: the judge alone. An answer that cannot be parsed is wrong in all three",
+        "else by math-verify; a judge, if there is one, decides where these cannot. `s1`: two strings of digits, or a "
+        "letter alone, by comparison, everything else by the judge, as in s1's evaluation. `judge`: the judge alone. "
+        "An answer that cannot be read is wrong in all three",
     )
     judge: Judge | None = Field(
         default=None,
         exclude=True,
-        description="model that is asked whether an answer is equivalent to the gold answer. Its verdicts are kept "
-        "beside those of the rules, and the table `disagreements` shows where they differ",
+        description="model that is asked whether an answer is equivalent to the gold answer and, for multiple choice, "
+        "which option the answer picks. Its verdicts are kept beside those of the rules, and the table `disagreements` "
+        "shows where they differ",
     )
     min_judged_rate: float = Field(
         default=0.9,
@@ -173,7 +175,7 @@ class Evaluate(Section):
         le=1,
         exclude=True,
         description="share of the answers put to the judge that must get a verdict, per run and benchmark; fewer are "
-        "an error. An answer without a verdict is wrong, and counted",
+        "an error. With grader `s1` or `judge`, an answer without a verdict is wrong, and counted",
     )
 
     @model_validator(mode="after")

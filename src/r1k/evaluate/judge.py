@@ -1,19 +1,20 @@
-"""Ask a judge model whether extracted answers are equivalent to the right ones.
+"""Ask a judge model whether answers are equivalent to the right ones, and which option an answer picks.
 
-This stage is separate from generation and grading, because it waits for a server: no GPU waits with it, and graders
-need no network.
+For a multiple-choice question the judge reads the letter from the answer, and does not know the gold answer. This stage
+is separate from generation and grading, because it waits for a server: no GPU waits with it, and graders need no
+network.
 """
 
+import re
 from pathlib import Path
 
 from r1k import config
 from r1k.errors import TeacherError
-from r1k.evaluate.extract import final_answer
-from r1k.evaluate.grade import needs_judge
-from r1k.evaluate.join import join_samples
+from r1k.evaluate.grade import graded_text, join_samples, needs_judge
+from r1k.files import value_digest
 from r1k.provenance import Stopwatch, write_manifest
 from r1k.records import JudgeVerdict, Question, write_jsonl
-from r1k.teacher.answers import VERDICT_VALUES, is_refusal, parse_answer, parse_verdict
+from r1k.teacher.answers import VERDICT_VALUES, is_refusal, last_line, parse_answer, parse_verdict
 from r1k.teacher.client import DEFAULT_RETRIES, RetryPolicy
 from r1k.teacher.endpoints import with_client
 from r1k.teacher.journal import JournalEntry, Request
@@ -21,10 +22,15 @@ from r1k.teacher.judge import verdict_request
 from r1k.teacher.messages import reason_lines
 from r1k.teacher.requests import build_requests, request_all
 from r1k.teacher.templates import load_template
-from r1k.text import format_question
+from r1k.text import OPTION_LETTERS, format_question
 
 SECTION = "evaluate.judge"
 PROMPT = load_template("judge_answer", "r1k.evaluate")
+LETTER_PROMPT = load_template("judge_letter", "r1k.evaluate")
+LETTER_LINE = re.compile(rf"\W*letter\W+([{OPTION_LETTERS}]|none)\W*", re.IGNORECASE)
+NO_LETTER = "NONE"
+SHOWN_CHARS = 100
+"""Characters of an answer in messages."""
 
 
 def judge(
@@ -38,7 +44,7 @@ def judge(
     output: Path,
     journal: Path,
 ) -> None:
-    """Ask a judge model whether each extracted answer is equivalent to the right one; ask once for equal answers.
+    """Ask a judge model about each answer that the grader does not decide by itself; ask once for equal answers.
 
     The journal's answers are reused.
 
@@ -83,10 +89,10 @@ def judge_answers(
     requests, invalid = build_requests(answered, lambda pair: request(judge, *pair))
     answers = request_all(judge, SECTION, requests, journal, retries)
     judged = [
-        _judged(question, extracted, requests[name].key, answers.entries[name])
+        _judged(question, text, requests[name].key, answers.entries[name])
         if name in requests
-        else _not_judged(question, extracted, invalid[name])
-        for name, (question, extracted) in answered.items()
+        else _not_judged(question, text, invalid[name])
+        for name, (question, text) in answered.items()
     ]
     undecided = {name: each.rationale for name, each in zip(answered, judged, strict=True) if each.equivalent is None}
     if len(judged) - len(undecided) < min_judged_rate * len(judged):
@@ -101,7 +107,7 @@ def judge_answers(
         undecided=undecided,
         grader=grader,
         model=judge.model,
-        prompts={PROMPT.name: PROMPT.digest},
+        prompts={each.prompt_name: each.prompt_digest for each in requests.values()},
         sampling={"temperature": judge.temperature or 0.0},
         requests={"sent": answers.num_new, "from_journal": len(requests) - answers.num_new},
         dollars=answers.budget.total_dollars,
@@ -109,40 +115,64 @@ def judge_answers(
 
 
 def answers_to_judge(grader: config.Grader, questions: Path, samples: Path) -> dict[str, tuple[Question, str]]:
-    """Return the questions and answers that need the judge, without duplicates, by a name for messages."""
-    found = ((question, final_answer(sample.completion)) for question, sample in join_samples(questions, samples))
+    """Return the questions and texts that the judge gets, without duplicates, by a name for messages."""
+    found = ((question, graded_text(grader, question, sample)) for question, sample in join_samples(questions, samples))
     return {
-        f"{question.id}: {extracted}": (question, extracted)
-        for question, extracted in found
-        if extracted is not None and needs_judge(grader, extracted, question.gold)
+        _name(question, text): (question, text)
+        for question, text in found
+        if text is not None and needs_judge(grader, question, text)
     }
 
 
-def request(judge: config.Judge, question: Question, extracted: str) -> Request:
-    """Return the request for a verdict: the question as the model saw it, the right answer and the extracted one.
+def request(judge: config.Judge, question: Question, text: str) -> Request:
+    """Return the request for a verdict: the question as the model saw it, the text to grade, and the right answer if
+    the question has no options.
 
     Raises TeacherError if one of them contains the prompt's own delimiters.
     """
-    return verdict_request(judge, PROMPT, question=format_question(question), gold=question.gold, given=extracted)
+    asked = format_question(question)
+    if question.options is not None:
+        return verdict_request(judge, LETTER_PROMPT, question=asked, given=text)
+    return verdict_request(judge, PROMPT, question=asked, gold=question.gold, given=text)
 
 
-def _not_judged(question: Question, extracted: str, reason: str) -> JudgeVerdict:
+def parse_letter(entry: JournalEntry, options: int) -> str | None:
+    """Return the letter on a judge's last line, of the first `options` ones, or NO_LETTER; None for any other line."""
+    found = LETTER_LINE.fullmatch(last_line(entry))
+    letter = found[1].upper() if found else None
+    return letter if letter in (*OPTION_LETTERS[:options], NO_LETTER) else None
+
+
+def _name(question: Question, text: str) -> str:
+    shown = " ".join(text.split())[-SHOWN_CHARS:].lstrip()
+    return f"{question.id}: {text}" if text == shown else f"{question.id}: …{shown} ({value_digest(text)[:8]})"
+
+
+def _not_judged(question: Question, text: str, reason: str) -> JudgeVerdict:
     return JudgeVerdict(
         question=question.id,
         gold=question.gold,
-        extracted=extracted,
+        extracted=text,
         equivalent=None,
         rationale=f"the judge was not asked: {reason}",
     )
 
 
-def _judged(question: Question, extracted: str, key: str, entry: JournalEntry) -> JudgeVerdict:
-    word = parse_verdict(entry)
+def _judged(question: Question, text: str, key: str, entry: JournalEntry) -> JudgeVerdict:
+    letter = None
+    if question.options is not None:
+        found = parse_letter(entry, len(question.options))
+        letter = None if found == NO_LETTER else found
+        equivalent = None if found is None else letter == question.gold
+    else:
+        word = parse_verdict(entry)
+        equivalent = None if word is None else VERDICT_VALUES[word]
     return JudgeVerdict(
         question=question.id,
         gold=question.gold,
-        extracted=extracted,
-        equivalent=None if word is None else VERDICT_VALUES[word],
+        extracted=text,
+        equivalent=equivalent,
+        letter=letter,
         rationale=_rationale(entry),
         request=key,
     )

@@ -1,42 +1,43 @@
 """Grade answers by rules alone: whole numbers, letters, words, and expressions part by part."""
 
+import logging
 import re
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from math_verify import LatexExtractionConfig, parse, verify
-from math_verify.errors import TimeoutException
-from math_verify.utils import timeout
-
+from r1k.child_process import CPULimitError, LimitedCalls
 from r1k.config import AnswerType
-from r1k.evaluate.extract import clean, compact, read_integer, read_letter, read_option
-from r1k.evaluate.grading.compare import UnparsedError, same_answer
-from r1k.evaluate.grading.expressions import read_rational
+from r1k.evaluate.extract import clean, compact, read_integer, read_option
+from r1k.evaluate.grading.rationals import read_rational
 from r1k.evaluate.grading.units import split_quantity
-from r1k.evaluate.grading.values import IntractableError
 from r1k.evaluate.grading.words import is_words
 from r1k.evaluate.latex_normalize import normalize_latex
 from r1k.records import Question
+from r1k.text import OPTION_LETTERS
 
 TIMEOUT_SECONDS = 2
-"""Time limit for comparing two answers; math-verify enforces it by signals, in the main thread."""
+"""Limit of the processor time for a comparison, in seconds. math-verify's own limit is one of wall-clock time, and
+works in the main thread alone."""
 DECIMALS = 12
 """Decimals to which math-verify compares the ends of sets."""
 SETS = re.compile(r"\\(?:mathbb|setminus|cap|int|lim|begin)(?![a-zA-Z])|\|")
-"""Notation that is compared by math-verify where the comparison by parts finds no equality."""
+"""Notation that math-verify compares where the comparison by parts finds no equality."""
 FAILURES = (ArithmeticError, ValueError, TypeError, AttributeError, NotImplementedError, RecursionError)
 """What SymPy and mpmath raise for text that parses but has no value."""
+# math-verify warns that its own time limit is off.
+logging.getLogger("math_verify").setLevel(logging.ERROR)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class AnswerVerdict:
     """Whether an answer is right, and the rule that decided.
 
-    Rules: integer, letter, text, math-verify, timeout, unparsed, judge, undecided. The rule `timeout` stands for a limit
-    of time or of size.
+    Rules: integer, letter, text, math-verify, timeout, unparsed, unparsed_gold, judge, undecided. `math-verify` stands
+    for the comparison of expressions, and `timeout` for its limits of time and of size.
     """
 
     correct: bool
@@ -44,6 +45,7 @@ class AnswerVerdict:
 
 
 UNPARSED = AnswerVerdict(correct=False, rule="unparsed")
+UNPARSED_GOLD = AnswerVerdict(correct=False, rule="unparsed_gold")
 TIMEOUT = AnswerVerdict(correct=False, rule="timeout")
 
 
@@ -58,6 +60,31 @@ def grade_by_rules(extracted: str | None, question: Question, answer_type: Answe
     return compare(extracted, question.gold)
 
 
+def _option_of_value(extracted: str, options: Sequence[str]) -> str | None:
+    """Return the letter of the only option with an answer's value and unit, in any notation."""
+    has_unit = split_quantity(extracted).unit is not None
+    same = [
+        letter
+        for letter, text in zip(OPTION_LETTERS, options, strict=False)
+        if (split_quantity(text).unit is not None) == has_unit and compare(extracted, text).correct
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def _prepare() -> None:
+    """Import SymPy and math-verify, and fill the tables of the parser."""
+    parsed("0.5x")
+    _compare_expressions("0.5x", "\\frac{1}{2}x")
+
+
+_limited = LimitedCalls(_prepare)
+
+
+def within_limit(function: Callable[..., T], *arguments: Any) -> T:
+    """Return the value of a function that uses math-verify or sympy; raise CPULimitError after TIMEOUT_SECONDS."""
+    return _limited(TIMEOUT_SECONDS, function, *arguments)
+
+
 @lru_cache(maxsize=1 << 14)
 def compare(extracted: str, gold: str) -> AnswerVerdict:
     """Compare two whole numbers as numbers, words as words, and everything else part by part."""
@@ -69,25 +96,44 @@ def compare(extracted: str, gold: str) -> AnswerVerdict:
     rational, gold_rational = (read_rational(normalize_latex(text)) for text in (extracted, gold))
     if rational is not None and rational == gold_rational:
         return AnswerVerdict(correct=True, rule="math-verify")
-    if threading.current_thread() is not threading.main_thread():
-        return _compare_expressions(extracted, gold)
     try:
-        verdict: AnswerVerdict = timeout(TIMEOUT_SECONDS)(_compare_expressions)(extracted, gold)
-    except TimeoutException:
+        return within_limit(_compare_expressions, extracted, gold)
+    except CPULimitError:
         return TIMEOUT
-    return verdict
+
+
+def reads_gold(gold: str) -> bool:
+    """Return whether the rules can read a gold answer: a whole number, words, or what latex2sympy parses."""
+    if read_integer(gold) is not None or is_words(gold):
+        return True
+    try:
+        return within_limit(_parses, gold)
+    except CPULimitError:
+        return True
+
+
+def _parses(gold: str) -> bool:
+    from r1k.evaluate.grading.compare import is_readable
+
+    try:
+        return is_readable(clean(gold)) or bool(parsed(gold))
+    except FAILURES:
+        return False
 
 
 def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
+    from r1k.evaluate.grading.compare import UnparsedError, same_answer
+    from r1k.evaluate.grading.values import IntractableError
+
     rule = "text" if is_words(gold) else "math-verify"
+    failure = None
     try:
         if same_answer(clean(gold), clean(extracted)):
             return AnswerVerdict(correct=True, rule=rule)
-        failure = None
     except IntractableError:
         failure = TIMEOUT
     except (UnparsedError, *FAILURES):
-        failure = UNPARSED
+        failure = UNPARSED if _parses(gold) else UNPARSED_GOLD
     if rule == "math-verify" and (SETS.search(gold) or SETS.search(extracted)):
         right, answer = parsed(gold), parsed(extracted)
         if right and answer:
@@ -95,35 +141,33 @@ def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
     return failure or AnswerVerdict(correct=False, rule=rule)
 
 
-def _option_of_value(extracted: str, options: Sequence[str]) -> str | None:
-    """Return the letter of the only option with an answer's value and, if it has one, its unit."""
-    unit = split_quantity(extracted).unit is None
-    same = [
-        letter
-        for letter, text in zip("ABCDEFGHIJ", options, strict=False)
-        if (split_quantity(text).unit is None) == unit and compare(extracted, text).correct
-    ]
-    return same[0] if len(same) == 1 and read_letter(extracted, len(same)) is None else None
-
-
 def _verify(right: list[Any], answer: list[Any]) -> bool:
-    return verify(
-        right,
-        answer,
-        float_rounding=DECIMALS,
-        allow_set_relation_comp=True,
-        timeout_seconds=TIMEOUT_SECONDS,
-        raise_on_error=False,
+    from math_verify import verify
+
+    return bool(
+        verify(
+            right,
+            answer,
+            float_rounding=DECIMALS,
+            allow_set_relation_comp=True,
+            timeout_seconds=None,
+            raise_on_error=False,
+        )
     )
 
 
 @lru_cache(maxsize=1 << 12)
 def parsed(answer: str) -> list[Any]:
-    """Return the expression that the complete answer is, or an empty list; never a number taken from inside it."""
+    """Return the expression that the complete answer is, or an empty list; never a number taken from inside it.
+
+    Call it by `within_limit`: it has no time limit of its own.
+    """
+    from math_verify import LatexExtractionConfig, parse
+
     found = parse(
         f"\\boxed{{{normalize_latex(answer)}}}",
         extraction_config=[LatexExtractionConfig(boxed_match_priority=0)],
         fallback_mode="no_fallback",
-        parsing_timeout=TIMEOUT_SECONDS,
+        parsing_timeout=None,
     )
     return list(found)

@@ -41,10 +41,15 @@ def is_refusal(entry: JournalEntry) -> bool:
     return bool(entry.refusal) or entry.finish_reason == "content_filter"
 
 
+def last_line(entry: JournalEntry) -> str:
+    """Return the last line of an answer; it is empty after truncation or refusal."""
+    lines = parse_answer(entry).text.splitlines()
+    return lines[-1] if lines and not entry.truncated and not is_refusal(entry) else ""
+
+
 def parse_verdict(entry: JournalEntry) -> str | None:
     """Return the verdict on a judge's last line (yes, no or unclear); None for other text, truncation or refusal."""
-    lines = parse_answer(entry).text.splitlines()
-    found = VERDICT_LINE.fullmatch(lines[-1]) if lines and not entry.truncated and not is_refusal(entry) else None
+    found = VERDICT_LINE.fullmatch(last_line(entry))
     return found[1].lower() if found else None
 
 

@@ -106,3 +106,17 @@ def test_a_long_list_is_cut_in_the_markdown_and_said_to_be(tmp_path):
     assert len((tmp_path / "d.csv").read_text().splitlines()) == 231
     assert len(cells((tmp_path / "d.md").read_text())) == 4 + 202
     assert "The first 200 of 230 answers; the CSV has all." in (tmp_path / "d.md").read_text()
+
+
+def test_an_answer_that_is_a_whole_text_is_shown_from_its_end(tmp_path):
+    path = tmp_path / "one" / "0" / "math" / "graded.jsonl"
+    text = "so " * 200 + "it is 12"
+    unread = {"extracted": text, "rules": None, "rules_rule": "unparsed_gold"}
+    write_jsonl(path, [graded("q", True, True).model_copy(update=unread)])
+    list_disagreements(graded=[path], redistributable=["math"], markdown=tmp_path / "d.md", csv=tmp_path / "d.csv")
+    markdown = (tmp_path / "d.md").read_text()
+    row = cells(markdown)[-1]
+    assert row[6].startswith("…") and row[6].endswith("it is 12") and len(row[6]) == 301
+    assert row[7:9] == ["no verdict", "right"]
+    assert cells(markdown)[2][-4:] == ["0", "0", "1", "0"], "the judge alone is right"
+    assert text in (tmp_path / "d.csv").read_text()

@@ -7,16 +7,15 @@ from typing import Any
 
 import sympy
 
-from r1k.evaluate.grading.bases import same_base
+from r1k.evaluate.grading.bases import read_based, same_base
 from r1k.evaluate.grading.expressions import (
-    decimal_digits,
     is_scalar,
     parse_expression,
-    read_rational,
     same_form,
     same_ratio,
     same_value,
 )
+from r1k.evaluate.grading.rationals import decimal_digits, read_rational
 from r1k.evaluate.grading.structure import Node, is_label, read_structure
 from r1k.evaluate.grading.units import ParsedQuantity, Unit, split_quantity
 from r1k.evaluate.grading.values import IntractableError
@@ -53,6 +52,26 @@ def same_answer(gold: str, answer: str) -> bool:
     if failure:
         raise failure
     return False
+
+
+def is_readable(gold: str) -> bool:
+    """Return whether every part of a gold answer is words or mathematics that latex2sympy parses."""
+    return any(_is_readable(read_structure(text)) for text in _readings(gold))
+
+
+def _is_readable(node: Node) -> bool:
+    if node.parts:
+        return all(map(_is_readable, node.parts))
+    if node.kind != "scalar" or is_words(node.text) or read_based(node.text) or RATIO.fullmatch(node.text):
+        return True
+    try:
+        return is_scalar(_value(split_quantity(node.text).number)) or _is_rational(node.text)
+    except UnparsedError:
+        return False
+
+
+def _is_rational(text: str) -> bool:
+    return read_rational(normalize_latex(split_quantity(text).number)) is not None
 
 
 def _readings(answer: str) -> list[str]:

@@ -15,7 +15,7 @@ from sympy.core.function import AppliedUndef
 from sympy.matrices import MatrixBase
 
 from r1k.evaluate.grading.values import Evaluation, IntractableError, exact
-from r1k.evaluate.latex_normalize import join_thousands, normalize_latex
+from r1k.evaluate.latex_normalize import join_thousands
 
 MAX_DEPTH = 30
 """Maximum depth of brackets; the parser's time grows exponentially with it."""
@@ -23,37 +23,14 @@ DIGITS = 50
 """Significant digits to which equal values agree."""
 MAX_SPREAD = 1_500
 """Maximum number of digits by which summands may differ in size."""
-DECIMAL_DIGITS = 12
-"""Significant digits from which a decimal stands for the number that it rounds."""
 POINTS = 8
 """Number of points at which two expressions with variables are compared."""
 
-ARITHMETIC = re.compile(
-    r"(?P<sign>[+-]?)\s*(?:(?P<whole>\d+)\s*(?=\\frac))?"
-    r"(?:\\frac\{(?P<over>-?\d+(?:\.\d+)?)\}\{(?P<under>-?\d+(?:\.\d+)?)\}"
-    r"|(?P<value>\d+(?:\.\d*)?|\.\d+)(?:\s*/\s*(?P<divisor>\d+(?:\.\d+)?))?"
-    r"(?:\s*(?:\\times|\\cdot|\*)\s*10\^\{?(?P<power>-?\d{1,4})\}?)?)"
-)
 MULTIPLIED = re.compile(r"(?<![\^_\w.])(\d+(?:\.\d+)?)\s*(?=\()")
-DECIMAL = re.compile(r"\d*\.\d+")
 PRIME = re.compile(r"([a-zA-Z])('+|\^\{?\\prime\}?)")
 DECIMAL_COMMA = re.compile(r"(-?0),(\d+)\Z")
 DEGREES = re.compile(r"(\d+(?:\.\d+)?|[a-zA-Z]|\))\s*\^\s*\{?\s*\\circ\s*\}?")
 CONVERSION = ConversionConfig(lowercase_symbols=False)
-
-
-def read_rational(text: str) -> Fraction | None:
-    """Return the value of one number: whole, decimal, mixed, fraction or with a power of ten; None for other text."""
-    match = ARITHMETIC.fullmatch(join_thousands(text).strip())
-    if match is None:
-        return None
-    over, under = match["over"] or match["value"], match["under"] or match["divisor"] or "1"
-    divisor = Fraction(under)
-    if divisor == 0:
-        return None
-    value = Fraction(over) / divisor + int(match["whole"] or 0)
-    value *= Fraction(10) ** int(match["power"] or 0)
-    return -value if match["sign"] == "-" else value
 
 
 @lru_cache(maxsize=1 << 12)
@@ -74,12 +51,6 @@ def parse_expression(text: str) -> Any:
     if isinstance(parsed, sympy.Basic | MatrixBase) and "\\sum" not in text and "\\prod" not in text:
         return parsed.xreplace({sympy.Symbol("i", real=False): sympy.I})
     return parsed
-
-
-def decimal_digits(*texts: str) -> int | None:
-    """Return the digits to agree to where a decimal has at least DECIMAL_DIGITS significant ones; else None."""
-    lengths = [len(number.replace(".", "").lstrip("0")) for text in texts for number in DECIMAL.findall(text)]
-    return min(max(lengths) - 1, 15) if lengths and max(lengths) >= DECIMAL_DIGITS else None
 
 
 def is_scalar(expression: Any) -> bool:

@@ -12,12 +12,15 @@ from r1k.report.writers import write_document
 FIELDS = ("run", "seed", "benchmark", "question", "sample", "gold", "extracted", "rules", "judge", "judge_rationale")
 COUNTS = ("answers", "judged", "both right", "both wrong", "rules alone right", "judge alone right", "no verdict")
 WITHHELD = "(not shown)"
-LONGEST_REPLY, MOST_ROWS = 300, 200
-"""Characters of a judge's reply, and answers, in the Markdown; the CSV has all."""
+LONGEST_TEXT, MOST_ROWS = 300, 200
+"""Characters of an answer and of a judge's reply, and answers, in the Markdown; the CSV has all."""
 VERDICT_TEXTS = {True: "right", False: "wrong", None: "no verdict"}
 NOTES = (
     "Answers: all answers of a run to a benchmark. Judged: the answers sent to the judge. No verdict: the judge's "
-    "reply does not end in a verdict; with grader s1 or judge such an answer is wrong.",
+    "reply does not end in a verdict; with grader s1 or judge such an answer is wrong. Rules without a verdict, which "
+    "cannot read the gold answer, count as wrong.",
+    "Extracted: what the grader graded. With grader s1 or judge this is s1's extraction, which may be a whole text; "
+    "the rules always use their own extraction.",
     f"{WITHHELD}: the benchmark is not redistributable (see the config); graded.jsonl has the answer.",
 )
 
@@ -49,7 +52,7 @@ def disagreements_document(found: GradedFiles, listed: Sequence[tuple[str, ...]]
     counts += [(key.run, str(key.seed), key.benchmark, *count_verdicts(verdicts)) for key, verdicts in found]
     grids = [Grid(("Run", "Seed", "Benchmark", *(count.capitalize() for count in COUNTS)), tuple(counts))]
     if listed:
-        rows = ((*row[:-1], _shortened(row[-1])) for row in listed[:MOST_ROWS])
+        rows = ((*row[:6], _end(row[6]), *row[7:-1], _start(row[-1])) for row in listed[:MOST_ROWS])
         grids.append(Grid(tuple(field.replace("_", " ").capitalize() for field in FIELDS), tuple(rows)))
     cut = [f"The first {MOST_ROWS} of {len(listed)} answers; the CSV has all."] if len(listed) > MOST_ROWS else []
     return Document(
@@ -64,7 +67,7 @@ def disagreements_document(found: GradedFiles, listed: Sequence[tuple[str, ...]]
 
 def count_verdicts(verdicts: Sequence[Graded]) -> list[str]:
     """Return the numbers named in COUNTS."""
-    asked = [(verdict.rules, verdict.judge) for verdict in verdicts if verdict.judge_rationale is not None]
+    asked = [(bool(verdict.rules), verdict.judge) for verdict in verdicts if verdict.judge_rationale is not None]
     pairs = [(True, True), (False, False), (True, False), (False, True)]
     undecided = sum(judge is None for _, judge in asked)
     return [str(number) for number in (len(verdicts), len(asked), *map(asked.count, pairs), undecided)]
@@ -74,7 +77,7 @@ def disagreements(found: GradedFiles, redistributable: Collection[str]) -> Itera
     """Yield the FIELDS of each answer on which rules and judge disagree, or the judge gives no verdict."""
     for key, verdicts in found:
         for verdict in verdicts:
-            if verdict.judge_rationale is None or verdict.judge == verdict.rules:
+            if verdict.judge_rationale is None or verdict.judge == bool(verdict.rules):
                 continue
             texts = [verdict.gold, verdict.extracted or "", verdict.judge_rationale]
             if key.benchmark not in redistributable:
@@ -84,5 +87,9 @@ def disagreements(found: GradedFiles, redistributable: Collection[str]) -> Itera
             yield (*which, gold, extracted, VERDICT_TEXTS[verdict.rules], VERDICT_TEXTS[verdict.judge], said)
 
 
-def _shortened(reply: str) -> str:
-    return reply if len(reply) <= LONGEST_REPLY else f"{reply[:LONGEST_REPLY]}…"
+def _start(reply: str) -> str:
+    return reply if len(reply) <= LONGEST_TEXT else f"{reply[:LONGEST_TEXT]}…"
+
+
+def _end(answer: str) -> str:
+    return answer if len(answer) <= LONGEST_TEXT else f"…{answer[-LONGEST_TEXT:]}"

@@ -31,6 +31,12 @@ def test_answers_are_joined_with_their_questions_and_verdicts(made):
     assert (text.reasoning.head, text.answer.head, text.extracted) == ("b thinks of math-1", "b says", "b says")
 
 
+def test_an_extracted_text_is_shown_from_its_end(made):
+    made.answer("a", made.ask("math", "How many?"), lambda question, k: {"extracted": "so " * 1000 + "it is 12"})
+    (answer,) = collect(**made.paths, redistributable=["math"]).answers
+    assert answer.text.extracted == "…" + ("so " * 1000 + "it is 12")[-1000:]
+
+
 def test_options_are_shown_as_the_model_saw_them(made):
     asked = made.ask("gpqa", "Which?")
     with_options = [asked[0].model_copy(update={"options": ["one", "two"], "gold": "B"})]

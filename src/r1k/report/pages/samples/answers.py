@@ -11,6 +11,8 @@ from r1k.text import format_question
 
 MAX_ANSWERS = 40_000
 """The page shows at most this many answers, but at least one per question and run; see `count_samples`."""
+MAX_EXTRACTED_CHARS = 1000
+"""The page shows at most this much of an extracted answer, from its end; s1's rule may extract a whole text."""
 
 
 class PageQuestion(Record):
@@ -135,9 +137,15 @@ def _text(verdict: Graded, parts: CompletionParts, limit: int | None) -> AnswerT
     return AnswerText(
         reasoning=truncate(reasoning, limit),
         answer=None if answer is None else truncate(answer, limit),
-        extracted=verdict.extracted,
+        extracted=_end(verdict.extracted),
         judge=_judgement(verdict),
     )
+
+
+def _end(extracted: str | None) -> str | None:
+    if extracted is None or len(extracted) <= MAX_EXTRACTED_CHARS:
+        return extracted
+    return f"…{extracted[-MAX_EXTRACTED_CHARS:]}"
 
 
 def _judgement(verdict: Graded) -> PageJudgement | None:

@@ -26,6 +26,7 @@ SCHEMA = pa.schema(
         "correct": pa.bool_(),
         "rule": pa.string(),
         "rules": pa.bool_(),
+        "rules_rule": pa.string(),
         "judge": pa.bool_(),
         "judge_rationale": pa.string(),
         "last_number": pa.string(),
