@@ -19,7 +19,7 @@ from r1k.evaluate.grading.rationals import decimal_digits, read_rational
 from r1k.evaluate.grading.structure import Node, is_label, read_structure
 from r1k.evaluate.grading.units import ParsedQuantity, Unit, split_quantity
 from r1k.evaluate.grading.values import IntractableError
-from r1k.evaluate.grading.words import is_words, same_words, unwrapped
+from r1k.evaluate.grading.words import EMPTY, is_words, same_words, unwrapped
 from r1k.evaluate.latex_normalize import THOUSANDS, join_thousands, normalize_latex, normalize_layout
 
 DECIMAL_COMMA = re.compile(r"(-?0),(\d+)")
@@ -77,6 +77,8 @@ def _is_rational(text: str) -> bool:
 def _readings(answer: str) -> list[str]:
     """Return the ways to read an answer: `2,125` is a number and a list; `0,1` is a list and a decimal."""
     text = normalize_layout(answer)
+    if is_words(text) and re.search(r",|;|\b(?:and|or)\b", text):
+        text = unwrapped(text)
     if DECIMAL_COMMA.fullmatch(text):
         return [text, text.replace(",", ".")]
     if not THOUSANDS.search(text):
@@ -260,7 +262,7 @@ def _same_scalar(gold: str, answer: str) -> bool:
     based = same_base(gold, answer)
     if based is not None:
         return based
-    if is_words(gold) or is_words(answer):
+    if is_words(gold) or is_words(answer) or EMPTY.fullmatch(gold):
         return same_words(gold, answer)
     if RATIO.fullmatch(gold) or RATIO.fullmatch(answer):
         return _same_ratio(gold, answer)
@@ -273,7 +275,7 @@ def _same_scalar(gold: str, answer: str) -> bool:
 
 
 def _compact(text: str) -> str:
-    return re.sub(r"\s+", "", unwrapped(text))
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", unwrapped(text))
 
 
 def _same_ratio(gold: str, answer: str) -> bool:

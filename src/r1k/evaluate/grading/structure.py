@@ -164,7 +164,7 @@ def _group(text: str) -> Node | None:
     inside = text[1:-1].strip()
     pair = text[0] + text[-1]
     if pair == "{}":
-        return read_structure(inside) if inside else Node("set", text)
+        return read_structure(inside) if inside else Node("scalar", "\\emptyset")
     commas = _split(inside, re.compile(r"[,;]"))
     if len(commas) == 1:
         return read_structure(inside) if pair == "()" and inside else None
@@ -177,7 +177,7 @@ def _group(text: str) -> Node | None:
 
 def _contents(kind: Kind, inside: str, text: str, brackets: str) -> Node:
     if not inside.strip():
-        return Node("set", text)
+        return Node("scalar", "\\emptyset")
     separator = ";" if len(_split(inside, re.compile(";"))) > 1 else ","
     parts: list[Node] = []
     for each in _split(inside, re.compile(separator)):

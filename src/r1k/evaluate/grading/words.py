@@ -34,7 +34,7 @@ MONTHS = frozenset(
     ).split()
 )
 FUNCTION_WORDS = re.compile(
-    r"\\|\b(?:sin|cos|tan|cot|sec|csc|ln|log|exp|sqrt|pi|infinity|inf|theta|alpha|beta|gamma|lambda|sigma|phi|omega)\b",
+    r"\\|\b(?:arc(?:sin|cos|tan)|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|ln|log|exp|sqrt|pi|infinity|inf|theta|alpha|beta|gamma|lambda|sigma|phi|omega)\b",
     re.IGNORECASE,
 )
 EMPTY = re.compile(r"\\emptyset(?![a-zA-Z])|\\\{\s*\\\}|\\phi")
