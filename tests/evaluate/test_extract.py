@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
+from r1k.boxed import last_boxed
 from r1k.evaluate.extract import (
     final_answer,
-    last_boxed,
     last_number,
     read_integer,
     read_letter,
@@ -29,12 +29,12 @@ FINAL = [
     ("**Answer:** 4", "4"),
     ("Answer: **4**.", "4"),
     ("Answer:\n\n  $4$", "4"),
-    ("Answer: 4 apples. So it is.", "4 apples. So it is"),
-    ("The answer is 4", None),
+    ("Answer: 4 apples. So it is.", "4 apples"),
+    ("The answer is 4", "4"),
     ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
     ("\\boxed {9}", "9"),
     ("\\boxed{}", None),
-    ("\\boxed{5} then cut \\boxed{6", "5"),
+    ("\\boxed{5} then cut \\boxed{6", None),
     ("\\boxed{5 then \\boxed{6}", "6"),
     ("\\boxed{\\boxed{7}}", "7"),
     ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),

@@ -140,7 +140,7 @@ def read_letter(answer: str, options: int) -> str | None:
     Recognized forms are `B`, `(b)`, `[B]`, `B)`, `\\text{B}`, `B) 56`, `B (56)`, `option B`, `B because …` and the like. A
     letter in a formula, an article, or a letter that is denied is no option.
     """
-    text = unicodedata.normalize("NFKC", plain(re.sub(r"[$`\"“”]|\*\*|\\\s", " ", answer))).translate(LOOKALIKES).strip()
+    text = unicodedata.normalize("NFKC", plain(re.sub(r"[$`\"“”‘’]|\*\*|\\\s|\A'|'\Z", " ", answer))).translate(LOOKALIKES).strip()
     alone = OPTION_ALONE.fullmatch(text)
     letter = alone[1].upper() if alone else _letter_with_more(text)
     return letter if letter and ord(letter) - ord("A") < options else None

@@ -14,6 +14,7 @@ SENTENCE_MARKER = re.compile(
     re.IGNORECASE,
 )
 CHINESE_MARKER = re.compile(r"(?:最终|正确)?答案\s*(?:(?:是|为)\s*[:：]?|[:：])\s*")
+BOLD_SENTENCE = re.compile(r"(?:\A|[\n.]\s*)(?:[A-Z][a-z]+,\s+)?[Tt]he\s[^.\n*]{1,160}?\s(?:is|are)\s+\*\*(?P<bold>[^*\n]+)\*\*")
 HEADING = re.compile(
     r"(?:\A|\n)[ \t]*(?:#+[ \t]*|\*\*[ \t]*)+(?:final[ \t]+)?answer[ \t]*[:：]?[ \t]*(?:\*\*)?[ \t]*[:：]?[ \t]*\n", re.IGNORECASE
 )
@@ -70,7 +71,7 @@ class Statement:
 def statements(text: str, is_choice: bool) -> list[Statement]:
     """Return all statements of an answer in a text, in order; side by side boxes are one.
 
-    For multiple choice, the text after a marker is its whole line, with the reason.
+    Where there is none, it is the only bold value of a sentence such as `The total is **5**.` For multiple choice, the text after a marker is its whole line, with the reason.
     """
     found = joined_boxes(text)
     for pattern in (COLON_MARKER, CHINESE_MARKER, HEADING):
@@ -79,10 +80,16 @@ def statements(text: str, is_choice: bool) -> list[Statement]:
             for marker in pattern.finditer(text)
             if not _in_remark(text, marker.start())
         ]
+    remarks = []
     for marker in SENTENCE_MARKER.finditer(text):
         stated = _after_marker(text, marker, is_choice)
-        if stated.text and not stated.is_vague and not _in_remark(text, marker.start()):
-            found.append(replace(stated, is_remark=True))
+        counts = is_choice or not found or "final" in marker[0].casefold()
+        if counts and stated.text and not stated.is_vague and not _in_remark(text, marker.start()):
+            remarks.append(replace(stated, is_remark=True))
+    found += remarks
+    if not found:
+        bold = [Statement(each.start(), each.end(), each["bold"]) for each in BOLD_SENTENCE.finditer(text)]
+        found = bold if len({each.text for each in bold}) == 1 else []
     return sorted(found, key=lambda each: each.start)
 
 
