@@ -16,7 +16,7 @@ from r1k.evaluate.grading.expressions import (
     same_value,
 )
 from r1k.evaluate.grading.rationals import decimal_digits, read_rational
-from r1k.evaluate.grading.structure import Node, is_label, read_structure
+from r1k.evaluate.grading.structure import ELLIPSIS, Node, is_label, read_structure
 from r1k.evaluate.grading.units import ParsedQuantity, Unit, split_quantity
 from r1k.evaluate.grading.values import IntractableError
 from r1k.evaluate.grading.words import EMPTY, is_words, same_words, unwrapped
@@ -62,7 +62,7 @@ def is_readable(gold: str) -> bool:
 def _is_readable(node: Node) -> bool:
     if node.parts:
         return all(map(_is_readable, node.parts))
-    if node.kind != "scalar" or is_words(node.text) or read_based(node.text) or RATIO.fullmatch(node.text):
+    if node.kind != "scalar" or ELLIPSIS.fullmatch(node.text) or is_words(node.text) or read_based(node.text) or RATIO.fullmatch(node.text):
         return True
     try:
         return is_scalar(_value(split_quantity(node.text).number)) or _is_rational(node.text)
@@ -134,7 +134,7 @@ def _same_collection(gold: Node, answer: Node) -> bool:
     is_named = [None not in each and len(set(each)) == len(each) > 1 for each in names]
     if all(is_named):
         return _matching(golds, answers)
-    if any(is_named) or "tuple" in kinds:
+    if any(is_named) or "tuple" in kinds or ELLIPSIS.search(gold.text):
         return _pairwise([_unlabelled(part) for part in golds], [_unlabelled(part) for part in answers])
     if len({*names[0], *names[1]} - {None}) < 2:
         golds, answers = [_unlabelled(part) for part in golds], [_unlabelled(part) for part in answers]

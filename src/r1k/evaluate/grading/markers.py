@@ -20,10 +20,10 @@ HEADING = re.compile(
 )
 BARE_BOX = re.compile(
     r"\\boxed(?![a-zA-Z{])[ \t]*(?P<bare>"
-    r"(?:[+-]?\d[\d,.]*(?<![.,])|\\(?:[dt]?frac|sqrt|pi|infty)[^$\n]*?|[A-Za-z](?![A-Za-z]))(?:\s*[-+*/^=][^$\n]*?)?)"
+    r"(?:[+-]?\d[\d,.]*(?<![.,])|\\(?:[dt]?frac|sqrt|pi|infty)[^$\n]{0,200}?|[A-Za-z](?![A-Za-z]))(?:\s*[-+*/^=][^$\n]{0,200}?)?)"
     r"(?=[.,;:]?\s*(?:\$|\\\)|\\\]|\n|\Z)|[.,;:]?\s+[A-Za-z])"
 )
-BARE_COMMAND_BOX = re.compile(r"\\boxed(?P<bare>\\(?:[dt]?frac|sqrt|pi)[^$\n]*?)(?=[.,;:]?\s*(?:\$|\\\)|\\\]|\n|\Z))")
+BARE_COMMAND_BOX = re.compile(r"\\boxed(?P<bare>\\(?:[dt]?frac|sqrt|pi)[^$\n]{0,200}?)(?=[.,;:]?\s*(?:\$|\\\)|\\\]|\n|\Z))")
 OPENED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _IT = r"(?:that|this|it|which|(?:my|the|this|that)\s+(?:final\s+|last\s+|above\s+)?(?:answer|result|box|value|solution))"
 WITHDRAWN = re.compile(
@@ -51,6 +51,11 @@ QUOTE = re.compile(r"\\\\?[\"“”]")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 NUMBER = re.compile(r"(?<![\w.\\])[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?(?![\w])")
 WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+LINE = re.compile(r"\s*([^\n]{0,2000})")
+MAX_JOINT_CHARS = 120
+MAX_LINE_CHARS = 2_000
+MAX_MARKERS = 40
+"""Number of markers that are read, from the end; a model that repeats itself writes thousands."""
 MAX_PLAIN_WORDS = 4
 """Number of words up to which a line is an answer and not a sentence about it."""
 
@@ -77,11 +82,11 @@ def statements(text: str, is_choice: bool) -> list[Statement]:
     for pattern in (COLON_MARKER, CHINESE_MARKER, HEADING):
         found += [
             _after_marker(text, marker, is_choice)
-            for marker in pattern.finditer(text)
+            for marker in list(pattern.finditer(text))[-MAX_MARKERS:]
             if not _in_remark(text, marker.start())
         ]
     remarks = []
-    for marker in SENTENCE_MARKER.finditer(text):
+    for marker in list(SENTENCE_MARKER.finditer(text))[-MAX_MARKERS:]:
         stated = _after_marker(text, marker, is_choice)
         counts = is_choice or not found or "final" in marker[0].casefold()
         if counts and stated.text and not stated.is_vague and not _in_remark(text, marker.start()):
@@ -137,10 +142,12 @@ def _boxes(text: str) -> list[Statement]:
 
 
 def _is_joint(between: str) -> bool:
+    if len(between) > MAX_JOINT_CHARS:
+        return False
     plain = between
     for _ in range(2):
         plain = SETTING.sub(lambda each: f" {each[1] or ''} ", plain)
-    if len(between) > 120 or not (CONNECTIVE.search(plain) or PART_LABEL.search(plain)):
+    if not (CONNECTIVE.search(plain) or PART_LABEL.search(plain)):
         return False
     ends = r"[\s:.-]+" if re.search(r"\(\s*\w{1,3}\s*\)", plain) else r"[\s:-]+"
     return not re.sub(ends, "", CONNECTIVE.sub(" ", PART_LABEL.sub(" ", plain)))
@@ -148,7 +155,7 @@ def _is_joint(between: str) -> bool:
 
 def _in_remark(text: str, position: int) -> bool:
     """Return whether a position is inside parentheses that open on its line."""
-    line = text[text.rfind("\n", 0, position) + 1 : position]
+    line = text[max(text.rfind("\n", 0, position) + 1, position - MAX_LINE_CHARS) : position]
     return line.count("(") > line.count(")")
 
 
@@ -158,12 +165,15 @@ def _after_marker(text: str, marker: re.Match[str], is_choice: bool) -> Statemen
     display = DISPLAY.match(text, start)
     if display:
         return Statement(marker.start(), display.end(), (display["dollars"] or display["bracket"]).strip())
-    line = re.compile(r"\s*([^\n]*)").match(text, start)
+    line = LINE.match(text, start)
     assert line is not None
     if re.search(r"(?::|\bis|\bare|=)[\s*]*\Z", line[1]):
-        display = DISPLAY.match(text, line.end()) or re.compile(r"\s*(?P<dollars>(?P<bracket>[^\n]*))").match(text, line.end())
-        if display and display["dollars" if display["dollars"] else "bracket"]:
+        display = DISPLAY.match(text, line.end())
+        if display:
             return Statement(marker.start(), display.end(), (display["dollars"] or display["bracket"]).strip())
+        below = LINE.match(text, line.end())
+        if below and below[1].strip():
+            return Statement(marker.start(), below.end(), _value(below[1].strip()) or below[1].strip())
     content = CLOSING_WORDS.sub("", line[1]).strip()
     value = content if is_choice else _value(content)
     return Statement(marker.start(), line.end(), content if value is None else value, is_vague=value is None)
