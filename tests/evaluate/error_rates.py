@@ -8,8 +8,8 @@ marker, a separator or a line break is an answer by itself and is put into a box
 answer_pairs.jsonl: an answer as a model would write it (`answer`), and whether it is the same (`same`).
 
 Prints a line per row that the rules get wrong, then one JSON line: `n`, and for each grader the wrong answers that it
-accepts and the right ones that it rejects, as shares of all rows. An option's text for a letter is right or wrong by the
-options: such a row without `options` is left out, and printed.
+accepts and the right ones that it rejects, as shares of all rows. An option's text for a letter is right or wrong by
+the options: such a row without `options` is left out, and printed.
 
 Same means the same value or meaning in any notation. An answer may omit a unit but not state a different one; a rounded
 value is not an exact one; a part is not the whole; if a letter contradicts an option's text, the letter counts. Our own
@@ -137,7 +137,7 @@ def rates(pairs: Sequence[Pair], accepted: Sequence[bool]) -> dict[str, Rates]:
 
 
 def verdicts(pairs: Sequence[Pair], folder: Path) -> dict[str, list[bool]]:
-    """Return each grader's verdicts; with a judge as in the workflow, from files through `judge_answers` and `grade`."""
+    """Return each grader's verdicts; those of a judge as in the workflow, through `judge_answers` and `grade`."""
     truth = {f"Question {number}": pair.same for number, pair in enumerate(pairs)}
     golds = {f"Question {number}": pair.gold for number, pair in enumerate(pairs)}
     found = {"rules": by_rules(pairs)}

@@ -37,14 +37,18 @@ OPTION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 OPTION_LOWER = re.compile(r"(?:\(\s*([a-j])\s*\)|([a-j])\s*[).:])\s*(\S.*)?", re.DOTALL)
-ANOTHER_OPTION = re.compile(r"\s*(?:or|and|,|/|&|\+|-|;)\s*(?:option\s+)?[(\[]?(?!I\s+[a-z])[A-J](?![a-zA-Z])|\s*\([A-J]\)")
+ANOTHER_OPTION = re.compile(
+    r"\s*(?:or|and|,|/|&|\+|-|;)\s*(?:option\s+)?[(\[]?(?!I\s+[a-z])[A-J](?![a-zA-Z])|\s*\([A-J]\)"
+)
 REASON_AFTER_OPTION = re.compile(
-    r"\s*(?:[,;(\[–—]|-\s|\.\s|:|\s(?:because|since|as|for|due|given|and not|but not|not|is|was|would|which|with|—|–)\b|\s\(?\d)",
+    r"\s*(?:[,;(\[–—]|-\s|\.\s|:|\s\(?\d"
+    r"|\s(?:because|since|as|for|due|given|and not|but not|not|is|was|would|which|with)\b)",
     re.IGNORECASE,
 )
 DENIED_OPTION = re.compile(
-    r"\W*(?:(?:is|are|was|were|seems|looks)\s+(?:also\s+|all\s+)?(?:not|wrong|incorrect|false|impossible|excluded|eliminated|ruled|"
-    r"tempting|a distractor|the wrong|an incorrect)|(?:isn't|aren't|cannot|can't|doesn't|does not|would be (?:wrong|incorrect)))\b",
+    r"\W*(?:(?:is|are|was|were|seems|looks)\s+(?:also\s+|all\s+)?(?:not|wrong|incorrect|false|impossible|excluded|eliminated"
+    r"|ruled|tempting|a distractor|the wrong|an incorrect)"
+    r"|(?:isn't|aren't|cannot|can't|doesn't|does not|would be (?:wrong|incorrect)))\b",
     re.IGNORECASE,
 )
 FORMULA = re.compile(r"\s*[=^_*<>\\{|]|[^,.;:]*=")
@@ -67,7 +71,11 @@ def final_answer(completion: str, answer_type: AnswerType = "expression", trunca
     part = answer_part(completion, truncated)
     if part is None:
         return None
-    found = [each for each in statements(part, answer_type == "choice") if not each.is_remark or _is_answer(each, answer_type)]
+    found = [
+        each
+        for each in statements(part, answer_type == "choice")
+        if not each.is_remark or _is_answer(each, answer_type)
+    ]
     last = found[-1] if found else None
     if last is None or has_open_box(part, last.end) or is_withdrawn(part[last.end :], truncated):
         return None
@@ -137,10 +145,14 @@ def is_digits(answer: str) -> bool:
 def read_letter(answer: str, options: int) -> str | None:
     """Return the option that an answer names, among the first `options` letters; None if it names none or two.
 
-    Recognized forms are `B`, `(b)`, `[B]`, `B)`, `\\text{B}`, `B) 56`, `B (56)`, `option B`, `B because …` and the like. A
+    Recognized forms are `B`, `(b)`, `[B]`, `B)`, `\\text{B}`, `B) 56`, `B (56)`, `option B`, `B because …` and so on. A
     letter in a formula, an article, or a letter that is denied is no option.
     """
-    text = unicodedata.normalize("NFKC", plain(re.sub(r"[$`\"“”‘’]|\*\*|\\\s|\A'|'\Z", " ", answer))).translate(LOOKALIKES).strip()
+    text = (
+        unicodedata.normalize("NFKC", plain(re.sub(r"[$`\"“”‘’]|\*\*|\\\s|\A'|'\Z", " ", answer)))
+        .translate(LOOKALIKES)
+        .strip()
+    )
     alone = OPTION_ALONE.fullmatch(text)
     letter = alone[1].upper() if alone else _letter_with_more(text)
     return letter if letter and ord(letter) - ord("A") < options else None

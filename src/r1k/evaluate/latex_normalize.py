@@ -83,22 +83,20 @@ SYMBOLS = {
     "“": "",
     "”": "",
 }
-GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΣΦΨΩ",
-        (
-            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi "
-            "omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega"
-        ).split(),
-        strict=True,
-    )
+_LETTERS = "αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΣΦΨΩ"
+_LETTER_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi "  # noqa: SIM905
+    "chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega".split()
 )
+GREEK = dict(zip(_LETTERS, _LETTER_NAMES, strict=True))
 SYMBOL = re.compile("|".join(re.escape(name) + ("(?![a-zA-Z])" if name[0] == "\\" else "") for name in SYMBOLS))
 GREEK_LETTER = re.compile("[" + "".join(GREEK) + "]")
 SUPERSCRIPTS = {"⁻": "-", "⁺": "+", "⁽": "(", "⁾": ")", "ⁿ": "n", "ⁱ": "i", "ˣ": "x", "ᵗ": "t"} | {
     "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]: str(digit) for digit in range(10)
 }
-SUBSCRIPTS = {"₋": "-", "₊": "+", "ₙ": "n", "ₓ": "x", "ᵢ": "i"} | {"₀₁₂₃₄₅₆₇₈₉"[digit]: str(digit) for digit in range(10)}
+SUBSCRIPTS = {"₋": "-", "₊": "+", "ₙ": "n", "ₓ": "x", "ᵢ": "i"} | {
+    "₀₁₂₃₄₅₆₇₈₉"[digit]: str(digit) for digit in range(10)
+}
 RAISED = re.compile("[" + "".join(SUPERSCRIPTS) + "]+")
 LOWERED = re.compile("[" + "".join(SUBSCRIPTS) + "]+")
 VULGAR = re.compile("[¼½¾⅐-⅞]")
@@ -127,14 +125,18 @@ FUNCTIONS = (
     "arcsin arccos arctan sinh cosh tanh sin cos tan csc sec cot ln log lg exp min max gcd lcm det".split()  # noqa: SIM905
 )
 NAMES = [*GREEK.values(), "pi"]
-NAMED = re.compile(r"(?<![\\a-zA-Z])(" + "|".join(sorted({*FUNCTIONS, *NAMES}, key=len, reverse=True)) + r")(?![a-zA-Z])")
+NAMED = re.compile(
+    r"(?<![\\a-zA-Z])(" + "|".join(sorted({*FUNCTIONS, *NAMES}, key=len, reverse=True)) + r")(?![a-zA-Z])"
+)
 CALLS = re.compile(r"(?<![a-zA-Z])\\?(sqrt|cbrt|exp|abs)\s*\(")
 OPENING_CALLS = {"sqrt": "\\sqrt{", "cbrt": "\\sqrt[3]{", "exp": "e^{", "abs": "|"}
 POWER = re.compile(r"\*\*|\^\s*\^")
 POWER_CALL = re.compile(r"\^\s*\(")
 POWER_SIGNED = re.compile(r"\^\s*([+-]\s*(?:\d+|[a-zA-Z]))")
 POWER_DIGITS = re.compile(r"\^\s*(\d{2,})(?!\d)")
-INFINITE = re.compile(r"(?<![\\a-zA-Z])(?:infinity|infty|inf|oo)(?![a-zA-Z])|\\text\s*\{\s*infinity\s*\}", re.IGNORECASE)
+INFINITE = re.compile(
+    r"(?<![\\a-zA-Z])(?:infinity|infty|inf|oo)(?![a-zA-Z])|\\text\s*\{\s*infinity\s*\}", re.IGNORECASE
+)
 
 LEADING = re.compile(r"\A\s*(?:(?:the )?(?:final )?answer(?: is)?\b\s*:?|=|\\approx(?![a-zA-Z])|≈|:)\s*", re.IGNORECASE)
 """A relation at the start of an answer; its left side is in the question."""

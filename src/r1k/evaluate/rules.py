@@ -122,7 +122,8 @@ def _parses(gold: str) -> bool:
 
 
 def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
-    from r1k.evaluate.grading.compare import UnparsedError, same_answer
+    from r1k.evaluate.grading.compare import same_answer
+    from r1k.evaluate.grading.scalars import UnparsedError
     from r1k.evaluate.grading.values import IntractableError
 
     rule = "text" if is_words(gold) else "math-verify"

@@ -2,35 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import sympy
 
-from r1k.evaluate.grading.bases import read_based, same_base
-from r1k.evaluate.grading.expressions import (
-    is_scalar,
-    parse_expression,
-    same_form,
-    same_ratio,
-    same_value,
-)
-from r1k.evaluate.grading.rationals import decimal_digits, read_rational
+from r1k.evaluate.grading.expressions import same_ratio
+from r1k.evaluate.grading.scalars import UnparsedError, is_readable_scalar, same_scalar, scalar_expression
 from r1k.evaluate.grading.structure import ELLIPSIS, Node, is_label, read_structure
-from r1k.evaluate.grading.units import ParsedQuantity, Unit, split_quantity
-from r1k.evaluate.grading.values import IntractableError
-from r1k.evaluate.grading.words import EMPTY, is_words, same_words, unwrapped
-from r1k.evaluate.latex_normalize import THOUSANDS, join_thousands, normalize_latex, normalize_layout
+from r1k.evaluate.grading.words import is_words, unwrapped
+from r1k.evaluate.latex_normalize import THOUSANDS, join_thousands, normalize_layout
 
 DECIMAL_COMMA = re.compile(r"(-?0),(\d+)")
-RATIO = re.compile(r"[^:=<>]+(?::[^:=<>]+)+")
-CLOCK = re.compile(r"\d{1,2}:0\d")
 FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "\\ne": "\\ne", "=": "="}
 COLLECTIONS = ("list", "set", "tuple")
-
-
-class UnparsedError(Exception):
-    """A part of an answer is no mathematics that latex2sympy parses."""
 
 
 def same_answer(gold: str, answer: str) -> bool:
@@ -60,18 +44,7 @@ def is_readable(gold: str) -> bool:
 
 
 def _is_readable(node: Node) -> bool:
-    if node.parts:
-        return all(map(_is_readable, node.parts))
-    if node.kind != "scalar" or ELLIPSIS.fullmatch(node.text) or is_words(node.text) or read_based(node.text) or RATIO.fullmatch(node.text):
-        return True
-    try:
-        return is_scalar(_value(split_quantity(node.text).number)) or _is_rational(node.text)
-    except UnparsedError:
-        return False
-
-
-def _is_rational(text: str) -> bool:
-    return read_rational(normalize_latex(split_quantity(text).number)) is not None
+    return all(map(_is_readable, node.parts)) if node.parts else is_readable_scalar(node.text)
 
 
 def _readings(answer: str) -> list[str]:
@@ -99,7 +72,7 @@ def _same(gold: Node, answer: Node) -> bool:
     if gold.label and answer.label and not _same_label(gold.label, answer.label):
         return gold.kind == answer.kind == "scalar" and _same_equation(gold, answer)
     if gold.kind == answer.kind == "scalar":
-        return _same_scalar(gold.text, answer.text)
+        return same_scalar(gold.text, answer.text)
     if gold.kind == answer.kind == "interval":
         return gold.brackets == answer.brackets and _pairwise(gold.parts, answer.parts)
     if "matrix" in (gold.kind, answer.kind):
@@ -207,7 +180,7 @@ def _sides(node: Node) -> tuple[str, str] | None:
 
 
 def _difference(sides: tuple[str, str]) -> Any:
-    left, right = (_expression(side) for side in sides)
+    left, right = (scalar_expression(side) for side in sides)
     return sympy.Add(left, sympy.Mul(-1, right, evaluate=False), evaluate=False)
 
 
@@ -254,116 +227,3 @@ def _as_range(node: Node) -> Node | None:
     if brackets == "()":
         return Node("tuple", node.text, (low, high), brackets)
     return Node("interval", node.text, (low, high), brackets)
-
-
-def _same_scalar(gold: str, answer: str) -> bool:
-    if _compact(gold) == _compact(answer):
-        return True
-    based = same_base(gold, answer)
-    if based is not None:
-        return based
-    if is_words(gold) or is_words(answer) or EMPTY.fullmatch(gold):
-        return same_words(gold, answer)
-    if RATIO.fullmatch(gold) or RATIO.fullmatch(answer):
-        return _same_ratio(gold, answer)
-    one, other = split_quantity(gold), split_quantity(answer)
-    if one.unit and one.unit.is_short and other.unit is None:
-        one = ParsedQuantity(gold)
-    if other.unit and other.unit.is_short and one.unit is None and re.search(r"(?<!\\)[a-zA-Z]", gold):
-        other = ParsedQuantity(answer)
-    return _same_quantity(one, other)
-
-
-def _compact(text: str) -> str:
-    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", unwrapped(text))
-
-
-def _same_ratio(gold: str, answer: str) -> bool:
-    """Compare ratios by proportion, and times of the day as they are written."""
-    texts = [re.sub(r"\s+", "", unwrapped(text)).casefold().replace(".m.", "m") for text in (gold, answer)]
-    if any(CLOCK.match(text) or text.endswith(("am", "pm")) for text in texts):
-        return texts[0] == texts[1] or (":" in texts[0] and texts[0].rstrip("apm") == texts[1])
-    parts = [text.split(":") for text in texts]
-    if {len(each) for each in parts} == {1, 2}:
-        values = [f"\\frac{{{each[0]}}}{{{each[1]}}}" if len(each) == 2 else each[0] for each in parts]
-        return _same_scalar(*values)
-    first = [each[0] for each in parts]
-    return len(parts[0]) == len(parts[1]) and all(
-        _same_scalar(f"({one}) \\cdot ({first[1]})", f"({other}) \\cdot ({first[0]})")
-        for one, other in zip(*parts, strict=True)
-    )
-
-
-def _same_quantity(gold: ParsedQuantity, answer: ParsedQuantity) -> bool:
-    ones = [gold.unit or Unit(), answer.unit or Unit()]
-    if ones[0].is_percent != ones[1].is_percent:
-        hundredth = [Fraction(1, 100) if unit.is_percent else Fraction(1) for unit in ones]
-        return _equal(gold, answer) or _equal(gold, answer, *hundredth)
-    if ones[0].is_degree != ones[1].is_degree:
-        radians = [sympy.pi / 180 if unit.is_degree else 1 for unit in ones]
-        has_pi = any("\\pi" in normalize_latex(each.number) for each in (gold, answer))
-        is_radian = any(unit.dimensions == (("radian", 1),) for unit in ones)
-        if not is_radian and not _are_units(*ones) and _equal(gold, answer):
-            return True
-        return (has_pi or is_radian) and _equal(gold, answer, *radians)
-    if _are_units(*ones):
-        if ones[0].dimensions != ones[1].dimensions:
-            return False
-        return _equal(gold, answer, ones[0].factor, ones[1].factor)
-    if any(unit.dimensions for unit in ones) and any(unit.nouns for unit in ones):
-        return False
-    if all(unit.nouns for unit in ones) and not ones[0].nouns & ones[1].nouns:
-        return False
-    return _equal(gold, answer)
-
-
-def _are_units(one: Unit, other: Unit) -> bool:
-    """Return whether both state a unit; degrees without a letter can be degrees of temperature."""
-    if {one.dimensions, other.dimensions} & {(("celsius", 1),), (("fahrenheit", 1),)} and (one.is_degree or other.is_degree):
-        return False
-    return bool(one.dimensions and other.dimensions)
-
-
-def _equal(gold: ParsedQuantity, answer: ParsedQuantity, gold_factor: Any = 1, answer_factor: Any = 1) -> bool:
-    values = [_value(each.number) for each in (gold, answer)]
-    digits = decimal_digits(gold.number, answer.number)
-    factors = [gold_factor * gold.scale, answer_factor * answer.scale]
-    if all(isinstance(each, Fraction) for each in values) and all(isinstance(each, int | Fraction) for each in factors):
-        products = [value * factor for value, factor in zip(values, factors, strict=True)]
-        if products[0] == products[1]:
-            return True
-        if digits is None:
-            return False
-    forms = [
-        sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value for value in values
-    ]
-    if not all(map(is_scalar, forms)):
-        raise UnparsedError
-    scaled = [form if factor == 1 else sympy.sympify(factor) * form for form, factor in zip(forms, factors, strict=True)]
-    try:
-        return same_value(*scaled, tolerance=digits)
-    except IntractableError:
-        if same_form(*scaled):
-            return True
-        raise
-
-
-def _value(text: str) -> Any:
-    """Return the value of a text: a fraction, or a parsed expression."""
-    normalized = normalize_latex(text)
-    value = read_rational(normalized)
-    return value if value is not None else _parsed(normalized)
-
-
-def _expression(text: str) -> Any:
-    parsed = _parsed(normalize_latex(text))
-    if not is_scalar(parsed):
-        raise UnparsedError
-    return parsed
-
-
-def _parsed(normalized: str) -> Any:
-    parsed = parse_expression(normalized)
-    if parsed is None:
-        raise UnparsedError
-    return parsed

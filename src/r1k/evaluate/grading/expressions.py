@@ -61,8 +61,8 @@ def is_scalar(expression: Any) -> bool:
 def same_value(gold: sympy.Expr, answer: sympy.Expr, tolerance: int | None = None) -> bool:
     """Return whether two expressions have the same value, at every point where one of them is real.
 
-    Rational numbers are compared exactly; all others to DIGITS significant digits and again to three times as many. With
-    a tolerance, constants are the same if they agree to that many significant digits.
+    Rational numbers are compared exactly; all others to DIGITS significant digits and again to three times as many.
+    With a tolerance, constants are the same if they agree to that many significant digits.
 
     Raises:
         IntractableError: A value is too large, or has no rule of evaluation.
@@ -162,7 +162,7 @@ def _is_complex(*expressions: sympy.Expr) -> bool:
 
 def _points(variables: list[sympy.Basic]) -> Iterator[dict[sympy.Basic, Any]]:
     """Yield points: small and large, positive first, then of both signs, then whole numbers for factorials."""
-    dice = random.Random(8128)  # noqa: S311
+    dice = random.Random(8128)
     for number in range(3 * POINTS):
         size = (1.0, 1.0, 4.0)[number % 3]
         signs = [1 if number < POINTS else dice.choice((1, -1)) for _ in variables]
@@ -172,11 +172,11 @@ def _points(variables: list[sympy.Basic]) -> Iterator[dict[sympy.Basic, Any]]:
         }
 
 
-def _variables(expression: sympy.Expr) -> set[sympy.Basic]:
+def _variables(expression: Any) -> set[Any]:
     bound = {limit[0] for each in expression.atoms(sympy.Sum, sympy.Product) for limit in each.limits}
     calls = expression.atoms(AppliedUndef)
     inside = {symbol for call in calls for symbol in call.free_symbols}
-    return (set(expression.free_symbols) - bound - inside) | calls
+    return {*expression.free_symbols, *calls} - bound - inside
 
 
 def _may_vanish(gold: sympy.Expr, answer: sympy.Expr) -> bool:

@@ -7,29 +7,39 @@ from r1k.boxed import BRACE
 
 _ADJECTIVE = r"(?:(?:final|correct|right|best|required|exact|numerical|complete)\s+)*"
 _MARKUP = r"[*_`\s]*"
-COLON_MARKER = re.compile(rf"(?<![A-Za-z]){_ADJECTIVE}answers?{_MARKUP}(?:\([^()\n]*\){_MARKUP})?[:：]{_MARKUP}", re.IGNORECASE)
+COLON_MARKER = re.compile(
+    rf"(?<![A-Za-z]){_ADJECTIVE}answers?{_MARKUP}(?:\([^()\n]*\){_MARKUP})?[:：]{_MARKUP}", re.IGNORECASE
+)
 SENTENCE_MARKER = re.compile(
     rf"(?<![A-Za-z])(?:the|my|our|this|so|thus|hence|therefore,?)\s+{_ADJECTIVE}(?:answers?|option|choice)\b"
     rf"(?P<of>(?:(?![.!?]\s)[^\n:=]){{0,160}}?)\s+(?:is|are|would be|must be){_MARKUP}:?{_MARKUP}",
     re.IGNORECASE,
 )
 CHINESE_MARKER = re.compile(r"(?:最终|正确)?答案\s*(?:(?:是|为)\s*[:：]?|[:：])\s*")
-BOLD_SENTENCE = re.compile(r"(?:\A|[\n.]\s*)(?:[A-Z][a-z]+,\s+)?[Tt]he\s[^.\n*]{1,160}?\s(?:is|are)\s+\*\*(?P<bold>[^*\n]+)\*\*")
+BOLD_SENTENCE = re.compile(
+    r"(?:\A|[\n.]\s*)(?:[A-Z][a-z]+,\s+)?[Tt]he\s[^.\n*]{1,160}?\s(?:is|are)\s+\*\*(?P<bold>[^*\n]+)\*\*"
+)
 HEADING = re.compile(
-    r"(?:\A|\n)[ \t]*(?:#+[ \t]*|\*\*[ \t]*)+(?:final[ \t]+)?answer[ \t]*[:：]?[ \t]*(?:\*\*)?[ \t]*[:：]?[ \t]*\n", re.IGNORECASE
+    r"(?:\A|\n)[ \t]*(?:#+[ \t]*|\*\*[ \t]*)+(?:final[ \t]+)?answer[ \t]*[:：]?[ \t]*(?:\*\*)?[ \t]*[:：]?[ \t]*\n",
+    re.IGNORECASE,
 )
 BARE_BOX = re.compile(
     r"\\boxed(?![a-zA-Z{])[ \t]*(?P<bare>"
     r"(?:[+-]?\d[\d,.]*(?<![.,])|\\(?:[dt]?frac|sqrt|pi|infty)[^$\n]{0,200}?|[A-Za-z](?![A-Za-z]))(?:\s*[-+*/^=][^$\n]{0,200}?)?)"
     r"(?=[.,;:]?\s*(?:\$|\\\)|\\\]|\n|\Z)|[.,;:]?\s+[A-Za-z])"
 )
-BARE_COMMAND_BOX = re.compile(r"\\boxed(?P<bare>\\(?:[dt]?frac|sqrt|pi)[^$\n]{0,200}?)(?=[.,;:]?\s*(?:\$|\\\)|\\\]|\n|\Z))")
+BARE_COMMAND_BOX = re.compile(
+    r"\\boxed(?P<bare>\\(?:[dt]?frac|sqrt|pi)[^$\n]{0,200}?)(?=[.,;:]?\s*(?:\$|\\\)|\\\]|\n|\Z))"
+)
 OPENED = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_IT = r"(?:that|this|it|which|(?:my|the|this|that)\s+(?:final\s+|last\s+|above\s+)?(?:answer|result|box|value|solution))"
+_IT = (
+    r"(?:that|this|it|which|(?:my|the|this|that)\s+(?:final\s+|last\s+|above\s+)?(?:answer|result|box|value|solution))"
+)
 WITHDRAWN = re.compile(
     rf"\b{_IT}(?:\s+above)?(?:'s|\s+(?:is|was|seems|must be|looks))\s+(?:wrong|incorrect|mistaken|a mistake|an error|"
-    rf"not\s+(?:right|correct))\b|\b{_IT}\s+(?:isn't|can't be|cannot be)\s+(?:right|correct)\b|\b(?:scratch|strike) that\b|"
-    r"\bon second thought|\bi (?:take (?:that|it) back|retract|withdraw)\b|\bi(?:'ve| have)? made an? (?:\w+ )?(?:mistake|error)\b|"
+    rf"not\s+(?:right|correct))\b|\b{_IT}\s+(?:isn't|can't be|cannot be)\s+(?:right|correct)\b|"
+    r"\b(?:scratch|strike) that\b|\bon second thought|\bi (?:take (?:that|it) back|retract|withdraw)\b|"
+    r"\bi(?:'ve| have)? made an? (?:\w+ )?(?:mistake|error)\b|"
     r"\b(?:ignore|disregard) (?:that|this|the above)\b|\bno, (?:wait|that)\b",
     re.IGNORECASE,
 )
@@ -45,7 +55,10 @@ CLOSING_WORDS = re.compile(r"\s*I hope (?:it|this) is correct[\s\S]*\Z", re.IGNO
 DISPLAY = re.compile(r"\s*(?:\$\$(?P<dollars>.+?)\$\$|\\\[(?P<bracket>.+?)\\\])", re.DOTALL)
 MATH = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 SENTENCE_END = re.compile(r"[.!?](?:\*\*)?\s+(?=[A-Z(])")
-VERB = re.compile(r"(?<=\S)\s(?:is|are|equals?|was|be)\s+(?:(?:equal to|therefore|thus|exactly|approximately|about)\s+)*|(?<=[a-z]{3})\s=\s")
+VERB = re.compile(
+    r"(?<=\S)\s(?:is|are|equals?|was|be)\s+(?:(?:equal to|therefore|thus|exactly|approximately|about)\s+)*"
+    r"|(?<=[a-z]{3})\s=\s"
+)
 REASON = re.compile(r",?\s+(?:because|since|as\s|which|where|so that)\b|,\s+(?=[a-z]{2,})", re.IGNORECASE)
 QUOTE = re.compile(r"\\\\?[\"“”]")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
@@ -76,7 +89,8 @@ class Statement:
 def statements(text: str, is_choice: bool) -> list[Statement]:
     """Return all statements of an answer in a text, in order; side by side boxes are one.
 
-    Where there is none, it is the only bold value of a sentence such as `The total is **5**.` For multiple choice, the text after a marker is its whole line, with the reason.
+    Where there is none, it is the only bold value of a sentence such as `The total is **5**.` For multiple choice, the
+    text after a marker is its whole line, with the reason.
     """
     found = joined_boxes(text)
     for pattern in (COLON_MARKER, CHINESE_MARKER, HEADING):

@@ -7,7 +7,9 @@ from typing import Literal
 Kind = Literal["list", "set", "tuple", "interval", "matrix", "equation", "inequality", "scalar"]
 
 OPENING, CLOSING = "([{", ")]}"
-ENVIRONMENT = re.compile(r"\\begin\s*\{([a-zA-Z]*?)(?:matrix|array|cases)\}(?:\{[^{}]*\})?(.*)\\end\s*\{[a-zA-Z]*\}", re.DOTALL)
+ENVIRONMENT = re.compile(
+    r"\\begin\s*\{([a-zA-Z]*?)(?:matrix|array|cases)\}(?:\{[^{}]*\})?(.*)\\end\s*\{[a-zA-Z]*\}", re.DOTALL
+)
 AND = re.compile(
     r"(?:,\s*)?(?:\\(?:text|mathrm|textrm|mbox|textnormal)\s*\{\s*,?\s*(?:and|or)\s*\}|(?<![\\a-zA-Z])(?:and|or)(?![a-zA-Z])"
     r"|\\(?:lor|land|vee|wedge)(?![a-zA-Z])|\\cup(?![a-zA-Z])|;|,)"
@@ -187,7 +189,7 @@ def _contents(kind: Kind, inside: str, text: str, brackets: str) -> Node:
 
 
 def _split(text: str, pattern: re.Pattern[str], keep: bool = False) -> list[str]:
-    """Return the texts between matches outside brackets and commands' arguments; with the matches between them if `keep`."""
+    """Return the texts between matches outside brackets; with `keep`, the matches as well."""
     found: list[str] = []
     start = position = depth = 0
     while position < len(text):
@@ -197,9 +199,13 @@ def _split(text: str, pattern: re.Pattern[str], keep: bool = False) -> list[str]
             start = position = match.end()
             continue
         if text[position] == "\\" and position + 1 < len(text):
-            step = re.compile(r"\\begin\s*\{[^{}]*\}|\\end\s*\{[^{}]*\}|\\[a-zA-Z]+|\\.", re.DOTALL).match(text, position)
+            step = re.compile(r"\\begin\s*\{[^{}]*\}|\\end\s*\{[^{}]*\}|\\[a-zA-Z]+|\\.", re.DOTALL).match(
+                text, position
+            )
             assert step is not None
-            depth += {"\\begin": 1, "\\end": -1, "\\{": 1, "\\}": -1, "\\langle": 1, "\\rangle": -1}.get(step[0].split("{")[0] if step[0][1:2].isalpha() else step[0], 0)
+            depth += {"\\begin": 1, "\\end": -1, "\\{": 1, "\\}": -1, "\\langle": 1, "\\rangle": -1}.get(
+                step[0].split("{")[0] if step[0][1:2].isalpha() else step[0], 0
+            )
             position = step.end()
             continue
         depth += (text[position] in OPENING) - (text[position] in CLOSING)

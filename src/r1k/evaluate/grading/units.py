@@ -53,14 +53,14 @@ _OTHERS = {
     "rupee": {"rupee Rs INR": "1"},
     "byte": {"byte": "1", "bit": "0.125"},
 }
-_DERIVED = {
+_DERIVED: dict[str, tuple[str, dict[str, int]]] = {
     "L l liter litre": ("1e-3", {"length": 3}),
     "mL ml milliliter millilitre cc": ("1e-6", {"length": 3}),
     "gal gallon": ("0.003785411784", {"length": 3}),
     "acre": ("4046.8564224", {"length": 2}),
     "ha hectare": ("10000", {"length": 2}),
     "mph": ("0.44704", {"length": 1, "time": -1}),
-    "kph kmh kmph": (Fraction(5, 18), {"length": 1, "time": -1}),
+    "kph kmh kmph": ("5/18", {"length": 1, "time": -1}),
     "Hz hertz": ("1", {"time": -1}),
     "N newton": ("1", {"mass": 1, "length": 1, "time": -2}),
     "Pa pascal": ("1", {"mass": 1, "length": -1, "time": -2}),
@@ -102,20 +102,23 @@ SCALES = {
 PERCENT = frozenset({"%", "\\%", "percent", "percentage", "pct", "per cent"})
 GENERIC = frozenset({"unit", "units"})
 NO_NOUN = frozenset(
-    (
-        "is are was be not no wrong incorrect false right correct or and nor than if when where while then but except base "
-        "mod modulo times plus minus over divided by equals equal to between at least most about approximately from "
-        "infinity undefined nonzero zero one two three half quarter third thirds quarters halves negative positive "
-        "squared cubed factorial root solution solutions real red blue green"
-    ).split()
+    "is are was be not no wrong incorrect false right correct or and nor than if when where while then but "  # noqa: SIM905
+    "except base mod modulo times plus minus over divided by equals equal to between at least most about approximately "
+    "from infinity undefined nonzero zero one two three half quarter third thirds quarters halves negative positive "
+    "squared cubed factorial root solution solutions real red blue green".split()
 )
 """Words that are no unit: they change or deny the number before them."""
-_WRAP = r"\\(?:text|textrm|textnormal|textbf|textit|textsf|mathrm|mathbf|mathsf|mbox|operatorname|rm)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
+_WRAP = (
+    r"\\(?:text|textrm|textnormal|textbf|textit|textsf|mathrm|mathbf|mathsf|mbox|operatorname|rm)\s*"
+    r"\{((?:[^{}]|\{[^{}]*\})*)\}"
+)
 WRAPPED = re.compile(_WRAP)
 DEGREE = re.compile(r"\s*\^\s*\{?\s*\\circ\s*\}?\s*")
 DEGREE_UNIT = re.compile(rf"(?P<head>.*[\d}})])\s*\^\s*\{{?\s*\\circ\s*\}}?\s*(?P<scale>{_WRAP}|[CF])?\s*\Z", re.DOTALL)
 TOKEN = re.compile(r"(?P<name>\\%|\\Omega|[A-Za-zµμΩ°¢%]+)\s*(?:\^\s*(?:\{\s*(-?\d+)\s*\}|(-?\d))|(squared|cubed))?")
-CURRENCY = re.compile(r"\A\s*(?P<minus>-?)\s*(?P<sign>\\\$|\$|€|£|¥|\\pounds|\\text\s*\{\s*\\?\$\s*\})\s*(?P<head>.*)\Z", re.DOTALL)
+CURRENCY = re.compile(
+    r"\A\s*(?P<minus>-?)\s*(?P<sign>\\\$|\$|€|£|¥|\\pounds|\\text\s*\{\s*\\?\$\s*\})\s*(?P<head>.*)\Z", re.DOTALL
+)
 CURRENCIES = {"€": "euro", "£": "pound sterling", "\\pounds": "pound sterling", "¥": "yen"}
 NUMERIC = re.compile(
     r"\\(?:frac|sqrt|pi|cdot|times|div|ln|log|sin|cos|tan|binom|infty|overline|le|ge|approx|pm|exp)(?![a-zA-Z])|(?<![a-zA-Z])e(?=\^)"
@@ -169,7 +172,9 @@ def split_quantity(text: str) -> ParsedQuantity:
     for start in re.finditer(_WRAP + r"|\\?%|(?<![\\a-zA-Z_^])[A-Za-zµμΩ°¢]+|\\frac\s*\{\s*\\(?:text|mathrm)", text):
         head, tail = text[: start.start()], text[start.start() :]
         is_wrapped = tail.startswith("\\") and not tail.startswith("\\%")
-        if head.count("{") != head.count("}") or not (head.strip() and is_wrapped) and not END_OF_NUMBER.search(head):
+        if head.count("{") != head.count("}"):
+            continue
+        if not (head.strip() and is_wrapped) and not END_OF_NUMBER.search(head):
             continue
         if not is_wrapped and re.search(r"[a-zA-Z]", NUMERIC.sub("", head)):
             return ParsedQuantity(text)

@@ -102,7 +102,9 @@ def _log(value: Fraction, base: Fraction) -> Fraction | None:
     if value <= 0 or base <= 0 or base == 1:
         return None
     with mpmath.workdps(30):
-        guess = round(mpmath.log(mpmath.mpf(value.numerator) / value.denominator, mpmath.mpf(base.numerator) / base.denominator))
+        guess = round(
+            mpmath.log(mpmath.mpf(value.numerator) / value.denominator, mpmath.mpf(base.numerator) / base.denominator)
+        )
     if abs(guess) > MAX_BITS:
         return None
     return Fraction(int(guess)) if _power(base, Fraction(int(guess))) == value else None
@@ -129,7 +131,7 @@ class Evaluation:
 
     digits: int
     values: Mapping[sympy.Basic, Any] = field(default_factory=dict)
-    largest: Any = mpmath.mpf(0)
+    largest: Any = field(default_factory=mpmath.mpf)
     smallest: Any = mpmath.inf
 
     def run(self, expression: sympy.Basic) -> Any:

@@ -28,10 +28,8 @@ SYNONYMS = {
     "not defined": "undefined",
 }
 MONTHS = frozenset(
-    (
-        "january february march april may june july august september october november december jan feb mar apr jun jul "
-        "aug sep sept oct nov dec"
-    ).split()
+    "january february march april may june july august september october november december jan feb mar "  # noqa: SIM905
+    "apr jun jul aug sep sept oct nov dec".split()
 )
 FUNCTION_WORDS = re.compile(
     r"\\|\b(?:arc(?:sin|cos|tan)|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|ln|log|exp|sqrt|pi|infinity|inf|theta|alpha|beta|gamma|lambda|sigma|phi|omega)\b",
