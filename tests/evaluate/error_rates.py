@@ -121,8 +121,8 @@ def is_decidable(pair: Pair) -> bool:
     """Return whether a row has what decides it: the options, if a right answer states an option's text."""
     if pair.shape != "choice" or pair.options or not pair.same:
         return True
-    extracted = final_answer(pair.answer, "choice") or ""
-    return bool(re.search(r"(?<![A-Za-z])[A-Ja-j](?![A-Za-z])", re.sub(r"\\text\w*", "", extracted))) or not extracted
+    extracted = re.sub(r"\\[a-z]+", "", final_answer(pair.answer, "choice") or "")
+    return not extracted or re.search(r"(?<![A-Za-z])[A-Ea-e](?![A-Za-z])", extracted) is not None
 
 
 def rates(pairs: Sequence[Pair], accepted: Sequence[bool]) -> dict[str, Rates]:
