@@ -77,6 +77,10 @@ SYMBOLS = {
     "\\rvert": "|",
     "\\vert": "|",
     "\\mid": "|",
+    "\\varphi": "\\phi ",
+    "\\varepsilon": "\\epsilon ",
+    "\\vartheta": "\\theta ",
+    "\\lg": "\\log_{10} ",
     "\\imath": "i",
     "\\exponentialE": "e",
     "\\slash": "/",
@@ -112,6 +116,7 @@ SPACES = re.compile(r"(?<!\\)\\(?:qquad|quad|enspace|thinspace|,|;|:|>|\s)|\\hsp
 NEGATIVE_SPACE = re.compile(r"\\!\s*|\\negthinspace\s*|\{\s*,\s*\}\s*")
 TRAILING = re.compile(r"(?:\s|\\\\|\\(?=\s*\Z))+\Z")
 FRACTION = re.compile(r"\\(?:[dtc]|x)?frac(?![a-zA-Z])")
+CHOOSE = re.compile(r"\{\s*([^{}]+?)\s*\\choose\s*([^{}]+?)\s*\}")
 BARE_FRACTION = re.compile(
     r"\\frac\s*(?:(\d)\s*(\d|\{)|(\{(?:[^{}]|\{[^{}]*\})*\})\s*(\d|[a-zA-Z])|([a-zA-Z])\s*(\d|[a-zA-Z]|\{)|(\d)\s*([a-zA-Z]))"
 )
@@ -214,7 +219,7 @@ def _layout(text: str) -> str:
         text = DOUBLED.sub(r"\\", text)
     if len(DOLLAR.findall(text)) % 2 == 0:
         text = DOLLAR.sub(" ", text)
-    text = DELIMITERS.sub(" ", text)
+    text = CHOOSE.sub(r"\\binom{\1}{\2}", DELIMITERS.sub(" ", text))
     text = NEGATIVE_SPACE.sub(lambda space: "," if "," in space[0] else "", text)
     text = SIZES.sub("", text)
     return TRAILING.sub("", SPACES.sub(" ", TRAILING.sub("", text))).strip()

@@ -24,6 +24,9 @@ DECIMALS = 12
 """Decimals to which math-verify compares the ends of sets."""
 SETS = re.compile(r"\\(?:mathbb|setminus|cap|int|lim|begin)(?![a-zA-Z])|\|")
 """Notation that math-verify compares where the comparison by parts finds no equality."""
+RELATION = re.compile(r"[=<>]|\\(?:le|ge|leq|geq|ne|neq)(?![a-zA-Z])")
+LISTED_OR_SMALL = re.compile(r"[,;!]|\^\s*\{?\s*-?\d{2,}|0\.0{4}|e-\d|\\(?:text|pm|cup|sum|prod|int)|\b(?:and|or)\b")
+"""What a relation must not have for math-verify to solve it: its tolerance is absolute."""
 FAILURES = (ArithmeticError, ValueError, TypeError, AttributeError, NotImplementedError, RecursionError)
 """What SymPy and mpmath raise for text that parses but has no value."""
 # math-verify warns that its own time limit is off.
@@ -135,11 +138,15 @@ def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
         failure = TIMEOUT
     except (UnparsedError, *FAILURES):
         failure = UNPARSED if _parses(gold) else UNPARSED_GOLD
-    if rule == "math-verify" and (SETS.search(gold) or SETS.search(extracted)):
+    if rule == "math-verify" and (SETS.search(gold + extracted) or _are_relations(gold, extracted)):
         right, answer = parsed(gold), parsed(extracted)
         if right and answer:
             return AnswerVerdict(correct=_verify(right, answer), rule=rule)
     return failure or AnswerVerdict(correct=False, rule=rule)
+
+
+def _are_relations(*texts: str) -> bool:
+    return all(RELATION.search(text) and not LISTED_OR_SMALL.search(text) for text in texts)
 
 
 def _verify(right: list[Any], answer: list[Any]) -> bool:

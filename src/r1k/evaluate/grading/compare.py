@@ -12,6 +12,7 @@ from r1k.evaluate.grading.structure import ELLIPSIS, Node, is_label, read_struct
 from r1k.evaluate.grading.words import is_words, unwrapped
 from r1k.evaluate.latex_normalize import THOUSANDS, join_thousands, normalize_layout
 
+WHOLE_TEXT = re.compile(r"\\(?:text|mbox|textrm)\s*\{\s*(?:[-$]?\d[^{}]*|[^{}]*(?:,|\b(?:and|or)\b)[^{}]*)\}")
 DECIMAL_COMMA = re.compile(r"(-?0),(\d+)")
 FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "\\ne": "\\ne", "=": "="}
 COLLECTIONS = ("list", "set", "tuple")
@@ -50,7 +51,7 @@ def _is_readable(node: Node) -> bool:
 def _readings(answer: str) -> list[str]:
     """Return the ways to read an answer: `2,125` is a number and a list; `0,1` is a list and a decimal."""
     text = normalize_layout(answer)
-    if is_words(text) and re.search(r",|;|\b(?:and|or)\b", text):
+    if WHOLE_TEXT.fullmatch(text) or (is_words(text) and re.search(r",|;|\b(?:and|or)\b", text)):
         text = unwrapped(text)
     if DECIMAL_COMMA.fullmatch(text):
         return [text, text.replace(",", ".")]

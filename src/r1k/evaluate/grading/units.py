@@ -47,9 +47,9 @@ _OTHERS = {
     "current": {"A amp ampere": "1", "mA milliampere": "1e-3"},
     "amount": {"mol mole": "1"},
     "dollar": {"dollar USD buck": "1", "cent ¢ penny pennies": "0.01"},
-    "euro": {"euro EUR": "1"},
+    "euro": {"euro EUR €": "1"},
     "yuan": {"yuan RMB CNY": "1"},
-    "yen": {"yen JPY": "1"},
+    "yen": {"yen JPY ¥": "1"},
     "rupee": {"rupee Rs INR": "1"},
     "byte": {"byte": "1", "bit": "0.125"},
 }
@@ -115,7 +115,7 @@ _WRAP = (
 WRAPPED = re.compile(_WRAP)
 DEGREE = re.compile(r"\s*\^\s*\{?\s*\\circ\s*\}?\s*")
 DEGREE_UNIT = re.compile(rf"(?P<head>.*[\d}})])\s*\^\s*\{{?\s*\\circ\s*\}}?\s*(?P<scale>{_WRAP}|[CF])?\s*\Z", re.DOTALL)
-TOKEN = re.compile(r"(?P<name>\\%|\\Omega|[A-Za-zµμΩ°¢%]+)\s*(?:\^\s*(?:\{\s*(-?\d+)\s*\}|(-?\d))|(squared|cubed))?")
+TOKEN = re.compile(r"(?P<name>\\%|\\Omega|[A-Za-zµμΩ°¢%€¥]+)\s*(?:\^\s*(?:\{\s*(-?\d+)\s*\}|(-?\d))|(squared|cubed))?")
 CURRENCY = re.compile(
     r"\A\s*(?P<minus>-?)\s*(?P<sign>\\\$|\$|€|£|¥|\\pounds|\\text\s*\{\s*\\?\$\s*\})\s*(?P<head>.*)\Z", re.DOTALL
 )
@@ -169,7 +169,7 @@ def split_quantity(text: str) -> ParsedQuantity:
         unit = _unit({name: 1}) if name in UNITS else Unit(nouns=frozenset(name.split()))
         if rest.unit is None or rest.unit == unit:
             return ParsedQuantity(currency["minus"] + rest.number, rest.scale, unit)
-    for start in re.finditer(_WRAP + r"|\\?%|(?<![\\a-zA-Z_^])[A-Za-zµμΩ°¢]+|\\frac\s*\{\s*\\(?:text|mathrm)", text):
+    for start in re.finditer(_WRAP + r"|\\?%|(?<![\\a-zA-Z_^])[A-Za-zµμΩ°¢€¥]+|\\frac\s*\{\s*\\(?:text|mathrm)", text):
         head, tail = text[: start.start()], text[start.start() :]
         is_wrapped = tail.startswith("\\") and not tail.startswith("\\%")
         if head.count("{") != head.count("}"):
@@ -232,7 +232,7 @@ def _read_unit(text: str, is_wrapped: bool, after_space: bool) -> Unit | None:
 def _with_nouns(powers: dict[str, int], rest: str, is_wrapped: bool, after_space: bool) -> Unit | None:
     """Return a unit with the words after it, or words alone: `students`, `hours ago`."""
     words = re.findall(r"[^\W\d_]+", rest.casefold())
-    if not words or words in (["i"], ["e"]) or NO_NOUN & set(words) or re.search(r"[\d^_=<>\\+,;]", rest):
+    if not words or max(map(len, words)) < 2 or NO_NOUN & set(words) or re.search(r"[\d^_=<>\\+,;]", rest):
         return None
     if not is_wrapped and not (after_space and all(len(word) >= 3 for word in words) and len(words[0]) >= 4):
         return None
