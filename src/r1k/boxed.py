@@ -1,10 +1,10 @@
-"""Find LaTeX's `\\boxed{…}`, including nested braces."""
+"""Find LaTeX's `\\boxed{…}` and `\\fbox{…}`, including nested braces."""
 
 import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-BRACE = re.compile(r"(?P<box>\\boxed\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
+BRACE = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
 
 
 def last_boxed(text: str) -> str | None:

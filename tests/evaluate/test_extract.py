@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
+from r1k.boxed import last_boxed
 from r1k.evaluate.extract import (
     final_answer,
-    last_boxed,
     last_number,
     read_integer,
     read_letter,
@@ -29,12 +29,12 @@ FINAL = [
     ("**Answer:** 4", "4"),
     ("Answer: **4**.", "4"),
     ("Answer:\n\n  $4$", "4"),
-    ("Answer: 4 apples. So it is.", "4 apples. So it is"),
-    ("The answer is 4", None),
+    ("Answer: 4 apples. So it is.", "4 apples"),
+    ("The answer is 4", "4"),
     ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
     ("\\boxed {9}", "9"),
     ("\\boxed{}", None),
-    ("\\boxed{5} then cut \\boxed{6", "5"),
+    ("\\boxed{5} then cut \\boxed{6", None),
     ("\\boxed{5 then \\boxed{6}", "6"),
     ("\\boxed{\\boxed{7}}", "7"),
     ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
@@ -211,3 +211,26 @@ def test_a_model_that_never_closes_its_boxes_is_read_in_linear_time():
 )
 def test_equal_answers_have_equal_votes(one, other, alike):
     assert (vote(one) == vote(other)) is alike
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "so Answer: 11 ... " * 8_000,
+        "the answer is 11 and " * 8_000,
+        "\\boxed 1= " * 15_000,
+        "\\boxed{1}, " * 10_000,
+        "\\boxed{" * 50_000,
+        "(Answer: " * 15_000,
+        "Answer: $$" * 10_000,
+        "Answer: \\[ " * 10_000,
+        "Wait, that " * 10_000,
+        "**Answer** " * 10_000,
+        "The total is **" * 10_000,
+    ],
+)
+@pytest.mark.parametrize("answer_type", ["expression", "choice"])
+def test_a_model_that_repeats_itself_is_read_in_linear_time(text, answer_type):
+    start = time.monotonic()
+    final_answer(text, answer_type)
+    assert time.monotonic() - start < 3

@@ -280,7 +280,7 @@ def test_a_judge_decides_where_the_rules_cannot(server: FaultyServer, place: Pla
 
 
 def test_a_judge_decides_where_the_rules_cannot_read_the_gold_answer(server: FaultyServer, place: Place):
-    place.write(["1, 2, \\dots, n", "n, \\ldots, 2, 1"], gold="1, 2, \\ldots, n")
+    place.write(["\\fraq{2}{4}", "\\fraq{1}{3}"], gold="\\fraq{1}{2}")
     server.fail("What is q0?", message(content="It is.\nVerdict: yes"))
     place.judge(server, "rules")
     found = place.grade("rules")

@@ -140,8 +140,8 @@ def test_a_comparison_that_times_out_has_the_rule_timeout(monkeypatch):
         ("√{2}", "\\sqrt{2}"),
         ("2.5e-3", "2.5 \\times 10^{-3}"),
         ("= 5", "5"),
-        ("\\varnothing", "\\emptyset "),
-        ("x ≤ 3π", "x \\le  3\\pi "),
+        ("\\varnothing", "\\emptyset"),
+        ("x ≤ 3π", "x \\le 3\\pi"),
     ],
 )
 def test_normalize_latex_rewrites_what_math_verify_misreads(answer, expected):

@@ -163,7 +163,7 @@ class Evaluate(Section):
         default="rules",
         exclude=True,
         description="who decides whether an answer is right. `rules`: integers and letters by comparison, everything "
-        "else by math-verify; a judge, if there is one, decides where these cannot. `s1`: two strings of digits, or a "
+        "else part by part; a judge, if there is one, decides where these cannot. `s1`: two strings of digits, or a "
         "letter alone, by comparison, everything else by the judge, as in s1's evaluation. `judge`: the judge alone. "
         "An answer that cannot be read is wrong in all three",
     )

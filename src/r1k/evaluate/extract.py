@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from r1k.boxed import last_boxed
+from r1k.config import AnswerType
+from r1k.evaluate.grading.markers import SPECIAL_TOKEN, Statement, has_open_box, is_withdrawn, statements
 from r1k.text import ANSWER, OPTION_LETTERS
 
 SEPARATOR = ANSWER.strip()
+THINKING = re.compile(r"\s*(?:<\|im_start\|>think|<think>)")
+THINKING_END = "</think>"
 ANSWER_LINE = re.compile(r"Answer:[\s*]*([^\n]*)")
 WRAPPED = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|boldsymbol|mbox)\s*\{([^{}]*)\}")
 SPACING = re.compile(r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
@@ -25,34 +28,82 @@ NUMBER = re.compile(
     rf"|(?P<value>{_DECIMAL})(?:\s?/\s?(?P<divisor>\d+)(?![\d.]))?)"
 )
 
-OPTION_ALONE = re.compile(r"\(?([A-J])\)?[.):]?", re.IGNORECASE)
-OPTION_BEFORE_TEXT = re.compile(r"(?:\(([A-J])\)|([A-J])\s*[.):])\s*(\S.*)", re.DOTALL)
-OPTION_IN_WORDS = re.compile(
-    r"(?:the\s+)?(?:correct\s+|right\s+|final\s+)?(?:option|answer|choice|选项|答案)\s*(?:is|是|为)?\s*:?\s*"
-    r"\(?(?-i:([A-J]))\)?[.):]?(?:\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:one|option|answer|choice))?)?",
+OPTION_ALONE = re.compile(r"[(\[]?([A-J])[)\]]?[.):]?", re.IGNORECASE)
+OPTION = re.compile(
+    r"(?:(?:so|thus|hence|therefore|then)?,?\s*(?:(?:i\s+)?(?:choose|pick|select|would (?:choose|pick))\s+)?"
+    r"(?:it\s+is|it's)?\s*(?:the\s+)?(?:(?:correct|right|final|best)\s+)*(?:option|answer|choice|选项|答案|选)?\s*"
+    r"(?:is|would be|must be|是|为)?\s*[:：]?\s*(?:option|choice)?\s*)"
+    r"(?-i:(?P<open>[(\[])?\s*(?P<letter>[A-J])(?:\s*(?P<close>[)\].:]))?)(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+OPTION_LOWER = re.compile(r"(?:\(\s*([a-j])\s*\)|([a-j])\s*[).:])\s*(\S.*)?", re.DOTALL)
+ANOTHER_OPTION = re.compile(
+    r"\s*(?:or|and|,|/|&|\+|-|;)\s*(?:option\s+)?[(\[]?(?!I\s+[a-z])[A-J](?![a-zA-Z])|\s*\([A-J]\)"
+)
+REASON_AFTER_OPTION = re.compile(
+    r"\s*(?:[,;(\[–—]|-\s|\.\s|:|\s\(?\d"
+    r"|\s(?:because|since|as|for|due|given|and not|but not|not|is|was|would|which|with)\b)",
     re.IGNORECASE,
 )
-ANOTHER_OPTION = re.compile(r"(?:or|and|,|/|&)\s*\(?[A-J]\b|\([A-J]\)")
+DENIED_OPTION = re.compile(
+    r"\W*(?:(?:is|are|was|were|seems|looks)\s+(?:also\s+|all\s+)?(?:not|wrong|incorrect|false|impossible|excluded|eliminated"
+    r"|ruled|tempting|a distractor|the wrong|an incorrect)"
+    r"|(?:isn't|aren't|cannot|can't|doesn't|does not|would be (?:wrong|incorrect)))\b",
+    re.IGNORECASE,
+)
+FORMULA = re.compile(r"\s*[=^_*<>\\{|]|[^,.;:]*=")
+NAMED_OPTION = re.compile(r"(?<![A-Za-z\\])(?:[A-J]|[a-j](?=[).:]|\Z))(?![A-Za-z])")
+LOOKALIKES = str.maketrans("АВСЕ", "ABCE")
+"""Cyrillic letters that look like the letters of options."""
 MAX_ANSWER_CHARS = 1000
 """Maximum length of an answer; longer text comes from a model that does not stop."""
 MAX_NUMBER_CHARS = 400
 """Maximum length of a number; longer ones come from a model that repeats itself, and Python refuses to parse them."""
 
 
-def final_answer(completion: str) -> str | None:
-    """Return the answer's text by s1's rules, or None if it has no answer or one above MAX_ANSWER_CHARS.
+def final_answer(completion: str, answer_type: AnswerType = "expression", truncated: bool = False) -> str | None:
+    """Return the text of a completion's final answer, or None if it states none or one above MAX_ANSWER_CHARS.
 
-    In the text after the last answer separator (the whole text if there is no separator), this is the content of the
-    last complete `\\boxed{…}`, else the text after the last `Answer:` on its line, or on the next line that is not
-    empty.
+    The answer is the last statement after the reasoning: a box, boxes side by side as a list, or the text after an
+    answer marker. A marker's sentence that names no single value counts only where there is no other statement. A box
+    that is cut or withdrawn, and any statement inside reasoning that is cut, is no answer.
     """
-    part = completion.rpartition(SEPARATOR)[2]
-    boxed = last_boxed(part)
-    if boxed is None:
-        lines = ANSWER_LINE.findall(part)
-        boxed = lines[-1] if lines else ""
-    answer = clean(boxed)
+    part = answer_part(completion, truncated)
+    if part is None:
+        return None
+    found = [
+        each
+        for each in statements(part, answer_type == "choice")
+        if not each.is_remark or _is_answer(each, answer_type)
+    ]
+    last = found[-1] if found else None
+    if last is None or has_open_box(part, last.end) or is_withdrawn(part[last.end :], truncated):
+        return None
+    chosen = next((each for each in reversed(found) if not _is_skipped(each, answer_type)), last)
+    answer = clean(chosen.text)
     return answer if 0 < len(answer) <= MAX_ANSWER_CHARS else None
+
+
+def answer_part(completion: str, truncated: bool) -> str | None:
+    """Return the text after the reasoning, up to a special token; None if the reasoning is cut before its end."""
+    _, separator, part = completion.rpartition(SEPARATOR)
+    if not separator:
+        _, separator, part = completion.rpartition(THINKING_END)
+    if not separator and truncated and THINKING.match(completion):
+        return None
+    part = part if separator else completion
+    token = SPECIAL_TOKEN.search(part)
+    return part if token is None or THINKING.match(part) else part[: token.start()]
+
+
+def _is_answer(stated: Statement, answer_type: AnswerType) -> bool:
+    """Return whether the text after `the answer is` is an answer: a letter, or a short text with a value."""
+    return answer_type != "choice" or read_letter(clean(stated.text), len(OPTION_LETTERS)) is not None
+
+
+def _is_skipped(stated: Statement, answer_type: AnswerType) -> bool:
+    """Return whether an earlier statement counts before this one, which names no option or no single value."""
+    return NAMED_OPTION.search(stated.text) is None if answer_type == "choice" else stated.is_vague
 
 
 def clean(answer: str) -> str:
@@ -63,7 +114,7 @@ def clean(answer: str) -> str:
             inside = answer.rstrip(".")[len(opening) : -len(closing)]
             if opening not in inside:
                 answer = inside.strip()
-    return answer.rstrip("*. ")
+    return answer.rstrip("* ") if answer.endswith("...") else answer.rstrip("*. ")
 
 
 def plain(answer: str) -> str:
@@ -94,16 +145,38 @@ def is_digits(answer: str) -> bool:
 def read_letter(answer: str, options: int) -> str | None:
     """Return the option that an answer names, among the first `options` letters; None if it names none or two.
 
-    Recognized forms are `B`, `(b)`, `B)`, `\\text{B}`, `B) 56`, `option B` and the like.
+    Recognized forms are `B`, `(b)`, `[B]`, `B)`, `\\text{B}`, `B) 56`, `B (56)`, `option B`, `B because …` and so on. A
+    letter in a formula, an article, or a letter that is denied is no option.
     """
-    text = unicodedata.normalize("NFKC", plain(answer.replace("$", "")))
-    match = OPTION_ALONE.fullmatch(text) or OPTION_IN_WORDS.fullmatch(text)
-    if match is None:
-        match = OPTION_BEFORE_TEXT.fullmatch(text)
-        if match is None or ANOTHER_OPTION.match(match.group(3)):
-            return None
-    letter = next(group for group in match.groups() if group).upper()
-    return letter if ord(letter) - ord("A") < options else None
+    text = (
+        unicodedata.normalize("NFKC", plain(re.sub(r"[$`\"“”‘’]|\*\*|\\\s|\A'|'\Z", " ", answer)))
+        .translate(LOOKALIKES)
+        .strip()
+    )
+    alone = OPTION_ALONE.fullmatch(text)
+    letter = alone[1].upper() if alone else _letter_with_more(text)
+    return letter if letter and ord(letter) - ord("A") < options else None
+
+
+def _letter_with_more(text: str) -> str | None:
+    lower = OPTION_LOWER.fullmatch(text)
+    if lower:
+        return (lower[1] or lower[2]).upper()
+    match = OPTION.fullmatch(text)
+    if match is None or (match["open"] and match["close"] not in (")", "]")):
+        return None
+    rest = match["rest"]
+    if rest[:1].isalnum() and not match["close"]:
+        return None
+    if re.fullmatch(r"[\s.:)\]]*", rest):
+        return str(match["letter"])
+    if DENIED_OPTION.match(rest) or ANOTHER_OPTION.match(rest):
+        return None
+    if match["close"]:
+        return str(match["letter"]) if re.match(r"\s*\S", rest) and not re.match(r"\s*=", rest) else None
+    if FORMULA.match(rest) or not REASON_AFTER_OPTION.match(rest):
+        return None
+    return str(match["letter"])
 
 
 def read_option(answer: str, options: Sequence[str]) -> str | None:

@@ -118,7 +118,7 @@ def grade_sample(
 
     Raises RecordError if the judge's verdict is needed and missing.
     """
-    rules = grade_by_rules(final_answer(sample.completion), question, answer_type)
+    rules = grade_by_rules(final_answer(sample.completion, answer_type, sample.truncated), question, answer_type)
     text = graded_text(grader, question, sample)
     judged = _judge_verdict(question, text, grader, judge_verdicts)
     verdict = decide(grader, question, text, rules, judged)
@@ -146,7 +146,9 @@ def grade_sample(
 def graded_text(grader: Grader, question: Question, sample: Sample) -> str | None:
     """Return the text of an answer that a grader grades: what the rules extract, else what s1 grades; None if there is
     none."""
-    return final_answer(sample.completion) if grader == "rules" else s1_answer(sample.completion)
+    if grader != "rules":
+        return s1_answer(sample.completion)
+    return final_answer(sample.completion, "expression" if question.options is None else "choice", sample.truncated)
 
 
 def needs_judge(grader: Grader, question: Question, text: str) -> bool:

@@ -1,24 +1,34 @@
-"""Grade answers by rules alone: whole numbers, letters, words, and expressions with math-verify."""
+"""Grade answers by rules alone: whole numbers, letters, words, and expressions part by part."""
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from r1k.child_process import CPULimitError, LimitedCalls
 from r1k.config import AnswerType
-from r1k.evaluate.extract import compact, plain, read_integer, read_option
+from r1k.evaluate.extract import clean, compact, read_integer, read_option
+from r1k.evaluate.grading.rationals import read_rational
+from r1k.evaluate.grading.units import split_quantity
+from r1k.evaluate.grading.words import is_words
 from r1k.evaluate.latex_normalize import normalize_latex
 from r1k.records import Question
+from r1k.text import OPTION_LETTERS
 
 TIMEOUT_SECONDS = 2
 """Limit of the processor time for a comparison, in seconds. math-verify's own limit is one of wall-clock time, and
 works in the main thread alone."""
 DECIMALS = 12
-"""Decimals to which two numbers must agree: more than models round to, fewer than the precision of arithmetic."""
-ARTICLE = re.compile(r"\A(?:a|an|the) ")
+"""Decimals to which math-verify compares the ends of sets."""
+SETS = re.compile(r"\\(?:mathbb|setminus|cap|int|lim|begin)(?![a-zA-Z])|\|")
+"""Notation that math-verify compares where the comparison by parts finds no equality."""
+RELATION = re.compile(r"[=<>]|\\(?:le|ge|leq|geq|ne|neq)(?![a-zA-Z])")
+LISTED_OR_SMALL = re.compile(r"[,;!]|\^\s*\{?\s*-?\d{2,}|0\.0{4}|e-\d|\\(?:text|pm|cup|sum|prod|int)|\b(?:and|or)\b")
+"""What a relation must not have for math-verify to solve it: its tolerance is absolute."""
+FAILURES = (ArithmeticError, ValueError, TypeError, AttributeError, NotImplementedError, RecursionError)
+"""What SymPy and mpmath raise for text that parses but has no value."""
 # math-verify warns that its own time limit is off.
 logging.getLogger("math_verify").setLevel(logging.ERROR)
 
@@ -29,7 +39,8 @@ T = TypeVar("T")
 class AnswerVerdict:
     """Whether an answer is right, and the rule that decided.
 
-    Rules: integer, letter, text, math-verify, timeout, unparsed, unparsed_gold, judge, undecided.
+    Rules: integer, letter, text, math-verify, timeout, unparsed, unparsed_gold, judge, undecided. `math-verify` stands
+    for the comparison of expressions, and `timeout` for its limits of time and of size.
     """
 
     correct: bool
@@ -46,13 +57,26 @@ def grade_by_rules(extracted: str | None, question: Question, answer_type: Answe
     if extracted is None:
         return UNPARSED
     if answer_type == "choice":
-        letter = read_option(extracted, question.options or [])
+        options = question.options or []
+        letter = read_option(extracted, options) or _option_of_value(extracted, options)
         return UNPARSED if letter is None else AnswerVerdict(correct=letter == question.gold, rule="letter")
     return compare(extracted, question.gold)
 
 
+def _option_of_value(extracted: str, options: Sequence[str]) -> str | None:
+    """Return the letter of the only option with an answer's value and unit, in any notation."""
+    has_unit = split_quantity(extracted).unit is not None
+    same = [
+        letter
+        for letter, text in zip(OPTION_LETTERS, options, strict=False)
+        if (split_quantity(text).unit is not None) == has_unit and compare(extracted, text).correct
+    ]
+    return same[0] if len(same) == 1 else None
+
+
 def _prepare() -> None:
-    """Import math-verify and fill the tables of its parser."""
+    """Import SymPy and math-verify, and fill the tables of the parser."""
+    parsed("0.5x")
     _compare_expressions("0.5x", "\\frac{1}{2}x")
 
 
@@ -66,14 +90,15 @@ def within_limit(function: Callable[..., T], *arguments: Any) -> T:
 
 @lru_cache(maxsize=1 << 14)
 def compare(extracted: str, gold: str) -> AnswerVerdict:
-    """Compare two whole numbers as numbers, words as words, and everything else with math-verify."""
+    """Compare two whole numbers as numbers, words as words, and everything else part by part."""
     value, gold_value = read_integer(extracted), read_integer(gold)
     if value is not None and gold_value is not None:
         return AnswerVerdict(correct=value == gold_value, rule="integer")
     if compact(extracted) == compact(gold):
         return AnswerVerdict(correct=True, rule="text")
-    if _is_words(gold):
-        return AnswerVerdict(correct=_words(extracted) == _words(gold), rule="text")
+    rational, gold_rational = (read_rational(normalize_latex(text)) for text in (extracted, gold))
+    if rational is not None and rational == gold_rational:
+        return AnswerVerdict(correct=True, rule="math-verify")
     try:
         return within_limit(_compare_expressions, extracted, gold)
     except CPULimitError:
@@ -81,8 +106,8 @@ def compare(extracted: str, gold: str) -> AnswerVerdict:
 
 
 def reads_gold(gold: str) -> bool:
-    """Return whether the rules can read a gold answer: a whole number, words, or what math-verify parses."""
-    if read_integer(gold) is not None or _is_words(gold):
+    """Return whether the rules can read a gold answer: a whole number, words, or what latex2sympy parses."""
+    if read_integer(gold) is not None or is_words(gold):
         return True
     try:
         return within_limit(_parses, gold)
@@ -90,40 +115,53 @@ def reads_gold(gold: str) -> bool:
         return True
 
 
-def _parses(text: str) -> bool:
-    return bool(parsed(text))
+def _parses(gold: str) -> bool:
+    from r1k.evaluate.grading.compare import is_readable
+
+    try:
+        return is_readable(clean(gold)) or bool(parsed(gold))
+    except FAILURES:
+        return False
 
 
 def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
-    right = parsed(gold)
-    if not right:
-        return UNPARSED_GOLD
-    answer = parsed(extracted)
-    return _verify(right, answer) if answer else UNPARSED
+    from r1k.evaluate.grading.compare import same_answer
+    from r1k.evaluate.grading.scalars import UnparsedError
+    from r1k.evaluate.grading.values import IntractableError
+
+    rule = "text" if is_words(gold) else "math-verify"
+    failure = None
+    try:
+        if same_answer(clean(gold), clean(extracted)):
+            return AnswerVerdict(correct=True, rule=rule)
+    except IntractableError:
+        failure = TIMEOUT
+    except (UnparsedError, *FAILURES):
+        failure = UNPARSED if _parses(gold) else UNPARSED_GOLD
+    if rule == "math-verify" and (SETS.search(gold + extracted) or _are_relations(gold, extracted)):
+        right, answer = parsed(gold), parsed(extracted)
+        if right and answer:
+            return AnswerVerdict(correct=_verify(right, answer), rule=rule)
+    return failure or AnswerVerdict(correct=False, rule=rule)
 
 
-def _verify(right: list[Any], answer: list[Any]) -> AnswerVerdict:
+def _are_relations(*texts: str) -> bool:
+    return all(RELATION.search(text) and not LISTED_OR_SMALL.search(text) for text in texts)
+
+
+def _verify(right: list[Any], answer: list[Any]) -> bool:
     from math_verify import verify
 
-    correct = verify(
-        right,
-        answer,
-        float_rounding=DECIMALS,
-        allow_set_relation_comp=True,
-        timeout_seconds=None,
-        raise_on_error=False,
+    return bool(
+        verify(
+            right,
+            answer,
+            float_rounding=DECIMALS,
+            allow_set_relation_comp=True,
+            timeout_seconds=None,
+            raise_on_error=False,
+        )
     )
-    return AnswerVerdict(correct=correct, rule="math-verify")
-
-
-def _words(answer: str) -> str:
-    return ARTICLE.sub("", plain(answer).casefold().strip("() "))
-
-
-def _is_words(gold: str) -> bool:
-    """Return whether the gold answer is text; math-verify reads a word as a product of letters, equal to its
-    anagrams."""
-    return gold.lstrip().startswith("\\text") or (len(plain(gold)) > 2 and plain(gold).replace(" ", "").isalpha())
 
 
 @lru_cache(maxsize=1 << 12)
