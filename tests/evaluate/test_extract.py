@@ -192,9 +192,9 @@ def test_last_number_of_a_text_without_one():
 
 
 def test_a_model_that_never_closes_its_boxes_is_read_in_linear_time():
-    start = time.monotonic()
+    start = time.process_time()
     assert last_boxed("\\boxed{1} " + "\\boxed{" * 50_000) == "1"
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize(
@@ -231,6 +231,6 @@ def test_equal_answers_have_equal_votes(one, other, alike):
 )
 @pytest.mark.parametrize("answer_type", ["expression", "choice"])
 def test_a_model_that_repeats_itself_is_read_in_linear_time(text, answer_type):
-    start = time.monotonic()
+    start = time.process_time()
     final_answer(text, answer_type)
-    assert time.monotonic() - start < 3
+    assert time.process_time() - start < 20  # in quadratic time, minutes

@@ -124,7 +124,7 @@ def test_a_gold_answer_that_is_not_an_option_is_named(files):
         grade(**files, answer_type="choice")
 
 
-@pytest.mark.parametrize("gold", ["1, 2, \\ldots, n", "\\frac{", "?"])
+@pytest.mark.parametrize("gold", ["\\sqrt{", "\\frac{", "?"])
 def test_a_gold_answer_that_the_rules_cannot_read_is_an_error_of_the_benchmark(files, gold):
     write_jsonl(files["questions"], [question("12"), question(gold, identity="q2")])
     with pytest.raises(
@@ -162,6 +162,6 @@ def test_grading_works_outside_of_the_main_thread_within_its_time_limit(files, m
     with ThreadPoolExecutor(1) as thread:
         thread.submit(grade, **files, answer_type="expression").result()
     found = read_jsonl(files["output"], Graded)
-    assert [(one.correct, one.rule) for one in found] == [(True, "math-verify"), (False, "timeout")]
+    assert [(one.correct, one.rule) for one in found] == [(True, "expression"), (False, "timeout")]
     counts = tally(found)
     assert (counts.timed_out, counts.unparsed, counts.unread) == (1, 0, 0)

@@ -271,12 +271,12 @@ def test_a_judge_decides_where_the_rules_cannot(server: FaultyServer, place: Pla
     found = place.grade("rules")
     assert [(one.correct, one.rule, one.rules_rule) for one in found] == [
         (True, "judge", rule),
-        (True, "math-verify", "math-verify"),
+        (True, "expression", "expression"),
     ]
     place.journal.unlink()
     server.fail("What is q0?", message(content="Who knows."))
     place.judge(server, "rules")
-    assert [(one.correct, one.rule) for one in place.grade("rules")] == [(False, rule), (True, "math-verify")]
+    assert [(one.correct, one.rule) for one in place.grade("rules")] == [(False, rule), (True, "expression")]
 
 
 def test_a_judge_decides_where_the_rules_cannot_read_the_gold_answer(server: FaultyServer, place: Place):

@@ -28,7 +28,9 @@ NUMBER = re.compile(
     rf"|(?P<value>{_DECIMAL})(?:\s?/\s?(?P<divisor>\d+)(?![\d.]))?)"
 )
 
-OPTION_ALONE = re.compile(r"[(\[]?([A-J])[)\]]?[.):]?", re.IGNORECASE)
+OPTION_ALONE = re.compile(r"[(\[]?([A-J])[)\]]?[.):!]?", re.IGNORECASE)
+OPTION_AFTER_TEXT = re.compile(r"(?P<text>[^()\[\]]+\s)[(\[](?P<letter>[A-J])[)\]]\.?")
+NEGATION = re.compile(r"\b(?:not|never|neither|nor|cannot|but|except|wrong|incorrect|false)\b|n't", re.IGNORECASE)
 OPTION = re.compile(
     r"(?:(?:so|thus|hence|therefore|then)?,?\s*(?:(?:i\s+)?(?:choose|pick|select|would (?:choose|pick))\s+)?"
     r"(?:it\s+is|it's)?\s*(?:the\s+)?(?:(?:correct|right|final|best)\s+)*(?:option|answer|choice|选项|答案|选)?\s*"
@@ -145,8 +147,8 @@ def is_digits(answer: str) -> bool:
 def read_letter(answer: str, options: int) -> str | None:
     """Return the option that an answer names, among the first `options` letters; None if it names none or two.
 
-    Recognized forms are `B`, `(b)`, `[B]`, `B)`, `\\text{B}`, `B) 56`, `B (56)`, `option B`, `B because …` and so on. A
-    letter in a formula, an article, or a letter that is denied is no option.
+    Recognized forms are `B`, `(b)`, `[B]`, `B)`, `\\text{B}`, `B) 56`, `B (56)`, `56 (B)`, `option B`, `B because …`
+    and so on. A letter in a formula, an article, or a letter that is denied is no option.
     """
     text = (
         unicodedata.normalize("NFKC", plain(re.sub(r"[$`\"“”‘’]|\*\*|\\\s|\A'|'\Z", " ", answer)))
@@ -162,6 +164,9 @@ def _letter_with_more(text: str) -> str | None:
     lower = OPTION_LOWER.fullmatch(text)
     if lower:
         return (lower[1] or lower[2]).upper()
+    after = OPTION_AFTER_TEXT.fullmatch(text)
+    if after and not NEGATION.search(after["text"]) and not NAMED_OPTION.search(after["text"]):
+        return str(after["letter"])
     match = OPTION.fullmatch(text)
     if match is None or (match["open"] and match["close"] not in (")", "]")):
         return None

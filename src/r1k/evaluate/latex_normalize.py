@@ -52,6 +52,8 @@ SYMBOLS = {
     "⟨": "\\langle ",
     "⟩": "\\rangle ",
     "°": "^{\\circ}",
+    "º": "^{\\circ}",
+    "˚": "^{\\circ}",
     "℃": "^{\\circ}C",
     "℉": "^{\\circ}F",
     "\\degrees": "^{\\circ}",

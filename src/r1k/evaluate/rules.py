@@ -39,8 +39,8 @@ T = TypeVar("T")
 class AnswerVerdict:
     """Whether an answer is right, and the rule that decided.
 
-    Rules: integer, letter, text, math-verify, timeout, unparsed, unparsed_gold, judge, undecided. `math-verify` stands
-    for the comparison of expressions, and `timeout` for its limits of time and of size.
+    Rules: integer, letter, text, expression, timeout, unparsed, unparsed_gold, judge, undecided. `timeout` stands for
+    the limits of time and of size of a comparison of expressions.
     """
 
     correct: bool
@@ -98,7 +98,7 @@ def compare(extracted: str, gold: str) -> AnswerVerdict:
         return AnswerVerdict(correct=True, rule="text")
     rational, gold_rational = (read_rational(normalize_latex(text)) for text in (extracted, gold))
     if rational is not None and rational == gold_rational:
-        return AnswerVerdict(correct=True, rule="math-verify")
+        return AnswerVerdict(correct=True, rule="expression")
     try:
         return within_limit(_compare_expressions, extracted, gold)
     except CPULimitError:
@@ -129,7 +129,7 @@ def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
     from r1k.evaluate.grading.scalars import UnparsedError
     from r1k.evaluate.grading.values import IntractableError
 
-    rule = "text" if is_words(gold) else "math-verify"
+    rule = "text" if is_words(gold) else "expression"
     failure = None
     try:
         if same_answer(clean(gold), clean(extracted)):
@@ -138,7 +138,7 @@ def _compare_expressions(extracted: str, gold: str) -> AnswerVerdict:
         failure = TIMEOUT
     except (UnparsedError, *FAILURES):
         failure = UNPARSED if _parses(gold) else UNPARSED_GOLD
-    if rule == "math-verify" and (SETS.search(gold + extracted) or _are_relations(gold, extracted)):
+    if rule == "expression" and (SETS.search(gold + extracted) or _are_relations(gold, extracted)):
         right, answer = parsed(gold), parsed(extracted)
         if right and answer:
             return AnswerVerdict(correct=_verify(right, answer), rule=rule)

@@ -59,7 +59,7 @@ class Graded(Record):
     )
     correct: bool = Field(description="verdict of the configured grader")
     rule: Text = Field(
-        description="what decided: integer, letter, math-verify, text, judge; or why the answer counts as wrong: "
+        description="what decided: integer, letter, expression, text, judge; or why the answer counts as wrong: "
         "unparsed, timeout (of the rules), undecided (no verdict of the judge)"
     )
     rules: bool | None = Field(

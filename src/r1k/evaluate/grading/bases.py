@@ -15,7 +15,8 @@ BASED = re.compile(
 
 def read_based(text: str) -> tuple[str, int] | None:
     """Return the digits and base of a number that states its base; None for any other text."""
-    match = BASED.fullmatch(WRAP.sub(r"\1", text.strip()).replace(" ", " ").strip())
+    plain = re.sub(r"\A\((\w+)\)(?=\s*_)", r"\1", WRAP.sub(r"\1", text.strip()))
+    match = BASED.fullmatch(plain.replace("\u00a0", " ").strip())
     if match is None:
         return None
     name = match["sub"] or match["word"]

@@ -38,7 +38,8 @@ _IT = (
 WITHDRAWN = re.compile(
     rf"\b{_IT}(?:\s+above)?(?:'s|\s+(?:is|was|seems|must be|looks))\s+(?:wrong|incorrect|mistaken|a mistake|an error|"
     rf"not\s+(?:right|correct))\b|\b{_IT}\s+(?:isn't|can't be|cannot be)\s+(?:right|correct)\b|"
-    r"\b(?:scratch|strike) that\b|\bon second thought|\bi (?:take (?:that|it) back|retract|withdraw)\b|"
+    r"\b(?:scratch|strike|scrap|forget) that\b|\bnever ?mind\b|\bon second thought|"
+    r"\bi (?:take (?:that|it) back|retract|withdraw)\b|"
     r"\bi(?:'ve| have)? made an? (?:\w+ )?(?:mistake|error)\b|"
     r"\b(?:ignore|disregard) (?:that|this|the above)\b|\bno, (?:wait|that)\b",
     re.IGNORECASE,

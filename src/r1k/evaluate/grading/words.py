@@ -38,9 +38,9 @@ FUNCTION_WORDS = re.compile(
 EMPTY = re.compile(r"\\emptyset(?![a-zA-Z])|\\\{\s*\\\}|\\phi")
 
 
-def unwrapped(text: str) -> str:
-    r"""Return a text without its text commands: `\text{June 20}` is `June 20`."""
-    while (plain := TEXT_COMMAND.sub(r"\1", text)) != text:
+def unwrapped(text: str, around: str = "") -> str:
+    r"""Return a text without its text commands: `\text{June 20}` is `June 20`. `around` is put around their content."""
+    while (plain := TEXT_COMMAND.sub(rf"{around}\1{around}", text)) != text:
         text = plain
     return re.sub(r"\s+", " ", text).strip()
 
@@ -49,7 +49,7 @@ def is_words(text: str) -> bool:
     """Return whether a text is words and not mathematics, whose letters are factors in any order."""
     plain = unwrapped(text)
     letters = re.sub(r"[\W\d_]+", " ", plain).split()
-    if not letters or FUNCTION_WORDS.search(plain) or re.search(r"[=<>^_+*/\\{}|]", plain):
+    if not letters or FUNCTION_WORDS.search(unwrapped(text, " ")) or re.search(r"[=<>^_+*/\\{}|]", plain):
         return False
     if text.lstrip().startswith(("\\text", "\\mbox")):
         return len(max(letters, key=len)) > 1 or bool(re.fullmatch(r"\(?[a-zA-Z]\)?", plain))
