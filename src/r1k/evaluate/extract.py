@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from r1k.config import AnswerType
-from r1k.evaluate.grading.markers import SPECIAL_TOKEN, Statement, has_open_box, is_withdrawn, statements
+from r1k.evaluate.grading.markers import TURN_END, Statement, has_open_box, is_withdrawn, statements
 from r1k.text import ANSWER, OPTION_LETTERS
 
 SEPARATOR = ANSWER.strip()
@@ -87,15 +87,15 @@ def final_answer(completion: str, answer_type: AnswerType = "expression", trunca
 
 
 def answer_part(completion: str, truncated: bool) -> str | None:
-    """Return the text after the reasoning, up to a special token; None if the reasoning is cut before its end."""
+    """Return the text after the reasoning, up to the end of the turn; None if the reasoning is cut before its end."""
     _, separator, part = completion.rpartition(SEPARATOR)
     if not separator:
         _, separator, part = completion.rpartition(THINKING_END)
     if not separator and truncated and THINKING.match(completion):
         return None
     part = part if separator else completion
-    token = SPECIAL_TOKEN.search(part)
-    return part if token is None or THINKING.match(part) else part[: token.start()]
+    end = TURN_END.search(part)
+    return part if end is None else part[: end.start()]
 
 
 def _is_answer(stated: Statement, answer_type: AnswerType) -> bool:

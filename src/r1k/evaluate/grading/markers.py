@@ -51,7 +51,10 @@ PART_LABEL = re.compile(
     r"|\b(?!Final|Answer|So|Thus|Hence|Therefore|Then|Wait|Check|Actually|Or|Instead)[A-Z][a-z]+\s*:"
 )
 CONNECTIVE = re.compile(r"\b(?:and|or)\b|[,;&]", re.IGNORECASE)
-SPECIAL_TOKEN = re.compile(r"<\|(?:im_start|im_end|endoftext|eot_id|end_of_text)\|>|<｜end▁of▁sentence｜>|</s>")
+TURN_END = re.compile(
+    r"(?<=\S)\s*(?:<\|(?:im_end|endoftext|eot_id|end_of_text)\|>|<｜end▁of▁sentence｜>|</s>|<\|im_start\|>(?:user|system)\b)"
+)
+"""Special tokens behind which a model has begun another turn."""
 CLOSING_WORDS = re.compile(r"\s*I hope (?:it|this) is correct[\s\S]*\Z", re.IGNORECASE)
 DISPLAY = re.compile(r"\s*(?:\$\$(?P<dollars>.+?)\$\$|\\\[(?P<bracket>.+?)\\\])", re.DOTALL)
 MATH = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
