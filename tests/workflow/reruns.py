@@ -86,6 +86,11 @@ NOTHING = Case(
 )
 """Assumptions, clients, launch and memory: they decide no output."""
 
+BATCH = Case(
+    {client: {"batch": "openai"} for client in CLIENTS} | {f"{client}.batch": "openai" for client in CLIENTS}, "", ""
+)
+"""The Batch API in place of the keys that do nothing then."""
+
 REPORT = [
     Case({"description": "Another line"}, "write_report", ""),
     Case({"bases.scratch.title": "Another"}, TABLES, ""),
@@ -313,7 +318,7 @@ EVALUATION = [
     ),
 ]
 
-CASES = [NOTHING, *REPORT, *DATA, *BASES, *RUNS, *PROBE, *EVALUATION]
+CASES = [NOTHING, BATCH, *REPORT, *DATA, *BASES, *RUNS, *PROBE, *EVALUATION]
 
 _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.01,
