@@ -155,6 +155,21 @@ def test_kill_9_and_resume_under_zero_3(study, tmp_path, method):
         assert torch.allclose(value, resumed[name], atol=TOLERANCE), name
 
 
+@pytest.mark.slow
+def test_a_process_killed_while_it_compiles_holds_up_no_later_training(tmp_path):
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    environment = os.environ | alone | {"TORCH_EXTENSIONS_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", "from r1k.train.zero import init_distributed; init_distributed()"]
+    killed = subprocess.Popen(command, env=environment, start_new_session=True)
+    while not (left := list(tmp_path.glob("*/deepspeed_shm_comm/lock"))):
+        assert killed.poll() is None, "it ended without compiling"
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert left[0].exists(), "torch left nothing behind: this test shows nothing"
+    subprocess.run(command, env=environment, check=True, timeout=600)
+
+
 def test_a_zero_stage_other_than_3_is_an_error(tmp_path):
     (tmp_path / "zero2.json").write_text('{"zero_optimization": {"stage": 2}}')
     with pytest.raises(TrainError, match=r"zero2.json: zero_optimization.stage is 2; only stage 3"):

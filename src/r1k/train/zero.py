@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from r1k.errors import TrainError
+from r1k.files import exclusive
 
 
 def read_deepspeed_config(path: Path) -> dict[str, Any]:
@@ -36,4 +37,26 @@ def init_distributed() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
     import deepspeed
 
+    if not torch.cuda.is_available():
+        _load_cpu_communication()
     deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo")
+
+
+def _load_cpu_communication() -> None:
+    """Compile or load DeepSpeed's extension for communication on CPUs, before DeepSpeed itself does.
+
+    torch guards an extension by a file, which a killed process leaves behind: every later training would wait for it
+    without end. Here a lock that dies with its holder guards a directory of r1k's own, so that such a file is stale.
+    """
+    import deepspeed
+    from deepspeed.accelerator import get_accelerator
+    from torch.utils.cpp_extension import get_default_build_root
+
+    builder = get_accelerator().create_op_builder("ShareMemCommBuilder")
+    if builder is None or not deepspeed.ops.__compatible_ops__.get(builder.NAME, False):
+        return
+    root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root()) / f"r1k-torch-{torch.__version__}"
+    os.environ["TORCH_EXTENSIONS_DIR"] = str(root)
+    with exclusive(root / "lock", f"compiling {builder.NAME}"):
+        (root / builder.NAME / "lock").unlink(missing_ok=True)
+        builder.load()
