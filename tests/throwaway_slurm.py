@@ -253,12 +253,13 @@ class ThrowawaySlurm:
             "SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0,bf_interval=2",
             "SlurmdParameters=config_overrides",
             "ReturnToService=2",
-            "MinJobAge=300",
+            "MinJobAge=86400",  # tests read the records of jobs that ended long before
             "KillWait=2",
-            "SlurmctldTimeout=10",
-            "SlurmdTimeout=10",
+            # Many jobs on few cores answer late; a node that fails is set down.
+            "SlurmctldTimeout=60",
+            "SlurmdTimeout=60",
             "InactiveLimit=0",
-            "MessageTimeout=10",
+            "MessageTimeout=60",
             "JobRequeue=1",
             "PreemptType=preempt/partition_prio",
             "PreemptMode=REQUEUE",

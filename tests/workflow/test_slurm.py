@@ -58,9 +58,9 @@ def test_independent_training_runs_run_at_the_same_time(workflow, cluster):
     # The training run is long enough to overlap with the others.
     train = f"train={{launch: {{gpus: 8, cores: 1}}, {SFT.replace('epochs: 10', 'epochs: 25')}}}"
     change = ["--config", "seeds=[0,1,2,3]", train]
-    workflow.run([*MICRO_ON_SLURM, *change, "--", *targets], more=cluster.environment)
+    done = workflow.run([*MICRO_ON_SLURM, *change, "--", *targets], more=cluster.environment)
     trainings = [job for name, job in trainings_of(cluster).items() if name not in before]
-    assert len(trainings) == 4
+    assert [job["JobState"] for job in trainings] == 4 * ["COMPLETED"], done.stdout + done.stderr
     assert len({job["NodeList"] for job in trainings}) == 4
     last_start = max(datetime.fromisoformat(job["StartTime"]) for job in trainings)
     first_end = min(datetime.fromisoformat(job["EndTime"]) for job in trainings)
@@ -93,7 +93,7 @@ def test_training_on_two_nodes_survives_a_killed_process_and_equals_training_in_
     quiet.run(["--configfile", str(MICRO), *ONE_PROCESS, "--", target])
     assert losses(adapter) == pytest.approx(losses(quiet.directory / target), abs=1e-3)  # logged with four digits
     jobs = {name: job for name, job in jobs_of(cluster).items() if name not in before and job["NumNodes"] == "2"}
-    assert {job["TresPerJob"] for job in jobs.values()} == {"gres:gpu:16"} and len(jobs) == 2
+    assert [job["TresPerJob"] for job in jobs.values()] == 2 * ["gres:gpu:16"], log.read_text()
     for job in jobs.values():  # the launcher's job step ran on both nodes
         for node in expanded(cluster, job["NodeList"]):
             assert f"launch task StepId={job['JobId']}.0 " in cluster.log(f"slurmd-{node}")
