@@ -29,7 +29,7 @@ LONG = [
 ]
 # The first attempt of each call gets less memory than training needs.
 LITTLE_MEMORY = ["--set-resources", "train_tiny_half:mem_mb=200*attempt**4"]
-PATIENCE = 150
+PATIENCE = 400
 
 
 class Gauntlet:
@@ -87,7 +87,7 @@ class Gauntlet:
     def ends_as(self, undisturbed: Path) -> None:
         """Assert that the workflow succeeds with exactly these weights."""
         assert self.driver is not None
-        self.driver.wait(400)
+        self.driver.wait(900)
         assert self.driver.returncode == 0, self._said()
         weights, expected = load_file(self.workflow.directory / RUN / WEIGHTS), load_file(undisturbed)
         assert weights.keys() == expected.keys()
